@@ -1,0 +1,116 @@
+# Pagoda's build. Sources are found by wildcard: a new file in the right folder is built without a change here.
+#
+#   make              kernel image, guest programs, the pagoda command
+#   make kernel       build/pagoda.elf
+#   make hosted       the hosted library and its tests (gcc, ASan and UBSan)
+#   make check        build and run the hosted tests
+#   make check-build  everything compiles, nothing runs
+#   CC=clang and B=build-clang give a second tree; SAN= turns the sanitizers off, SAN=thread selects ThreadSanitizer.
+
+B    ?= build
+CC   ?= gcc
+HOSTCC ?= $(CC)
+OPT  ?= -O2
+SAN  ?= address,undefined
+
+WARN  := -Wall -Wextra -Werror -Wno-unused-parameter -Wno-sign-compare -Wmissing-prototypes -Wstrict-prototypes -Wvla
+BASE  := -std=gnu17 -g $(WARN) -MMD -MP -fno-strict-aliasing -fno-common
+CORE  := -ffreestanding -nostdinc
+
+# ---- the kernel home -------------------------------------------------------------------------------------------------
+KINC    := -Iinclude -Iarch/x86_64/include -Ikernel/include
+KCFLAGS := $(BASE) $(OPT) $(CORE) $(KINC) -mno-red-zone -mgeneral-regs-only -mcmodel=kernel -fno-pic -fno-pie \
+           -fno-stack-protector -fno-asynchronous-unwind-tables -fno-omit-frame-pointer -fno-jump-tables
+KASFLAGS := -g -MMD -MP $(KINC) -D__ASSEMBLER__
+CORE_SRC := $(shell find lib mm -name '*.c' 2>/dev/null | LC_ALL=C sort)
+KERN_SRC := $(shell find arch/x86_64 kernel -name '*.c' 2>/dev/null | LC_ALL=C sort)
+KASM_SRC := $(shell find arch/x86_64 kernel -name '*.S' 2>/dev/null | LC_ALL=C sort)
+KOBJ     := $(patsubst %,$(B)/kernel/%.o,$(CORE_SRC) $(KERN_SRC) $(KASM_SRC))
+KLDS     := arch/x86_64/kernel.lds
+
+# ---- the hosted home -------------------------------------------------------------------------------------------------
+SANFLAGS := $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all,)
+HDIR     := $(B)/host$(if $(SAN),-$(firstword $(subst $(comma), ,$(subst address$(comma)undefined,asan,$(SAN)))),)
+comma    := ,
+HINC     := -Iinclude -Ihost/include
+HCFLAGS  := $(BASE) $(if $(HOPT),$(HOPT),-O1) -fno-omit-frame-pointer $(HINC) $(SANFLAGS) $(COVFLAGS)
+HOST_SRC := $(shell find host -name '*.c' 2>/dev/null | LC_ALL=C sort)
+HOBJ     := $(patsubst %,$(HDIR)/%.o,$(CORE_SRC) $(HOST_SRC))
+TEST_SRC := $(shell find tests -name 'test_*.c' -not -path 'tests/guest/*' -not -path 'tests/linux/*' 2>/dev/null | LC_ALL=C sort)
+TESTS    := $(patsubst %.c,$(HDIR)/%,$(TEST_SRC))
+TLIB_SRC := $(shell find tests/common -name '*.c' 2>/dev/null | LC_ALL=C sort)
+TLIB_OBJ := $(patsubst %,$(HDIR)/%.o,$(TLIB_SRC))
+
+# ---- the command and the guest programs ------------------------------------------------------------------------------
+CLI_SRC  := $(shell find cli -name '*.c' 2>/dev/null | LC_ALL=C sort)
+CLI_OBJ  := $(patsubst %,$(B)/cli/%.o,$(CLI_SRC))
+USER_SRC := $(wildcard user/*.c)
+USERS    := $(patsubst user/%.c,$(B)/user/%,$(USER_SRC))
+GUEST_SRC := $(shell find tests/guest tests/linux -name '*.c' 2>/dev/null | LC_ALL=C sort)
+GUESTS    := $(patsubst %.c,$(B)/%,$(GUEST_SRC))
+
+.PHONY: all kernel hosted cli user guest check check-build clean
+.SECONDARY:
+all: $(if $(wildcard $(KLDS)),kernel) cli user
+kernel: $(B)/pagoda.elf
+hosted: $(HDIR)/libhost.a $(TESTS)
+cli: $(if $(CLI_SRC),$(B)/pagoda)
+user: $(USERS)
+guest: $(GUESTS)
+check-build: all hosted
+
+$(B)/pagoda.elf: $(KOBJ) $(KLDS)
+	@echo "  LD      $@"
+	@$(CC) -nostdlib -static -no-pie -Wl,-T,$(KLDS),--build-id=none,-z,max-page-size=4096,-z,noexecstack,--no-warn-rwx-segments -o $@ $(KOBJ)
+
+$(B)/kernel/%.c.o: %.c
+	@mkdir -p $(@D)
+	@echo "  CC      $<"
+	@$(CC) $(KCFLAGS) -c $< -o $@
+$(B)/kernel/%.S.o: %.S
+	@mkdir -p $(@D)
+	@echo "  AS      $<"
+	@$(CC) $(KASFLAGS) -c $< -o $@
+
+$(HDIR)/mm/%.c.o: mm/%.c
+	@mkdir -p $(@D)
+	@echo "  HOSTCC  $<"
+	@$(HOSTCC) $(HCFLAGS) $(CORE) -c $< -o $@
+$(HDIR)/lib/%.c.o: lib/%.c
+	@mkdir -p $(@D)
+	@echo "  HOSTCC  $<"
+	@$(HOSTCC) $(HCFLAGS) $(CORE) -c $< -o $@
+$(HDIR)/%.c.o: %.c
+	@mkdir -p $(@D)
+	@echo "  HOSTCC  $<"
+	@$(HOSTCC) $(HCFLAGS) -c $< -o $@
+$(HDIR)/libhost.a: $(HOBJ)
+	@rm -f $@
+	@ar rcs $@ $(HOBJ)
+$(HDIR)/tests/%: $(HDIR)/tests/%.c.o $(TLIB_OBJ) $(HDIR)/libhost.a
+	@echo "  TESTLD  $@"
+	@$(HOSTCC) $(SANFLAGS) $(COVFLAGS) -o $@ $< $(TLIB_OBJ) $(HDIR)/libhost.a -lcmocka -lpthread
+
+$(B)/pagoda: $(CLI_OBJ)
+	@echo "  LD      $@"
+	@$(HOSTCC) -o $@ $(CLI_OBJ) $(CLI_LIBS)
+$(B)/cli/%.c.o: %.c
+	@mkdir -p $(@D)
+	@echo "  CC      $<"
+	@$(HOSTCC) $(BASE) -O2 -D_GNU_SOURCE -Icli -c $< -o $@
+$(B)/user/%: user/%.c
+	@mkdir -p $(@D)
+	@echo "  USERCC  $<"
+	@$(CC) $(BASE) -O2 -D_GNU_SOURCE -static -pthread -o $@ $<
+$(B)/tests/%: tests/%.c
+	@mkdir -p $(@D)
+	@echo "  USERCC  $<"
+	@$(CC) $(BASE) -O2 -D_GNU_SOURCE -static -pthread -o $@ $<
+
+check: hosted
+	@HDIR=$(HDIR) sh tests/run-hosted.sh $(TESTS)
+
+clean:
+	rm -rf $(B)
+
+-include $(KOBJ:.o=.d) $(HOBJ:.o=.d) $(TLIB_OBJ:.o=.d) $(CLI_OBJ:.o=.d) $(TESTS:%=%.c.d) $(USERS:=.d)
