@@ -30,8 +30,8 @@ KLDS     := arch/x86_64/kernel.lds
 
 # ---- the hosted home -------------------------------------------------------------------------------------------------
 SANFLAGS := $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all,)
-HDIR     := $(B)/host$(if $(SAN),-$(firstword $(subst $(comma), ,$(subst address$(comma)undefined,asan,$(SAN)))),)
 comma    := ,
+HDIR     := $(B)/host$(if $(SAN),-$(firstword $(subst $(comma), ,$(subst address$(comma)undefined,asan,$(SAN)))),)
 HINC     := -Iinclude -Ihost/include
 HCFLAGS  := $(BASE) $(if $(HOPT),$(HOPT),-O1) -fno-omit-frame-pointer $(HINC) $(SANFLAGS) $(COVFLAGS)
 HOST_SRC := $(shell find host -name '*.c' 2>/dev/null | LC_ALL=C sort)
@@ -85,7 +85,7 @@ $(HDIR)/%.c.o: %.c
 	@echo "  HOSTCC  $<"
 	@$(HOSTCC) $(HCFLAGS) -c $< -o $@
 $(HDIR)/libhost.a: $(HOBJ)
-	@rm -f $@
+	@mkdir -p $(@D); rm -f $@
 	@ar rcs $@ $(HOBJ)
 $(HDIR)/tests/%: $(HDIR)/tests/%.c.o $(TLIB_OBJ) $(HDIR)/libhost.a
 	@echo "  TESTLD  $@"
