@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The page cache: pages of a file by offset. Bodies in mm/cache/. A file system embeds a struct address_space in its inode
+ * and supplies mapping_ops; tmpfs and shared memory use shmem (mm/shmem.h), which has no device behind it.
+ *
+ * Locks: tree_lock guards pages and nrpages for writers; readers look up under RCU and take a reference with page_try_get(),
+ * then check that owner and index still match. i_mmap_lock guards the list of areas. invalidate_lock: truncation holds it
+ * for writing, filling a page for reading.
+ */
+#ifndef MM_CACHE_H
+#define MM_CACHE_H
+#include <lib/list.h>
+#include <lib/xarray.h>
+#include <mm/page.h>
+
+struct address_space;
+struct vma;
+
+struct mapping_ops {
+    /*
+     * Fills n pages of consecutive indexes (locked, not uptodate) from the device: sets PG_uptodate on those that succeeded.
+     * Bytes past the end of file are zero. Returns 0 or -errno of the first that failed. May sleep. NULL: pages begin as zeros (shmem).
+     */
+    int (*read_pages)(struct address_space *m, struct page **pages, unsigned n);
+    /* Writes one locked dirty page back. 0 or -errno. NULL: memory only, pages stay dirty. */
+    int (*write_page)(struct address_space *m, struct page *page);
+    /* A shared mapping is about to make this page writable; 0 or -errno (-ENOSPC). May be NULL. */
+    int (*page_mkwrite)(struct address_space *m, struct page *page);
+};
+
+struct address_space {
+    struct xarray pages;
+    spinlock_t tree_lock;
+    s32 i_mmap_writable; /* shared writable areas; < 0 denies */
+    spinlock_t i_mmap_lock;
+    struct list_head i_mmap; /* vma->mapping_link */
+    u64 nrpages, nrdirty;
+    u64 size;                /* bytes of the file; changed under invalidate_lock, read with READ_ONCE */
+    struct rwsem invalidate_lock;
+    const struct mapping_ops *ops;
+    u32 flags;               /* AS_* */
+    s32 wb_err;              /* last write-back error, -errno */
+    void *host;              /* the home's inode */
+} __aligned_to(16);
+#define AS_SHMEM       1u /* pages are PG_swapbacked, counted as Shmem */
+#define AS_UNEVICTABLE 2u
+
+#define CACHE_MARK_DIRTY     XA_MARK_0
+#define CACHE_MARK_WRITEBACK XA_MARK_1
+#define CACHE_MARK_TOWRITE   XA_MARK_2
+
+void mapping_init(struct address_space *m, const struct mapping_ops *ops, void *host, u32 flags);
+/* Drops every page; no area may be left. May sleep. */
+void mapping_destroy(struct address_space *m);
+
+/* A present, uptodate page with a reference and not locked, or NULL. Never sleeps. */
+struct page *cache_find(struct address_space *m, u64 index);
+/*
+ * The page at index, uptodate, referenced, not locked; read from the device with read-ahead if need be (*major set when a device was
+ * waited for). Errors as ERR_PTR: -ENOMEM, -EIO, -EINTR. index may lie past the end: the caller checks size.
+ */
+struct page *cache_get(struct address_space *m, u64 index, bool *major);
+/* Same, but locked, and without reading what will be wholly overwritten (PG_uptodate may be clear when `overwrite`). */
+struct page *cache_get_locked(struct address_space *m, u64 index, bool overwrite, bool *major);
+/* Up to n uptodate pages from index on, without gaps and without sleeping, referenced. Returns how many (fault-around, read). */
+unsigned cache_find_run(struct address_space *m, u64 index, unsigned n, struct page **out);
+
+/* PG_locked. lock sleeps. */
+void page_lock(struct page *page);
+bool page_try_lock(struct page *page);
+void page_unlock(struct page *page);
+/* Marks dirty in flag, tree and counters; true when it was clean. */
+bool cache_set_dirty(struct page *page);
+
+/*
+ * Plain reads and writes through the cache, for a file system's read() and write(). user: dst/src are user addresses. Return bytes
+ * done or -errno. write extends m->size. May sleep; the caller serialises writers (inode lock).
+ */
+ssize_t cache_read(struct address_space *m, u64 pos, u64 user_dst, size_t n);
+ssize_t cache_write(struct address_space *m, u64 pos, u64 user_src, size_t n);
+/* The same from and to kernel memory. */
+ssize_t cache_read_kernel(struct address_space *m, u64 pos, void *dst, size_t n);
+ssize_t cache_write_kernel(struct address_space *m, u64 pos, const void *src, size_t n);
+
+/* New size: pages beyond go, also from page tables; the tail of the last page is zeroed. Sets m->size. May sleep. */
+int cache_truncate(struct address_space *m, u64 new_size);
+/* Drops [start,end) (bytes, inner whole pages dropped, edges zeroed): hole punching. */
+int cache_punch(struct address_space *m, u64 start, u64 end);
+/* Writes dirty pages of [start,end] back and waits. 0 or -errno. */
+int cache_sync(struct address_space *m, u64 start, u64 end);
+/* Drops clean unmapped pages (drop_caches, invalidation after a change on the host). Returns pages dropped. */
+u64 cache_invalidate(struct address_space *m, u64 first_index, u64 last_index);
+
+/* Areas over the mapping (mm/vma calls these when it links and unlinks). */
+void mapping_link_vma(struct address_space *m, struct vma *vma);
+void mapping_unlink_vma(struct address_space *m, struct vma *vma);
+/* Removes entries of all areas for [first,last] page offsets (mm/rmap). even_cows: also private copies (truncation). */
+void mapping_unmap_range(struct address_space *m, u64 first_index, u64 last_index, bool even_cows);
+int cache_boot(void);
+#endif

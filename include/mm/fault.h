@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT */
+/* Page faults. Bodies in mm/fault/; the file head of mm/fault/fault.c draws the way. */
+#ifndef MM_FAULT_H
+#define MM_FAULT_H
+#include <mm/vma.h>
+
+#define FAULT_WRITE    1u
+#define FAULT_EXEC     2u
+#define FAULT_USER     4u /* the access came from user mode: stack growth, signals */
+#define FAULT_PRESENT  8u /* the entry was present: a protection fault */
+#define FAULT_REMOTE   16u /* another process's memory (get_user_pages) */
+#define FAULT_FORCE    32u /* ptrace-like: ignore missing VM_WRITE on private areas */
+
+#define VM_FAULT_OOM     1u
+#define VM_FAULT_SIGBUS  2u  /* BUS_ADRERR */
+#define VM_FAULT_MAPERR  4u  /* SIGSEGV, nothing mapped */
+#define VM_FAULT_ACCERR  8u  /* SIGSEGV, not allowed */
+#define VM_FAULT_MAJOR   16u /* a device was waited for */
+#define VM_FAULT_RETRY   32u /* internal: begin again under mmap_lock */
+#define VM_FAULT_KILLED  64u /* a fatal signal arrived while waiting */
+#define VM_FAULT_ERROR   (VM_FAULT_OOM | VM_FAULT_SIGBUS | VM_FAULT_MAPERR | VM_FAULT_ACCERR | VM_FAULT_KILLED)
+
+struct fault {
+    struct mm *mm;
+    struct vma *vma;
+    u64 addr;  /* page aligned */
+    u64 pgoff; /* of addr in the area's file */
+    u32 flags; /* FAULT_* */
+    pte_t *pte;      /* entry, table not locked */
+    pte_t orig;      /* its value when looked at */
+    struct page *page; /* from the backing, referenced */
+};
+
+/*
+ * Makes addr accessible as asked, or says why not. Returns 0 or VM_FAULT_*. No lock held on entry or exit; may sleep.
+ * Counts PGFAULT and PGMAJFAULT; the home counts the thread's from the MAJOR bit.
+ */
+u32 mm_fault(struct mm *mm, u64 addr, u32 flags);
+
+/*
+ * Pins down pages of [addr, ...): out[i] referenced, fault as needed. Returns how many, or -EFAULT, -ENOMEM, -EINTR when none. May sleep.
+ * gup_flags: FAULT_WRITE, FAULT_FORCE.
+ */
+s64 gup(struct mm *mm, u64 addr, u64 n, u32 gup_flags, struct page **out);
+/* Copies to or from another address space; returns bytes copied. */
+size_t access_remote(struct mm *mm, u64 addr, void *buf, size_t n, u32 gup_flags);
+/* Faults in every page of [start,end) as MAP_POPULATE and mlock do. 0, -ENOMEM, -EFAULT, -EINTR. mmap_lock NOT held. */
+int mm_populate(struct mm *mm, u64 start, u64 len, bool ignore_errors);
+#endif

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * struct mm: one address space. Bodies in mm/vma/mm_*.c.
+ *
+ * Locks: mmap_lock guards the layout (tree of areas, counters of pages mapped, brk, ...). The fault path does not take it.
+ *
+ * Invariants
+ *  M1. map_count == vmas.nr; total_vm is the sum of the areas' pages.
+ *  M2. lock_seq grows on every mmap_write_unlock(); a vma is write-locked while vma->lock_seq == mm->lock_seq.
+ */
+#ifndef MM_MM_H
+#define MM_MM_H
+#include <lib/range_tree.h>
+#include <port/lock.h>
+#include <port/mmu.h>
+#include <port/sched.h>
+#include <lib/list.h>
+
+enum rss_kind { RSS_FILE, RSS_ANON, RSS_SWAP, RSS_SHMEM, NR_RSS };
+#define RSS_SHARDS 8
+struct rss_shard {
+    s64 v[NR_RSS];
+};
+
+/* Limits of the owner, read at call time: bytes, U64_MAX = none. The home fills them in (mm->rlimit). */
+struct mm_rlimits {
+    u64 as, data, stack, memlock;
+};
+
+struct mm {
+    struct rt_root vmas;
+    struct mmu_ctx mmu;
+    u64 lock_seq; /* starts at 1 */
+    struct rwsem mmap_lock;
+    struct waitq vma_waitq; /* writers waiting for readers of a vma */
+    u32 vma_waiters;
+
+    s32 users; /* threads: when 0 the areas go */
+    s32 count; /* users count as one: when 0 the struct goes */
+
+    u64 task_size;   /* first address beyond user space: 1<<47 - 4096, or 1<<56 - 4096 with five levels */
+    u64 map_limit;   /* mmap without a high hint stays below this (1<<47 - 4096) */
+    u64 mmap_base;   /* top-down searches start here */
+    u64 map_count, total_vm, data_vm, exec_vm, stack_vm; /* pages but for map_count */
+    u64 locked_vm;   /* pages; mmap_lock */
+    s64 pinned_vm;   /* pages; atomic */
+    u64 hiwater_rss, hiwater_vm;
+    s64 pgtables_bytes; /* atomic */
+    u64 start_code, end_code, start_data, end_data, start_brk, brk, start_stack;
+    u64 arg_start, arg_end, env_start, env_end;
+    u64 def_flags; /* VM_LOCKED after mlockall(MCL_FUTURE) */
+    u64 flags;     /* MMF_* */
+    u64 saved_auxv[48];
+    struct rss_shard rss[RSS_SHARDS];
+    struct mm_rlimits rlimit;
+    void *exe_file; /* the home's */
+    void *home;     /* the home's */
+    u64 vdso;
+    struct list_head list; /* all address spaces: mm_list */
+};
+#define MMF_TOPDOWN 1u /* else legacy bottom-up */
+
+/* An empty address space with a root table, users = count = 1; NULL when out of memory. May sleep. */
+struct mm *mm_alloc(void);
+/* The child's copy for fork: areas, page tables, counters. Takes mmap_lock of both. 0 and *out, or -ENOMEM (nothing left). */
+int mm_fork(struct mm *parent, struct mm **out);
+void mm_get(struct mm *mm);      /* users */
+bool mm_try_get(struct mm *mm);  /* fails when users is 0 */
+void mm_put(struct mm *mm);      /* last user: unmaps everything. May sleep. */
+void mm_grab(struct mm *mm);     /* count only: the struct and its root table stay */
+void mm_drop(struct mm *mm);     /* may be called where one may not sleep */
+/* Layout for a new program (mm/vma/layout.c): stack top, mmap base with the stack's limit and gap, randomised. */
+struct mm_layout_request {
+    bool randomize; /* stack, mmap, brk: randomize_va_space >= 1 (brk: 2) */
+    bool legacy;    /* bottom up */
+    u64 stack_limit; /* bytes */
+};
+void mm_set_layout(struct mm *mm, const struct mm_layout_request *req);
+
+void mmap_write_lock(struct mm *mm);
+int mmap_write_lock_killable(struct mm *mm);
+/* Also releases every vma that was write-locked since. */
+void mmap_write_unlock(struct mm *mm);
+void mmap_read_lock(struct mm *mm);
+bool mmap_read_trylock(struct mm *mm);
+void mmap_read_unlock(struct mm *mm);
+
+static inline void rss_add(struct mm *mm, enum rss_kind kind, s64 pages)
+{
+    __atomic_fetch_add(&mm->rss[cpu_id() % RSS_SHARDS].v[kind], pages, __ATOMIC_RELAXED);
+}
+/* Pages, never negative. */
+u64 rss_sum(const struct mm *mm, enum rss_kind kind);
+u64 rss_total(const struct mm *mm); /* file + anon + shmem */
+
+/* Every live mm, for validators and /proc; guarded by mm_list_lock. */
+extern struct list_head mm_list;
+extern spinlock_t mm_list_lock;
+#endif

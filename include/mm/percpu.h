@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The core's per-CPU data. Reached by cpu_local() (port/cpu.h); only the owning CPU writes, without atomics, because
+ * the core is not preempted; others read sums with READ_ONCE.
+ */
+#ifndef MM_PERCPU_H
+#define MM_PERCPU_H
+#include <lib/types.h>
+#include <mm/stat_items.h>
+#include <port/cpu.h>
+#include <port/mem.h>
+
+#define MAX_SLAB_CACHES 192
+struct slab_cpu;
+
+struct mm_cpu {
+    u64 event[NR_VM_EVENTS];              /* vm_events, summed by stat_event() */
+    s64 node_stat[MAX_NODES][NR_NODE_STATS]; /* this CPU's share of each node's gauges; may be negative */
+    struct slab_cpu *slab[MAX_SLAB_CACHES]; /* by cache id */
+    u64 pad[4];
+} __aligned_to(64);
+
+extern struct mm_cpu mm_cpus[NR_CPUS];
+#endif

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: MIT */
+/* The two functions of rmap that every fault and every zap runs. Contract: mm/rmap.h. */
+#ifndef MM_RMAP_INLINE_H
+#define MM_RMAP_INLINE_H
+#include <mm/stat.h>
+
+static inline void rmap_add(struct page *page)
+{
+    if (__atomic_add_fetch(&page->mapcount, 1, __ATOMIC_RELAXED) == 0)
+        stat_node_add(page_node(page), page_is_anon(page) ? NR_ANON_MAPPED : NR_FILE_MAPPED, 1);
+}
+static inline void rmap_remove(struct page *page)
+{
+    if (__atomic_sub_fetch(&page->mapcount, 1, __ATOMIC_RELEASE) < 0)
+        stat_node_add(page_node(page), page_is_anon(page) ? NR_ANON_MAPPED : NR_FILE_MAPPED, -1);
+}
+#endif

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Slab: object caches over pages, with a per-CPU stack of free objects; kmalloc by size class; vmalloc.
+ * Nothing here is called from interrupts. Bodies in mm/slab/.
+ */
+#ifndef MM_SLAB_H
+#define MM_SLAB_H
+#include <mm/gfp.h>
+#include <port/lock.h>
+
+struct slab_cache;
+#define SLAB_RECLAIM 1u    /* counted as SReclaimable */
+#define SLAB_RCU     2u    /* freed objects keep their type until a grace period has passed (pages are freed by RCU) */
+#define SLAB_ZERO_ON_FREE 4u
+
+/* align 0 = 8 (16 from 16 bytes on). NULL when out of memory. name must stay. Merging of like caches is the callee's choice. */
+struct slab_cache *slab_cache_create(const char *name, size_t size, size_t align, u32 flags);
+/* -EBUSY when objects are still in use. */
+int slab_cache_destroy(struct slab_cache *);
+/* Uninitialised object (GFP_ZERO clears it), or NULL. Sleeps only with GFP_RECLAIM. Hot: inline-able fast path of ~15 instructions. */
+void *slab_alloc(struct slab_cache *, gfp_t gfp);
+void slab_free(struct slab_cache *, void *obj);
+/* Frees memory of empty slabs. Returns pages freed. */
+u64 slab_shrink(struct slab_cache *);
+
+/* Up to 4 MiB; NULL when out of memory. kfree(NULL) does nothing. Alignment: power-of-two sizes are naturally aligned. */
+void *kmalloc(size_t size, gfp_t gfp);
+void *kzalloc(size_t size, gfp_t gfp);
+void *krealloc(void *p, size_t size, gfp_t gfp);
+void kfree(const void *p);
+size_t ksize(const void *p);
+void kfree_rcu_head(struct rcu_head *head, size_t offset_in_object);
+char *kstrdup(const char *s, gfp_t gfp);
+/* kmalloc, or vmalloc for large sizes. May sleep. */
+void *kvmalloc(size_t size, gfp_t gfp);
+void kvfree(const void *p);
+
+/* Virtually contiguous kernel memory, page granular, with an unmapped guard page behind it. May sleep. */
+void *vmalloc(size_t size);
+void vfree(const void *p);
+bool is_vmalloc_addr(const void *p);
+struct page *vmalloc_to_page(const void *p);
+
+/* For /proc/slabinfo and validators: calls fn for each cache. */
+struct slab_info {
+    const char *name;
+    u64 active_objs, num_objs, obj_size, objs_per_slab, pages_per_slab, active_slabs, num_slabs;
+};
+void slab_for_each(void (*fn)(void *ctx, const struct slab_info *), void *ctx);
+void vmalloc_for_each(void (*fn)(void *ctx, u64 start, u64 end, u64 pages), void *ctx);
+const char *slab_validate(void);
+/* Objects in use of one cache, exact while nobody else runs. */
+u64 slab_in_use(struct slab_cache *);
+#endif

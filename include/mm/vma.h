@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * struct vma: one area [start,end) of an address space. Bodies in mm/vma/.
+ *
+ * The lock of an area: readers (faults) count themselves in `readers`; a writer (holding mmap_lock for writing) sets
+ * lock_seq = mm->lock_seq and waits for the readers to leave. mmap_write_unlock() ends all of them by raising
+ * mm->lock_seq. A vma that leaves the tree is `detached` and freed after a grace period.
+ *
+ * Invariants
+ *  V1. start < end, both page aligned, inside [0, mm->task_size); areas of one mm do not overlap.
+ *  V2. bounds, flags, prot, pgoff change only while write-locked (or before insertion).
+ *  V3. two neighbours that vma_can_merge() holds for are merged by whoever made them so.
+ *  V4. mapping != NULL exactly for areas over a page cache (files, shmem); then mapping_link is on its i_mmap list.
+ */
+#ifndef MM_VMA_H
+#define MM_VMA_H
+#include <mm/mm.h>
+#include <port/pte.h>
+
+struct address_space;
+struct anon_vma;
+struct fault;
+struct page;
+struct vma;
+
+/* Linux's bits where programs can see them (smaps VmFlags names in mm/obs). */
+#define VM_READ       0x00000001UL
+#define VM_WRITE      0x00000002UL
+#define VM_EXEC       0x00000004UL
+#define VM_SHARED     0x00000008UL
+#define VM_MAYREAD    0x00000010UL
+#define VM_MAYWRITE   0x00000020UL
+#define VM_MAYEXEC    0x00000040UL
+#define VM_MAYSHARE   0x00000080UL
+#define VM_GROWSDOWN  0x00000100UL
+#define VM_PFNMAP     0x00000400UL
+#define VM_LOCKED     0x00002000UL
+#define VM_IO         0x00004000UL
+#define VM_SEQ_READ   0x00008000UL
+#define VM_RAND_READ  0x00010000UL
+#define VM_DONTCOPY   0x00020000UL
+#define VM_DONTEXPAND 0x00040000UL
+#define VM_LOCKONFAULT 0x00080000UL
+#define VM_ACCOUNT    0x00100000UL
+#define VM_NORESERVE  0x00200000UL
+#define VM_HUGETLB    0x00400000UL
+#define VM_SYNC       0x00800000UL
+#define VM_WIPEONFORK 0x02000000UL
+#define VM_DONTDUMP   0x04000000UL
+#define VM_SOFTDIRTY  0x08000000UL
+#define VM_MIXEDMAP   0x10000000UL
+#define VM_HUGEPAGE   0x20000000UL
+#define VM_NOHUGEPAGE 0x40000000UL
+#define VM_MERGEABLE  0x80000000UL
+#define VM_ACCESS     (VM_READ | VM_WRITE | VM_EXEC)
+
+struct vma_ops {
+    /* A copy of the area comes to life (fork, split) / an area goes away. May sleep. */
+    void (*open)(struct vma *vma);
+    void (*close)(struct vma *vma);
+    /* Asked before a mapping is split at addr; 0 or -errno. May be NULL. */
+    int (*may_split)(struct vma *vma, u64 addr);
+    /* The address moved (mremap). May be NULL. */
+    int (*mremap)(struct vma *vma);
+    /*
+     * For areas without a page cache (PFNMAP, special mappings such as the vdso): finds the page for f->pgoff and sets
+     * f->page with a reference, or returns VM_FAULT_*. NULL for anonymous and cached areas.
+     */
+    u32 (*fault)(struct fault *f);
+    /* Text for /proc/PID/maps when there is no file name ("[vdso]"); may return NULL. */
+    const char *(*name)(struct vma *vma);
+};
+
+struct vma {
+    struct rt_node node; /* start, end, neighbours */
+    struct mm *mm;
+    u64 flags;   /* VM_* */
+    u64 prot;    /* pte bits of a mapped page: PTE_P|PTE_US|PTE_A|PTE_XD...; PTE_RW only for shared writable areas */
+    u64 pgoff;   /* pages: offset in the file; start >> 12 at creation for private anonymous areas */
+    s32 readers; /* faults inside; see above */
+    bool detached;
+    u64 lock_seq;
+    struct anon_vma *anon_vma;
+    struct list_head anon_link;    /* anon_vma->vmas */
+    struct address_space *mapping; /* NULL: anonymous */
+    struct list_head mapping_link; /* mapping->i_mmap */
+    const struct vma_ops *ops;     /* may be NULL */
+    void *file;                    /* the home's struct file, referenced through ops; NULL for anonymous */
+    void *priv;
+    char *name; /* prctl(PR_SET_VMA_ANON_NAME), kmalloc'd, or NULL */
+    struct rcu_head rcu;
+};
+static inline u64 vma_start(const struct vma *v)
+{
+    return v->node.start;
+}
+static inline u64 vma_end(const struct vma *v)
+{
+    return v->node.end;
+}
+static inline u64 vma_pages(const struct vma *v)
+{
+    return (v->node.end - v->node.start) >> PAGE_SHIFT;
+}
+static inline u64 vma_index(const struct vma *v, u64 addr)
+{
+    return v->pgoff + ((addr - v->node.start) >> PAGE_SHIFT);
+}
+static inline bool vma_is_anon(const struct vma *v)
+{
+    return !v->mapping && !v->ops;
+}
+
+/* Finding. vma_find: first area that ends above addr; mmap_lock held. */
+static inline struct vma *vma_find(struct mm *mm, u64 addr)
+{
+    struct rt_node *n = rt_find(&mm->vmas, addr);
+    return n ? container_of(n, struct vma, node) : NULL;
+}
+static inline struct vma *vma_next(const struct vma *v)
+{
+    return v->node.next ? container_of(v->node.next, struct vma, node) : NULL;
+}
+static inline struct vma *vma_prev(const struct vma *v)
+{
+    return v->node.prev ? container_of(v->node.prev, struct vma, node) : NULL;
+}
+static inline struct vma *vma_first(const struct mm *mm)
+{
+    return mm->vmas.first ? container_of(mm->vmas.first, struct vma, node) : NULL;
+}
+/* Finds the area that holds addr and read-locks it without mmap_lock; NULL when there is none or a writer is about. */
+struct vma *vma_lock_find(struct mm *mm, u64 addr);
+void vma_read_unlock(struct vma *vma);
+/* mmap_lock held for writing; may sleep until the readers have left. */
+void vma_write_lock(struct vma *vma);
+
+/* What a new mapping is made of. addr, len page aligned (sys/ rounds). */
+struct vma_request {
+    u64 addr, len;
+    u64 flags; /* VM_* */
+    u64 pgoff;
+    struct address_space *mapping;
+    const struct vma_ops *ops;
+    void *file;
+    void *priv;
+    bool fixed;      /* replaces what is there */
+    bool noreplace;  /* with fixed: -EEXIST instead */
+    bool below_4g;   /* MAP_32BIT */
+    bool populate;
+};
+/*
+ * Maps, merging with neighbours. mmap_lock held for writing. Returns the address or -errno: -ENOMEM (no gap, too many areas,
+ * limits), -EEXIST. ops->open is called on the new area (not when merged away).
+ */
+s64 vma_map(struct mm *mm, struct vma_request *req);
+/* Unmaps [start, start+len); holes are fine. 0 or -ENOMEM (split impossible; nothing changed). mmap_lock for writing. */
+int vma_unmap(struct mm *mm, u64 start, u64 len);
+int vma_protect(struct mm *mm, u64 start, u64 end, u64 prot_vm_flags, int pkey);
+/* Splits so that an area begins at addr, if one straddles it. */
+int vma_split(struct mm *mm, struct vma *vma, u64 addr);
+/* Sets flag bits on [start,end) (madvise, mlock): splits and merges; -ENOMEM on holes after doing the rest. */
+int vma_set_flags(struct mm *mm, u64 start, u64 end, u64 set, u64 clear);
+/* Address for len bytes: hint, top-down or bottom-up search. -ENOMEM. */
+s64 vma_find_gap(struct mm *mm, u64 hint, u64 len, u64 vm_flags, bool below_4g);
+/* Grows the stack area so that it holds addr. mmap_lock for writing. 0, -ENOMEM (limit, guard gap). */
+int vma_grow_stack(struct vma *vma, u64 addr);
+#define STACK_GUARD_GAP (256UL << PAGE_SHIFT)
+
+/* pte bits for vm_flags (protection table of x86-64). */
+u64 vma_prot_bits(u64 vm_flags);
+/* Overcommit (mm/vma/overcommit.c): reserves pages of commit charge; 0 or -ENOMEM. */
+int commit_charge(struct mm *mm, u64 pages);
+void commit_uncharge(u64 pages);
+s64 commit_total(void);
+u64 commit_limit(void);
+
+/* Knobs under /proc/sys/vm and /proc/sys/kernel. */
+extern u64 sysctl_max_map_count, sysctl_mmap_min_addr, sysctl_overcommit_memory, sysctl_overcommit_ratio;
+extern u64 sysctl_randomize_va_space, sysctl_stack_guard_gap;
+
+/* NULL or the text of the broken invariant; mmap_lock held. */
+const char *vma_validate(struct mm *mm);
+#endif

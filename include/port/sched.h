@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Port: waiting and kernel threads.
+ *
+ *   struct waitq                       a queue of sleepers; waitq_init(struct waitq *)
+ *   waitq_wait(wq, cond)               macro: sleeps until cond (re-evaluated after every wake-up) is true
+ *   int waitq_wait_killable(wq, cond)  0, or -EINTR when a fatal signal is pending
+ *   waitq_wake_all(wq), waitq_wake_one(wq)   callable from any context, also interrupts
+ *   struct kthread *kthread_start(int (*fn)(void *), void *arg, const char *name)   NULL when out of memory
+ *   void sched_yield_cpu(void)         lets others run; may sleep
+ *   void sched_cond(void)              gives way only if someone waits; for long loops
+ *   bool sched_fatal_signal(void)      the current thread is being killed
+ *   struct mm *sched_mm(void)          the address space of the current thread, NULL for kernel threads
+ */
+#ifndef PORT_SCHED_H
+#define PORT_SCHED_H
+#include <lib/types.h>
+#include <lib/list.h>
+#include <port/lock.h>
+struct mm;
+#include <port_impl/sched.h>
+#endif
