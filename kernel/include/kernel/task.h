@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * struct task: one thread; struct process: what the threads of one program share (a thread group). Bodies in kernel/proc/ and
+ * kernel/sched/. The scheduler's and the architecture's parts are opaque here (task->sched, task->arch).
+ *
+ * Locks: process->lock (spinlock, irqsave) guards threads, children, signals, limits; tasklist_lock the pid tables.
+ */
+#ifndef KERNEL_TASK_H
+#define KERNEL_TASK_H
+#include <lib/list.h>
+#include <lib/types.h>
+#include <port/lock.h>
+#include <port/sched.h>
+
+struct mm;
+struct fd_table;  /* kernel/file.h */
+struct fs_struct; /* cwd, root, umask */
+struct regs;
+struct thread;    /* scheduler + architecture state, kernel/sched.h */
+
+#define TASK_COMM_LEN 16
+#define NR_RLIMITS    16
+
+struct cred {
+    s32 refs;
+    u32 uid, euid, suid, fsuid, gid, egid, sgid, fsgid;
+    u64 cap_effective, cap_permitted, cap_inheritable, cap_bounding, cap_ambient;
+    u32 ngroups;
+    u32 groups[32];
+};
+
+struct rlimit64 {
+    u64 cur, max; /* ~0 = infinity */
+};
+
+struct task {
+    s32 refs;
+    s32 tid;               /* thread id; equals process->pid for the leader */
+    struct process *process;
+    struct mm *mm;         /* NULL for kernel threads */
+    struct fd_table *files; /* shared by CLONE_FILES */
+    struct fs_struct *fs;   /* shared by CLONE_FS */
+    struct cred *cred;
+    char comm[TASK_COMM_LEN];
+    u64 min_flt, maj_flt;
+    u64 utime_ns, stime_ns, start_ns;
+    u64 nvcsw, nivcsw;
+    u64 rchar, wchar, syscr, syscw;
+    u64 io_read_bytes, io_write_bytes;
+    struct list_head thread_link; /* process->threads */
+    void *sig;    /* struct task_signal, kernel/signal.h */
+    void *thread; /* struct thread */
+    void *futex;  /* kernel/proc/futex.c */
+    void *poll;   /* kernel/fs/epoll.c scratch */
+};
+
+/* The running thread. */
+struct task *current_task(void);
+
+/* A fatal or, for interruptible sleeps, any deliverable signal is pending for the current thread. */
+bool signal_pending(void);
+bool fatal_signal_pending(void);
+/* Sends a signal from the kernel: to a thread, to the whole process, to every process of a group. sig 1..64. */
+void signal_send_task(struct task *task, int sig);
+void signal_send_process(struct process *process, int sig);
+void signal_send_pgrp(s32 pgid, int sig);
+struct siginfo_k; /* kernel/signal.h */
+
+/*
+ * Interruptible waiting for kernel/ code; in port/sched.h: waitq_wait, waitq_wait_killable. Here:
+ *   int waitq_wait_interruptible(wq, cond)                0 or -ERESTARTSYS
+ *   s64 waitq_wait_timeout(wq, cond, u64 deadline_ns)     1 cond true, 0 timed out, -ERESTARTSYS; deadline by clock_ns(), ~0 none
+ * are macros of kernel/sched.h.
+ */
+
+/* Process identity as terminals and /proc need it. */
+struct process {
+    s32 refs;
+    s32 pid, pgid, sid;
+    struct process *parent;
+    struct list_head children, sibling, threads, all_link; /* all_link: every process, tasklist_lock */
+    u32 nr_threads;
+    spinlock_t lock;
+    void *tty;        /* controlling terminal, struct tty */
+    struct rlimit64 rlim[NR_RLIMITS];
+    void *sig;        /* struct process_signal */
+    s32 exit_code;    /* wait status, once dead */
+    u8 state;         /* enum process_state of kernel/proc */
+    bool dumpable, no_new_privs, did_exec;
+    u64 start_ns;
+    u64 cmin_flt, cmaj_flt, cutime_ns, cstime_ns; /* of reaped children */
+    u64 dead_min_flt, dead_maj_flt, dead_utime_ns, dead_stime_ns; /* of ended threads */
+    s16 oom_score_adj;
+    char exe_path[256];
+};
+
+/* Lookup with a reference (process_put). NULL when there is none. */
+struct process *process_find(s32 pid);
+void process_put(struct process *p);
+struct task *task_find(s32 tid);
+void task_put(struct task *t);
+/* Calls fn for each process in pid order, referenced during the call, no lock held. */
+void process_for_each(int (*fn)(void *ctx, struct process *p), void *ctx);
+/* The mm of a task, referenced (mm_get), or NULL. */
+struct mm *task_get_mm(struct task *t);
+struct mm *process_get_mm(struct process *p);
+/* Credentials check: CAP_* numbers of Linux. */
+bool capable(int cap);
+static inline u64 rlimit_cur(const struct process *p, int which)
+{
+    return p->rlim[which].cur;
+}
+#endif
