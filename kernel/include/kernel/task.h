@@ -11,12 +11,16 @@
 #include <lib/types.h>
 #include <port/lock.h>
 #include <port/sched.h>
+#include <kernel/sched.h>
+#include <kernel/signal.h>
 
 struct mm;
 struct fd_table;  /* kernel/file.h */
 struct fs_struct; /* cwd, root, umask */
 struct regs;
-struct thread;    /* scheduler + architecture state, kernel/sched.h */
+struct task_completion;
+struct restart_block;
+struct pgrp;
 
 #define TASK_COMM_LEN 16
 #define NR_RLIMITS    16
@@ -34,24 +38,37 @@ struct rlimit64 {
 };
 
 struct task {
+    struct thread thread;  /* kernel/sched.h; first */
+    u32 work;              /* TASK_* of kernel/sched.h: why the return to user mode is slow */
     s32 refs;
-    s32 tid;               /* thread id; equals process->pid for the leader */
-    struct process *process;
+    s32 tid;               /* thread id; equals process->pid for the leader; 0 for kernel threads */
+    struct process *process; /* kernel threads: kernel_process */
     struct mm *mm;         /* NULL for kernel threads */
     struct fd_table *files; /* shared by CLONE_FILES */
     struct fs_struct *fs;   /* shared by CLONE_FS */
     struct cred *cred;
+    struct sighand *sighand;
+    struct task_signal signal;
     char comm[TASK_COMM_LEN];
     u64 min_flt, maj_flt;
-    u64 utime_ns, stime_ns, start_ns;
+    u64 utime_ns, stime_ns, start_ns; /* sampled by the tick; exact total: sched_runtime() */
     u64 nvcsw, nivcsw;
     u64 rchar, wchar, syscr, syscw;
     u64 io_read_bytes, io_write_bytes;
     struct list_head thread_link; /* process->threads */
-    void *sig;    /* struct task_signal, kernel/signal.h */
-    void *thread; /* struct thread */
+    u64 set_child_tid, clear_child_tid; /* user addresses */
+    u64 robust_list;
+    u64 rseq_addr;
+    u32 rseq_len, rseq_sig;
+    s32 exit_signal, exit_code;
+    s32 pdeath_signal;
+    struct task_completion *vfork_done; /* the parent waits for exec or exit */
+    struct restart_block *restart;      /* kernel/proc/restart.c */
     void *futex;  /* kernel/proc/futex.c */
     void *poll;   /* kernel/fs/epoll.c scratch */
+    u64 timer_slack_ns;
+    u64 personality;
+    bool exiting;
 };
 
 /* The running thread. */
@@ -77,22 +94,30 @@ struct siginfo_k; /* kernel/signal.h */
 struct process {
     s32 refs;
     s32 pid, pgid, sid;
-    struct process *parent;
+    struct process *parent; /* tasklist_lock */
+    struct task *leader;
     struct list_head children, sibling, threads, all_link; /* all_link: every process, tasklist_lock */
-    u32 nr_threads;
+    struct list_head pgrp_link;
+    u32 nr_threads;        /* alive */
     spinlock_t lock;
-    void *tty;        /* controlling terminal, struct tty */
+    void *tty;             /* controlling terminal, struct tty */
     struct rlimit64 rlim[NR_RLIMITS];
-    void *sig;        /* struct process_signal */
-    s32 exit_code;    /* wait status, once dead */
-    u8 state;         /* enum process_state of kernel/proc */
-    bool dumpable, no_new_privs, did_exec;
+    struct process_signal signal;
+    struct process_timers *timers; /* kernel/time/itimer.c; NULL until used */
+    s32 exit_code;         /* wait status, once dead */
+    s32 exit_signal;       /* to the parent; 0 none */
+    u8 state;              /* enum process_state */
+    bool dumpable, no_new_privs, did_exec, child_subreaper, has_subreaper, oom_victim;
     u64 start_ns;
-    u64 cmin_flt, cmaj_flt, cutime_ns, cstime_ns; /* of reaped children */
-    u64 dead_min_flt, dead_maj_flt, dead_utime_ns, dead_stime_ns; /* of ended threads */
+    u64 cmin_flt, cmaj_flt, cutime_ns, cstime_ns, cmaxrss; /* of reaped children */
+    u64 dead_min_flt, dead_maj_flt, dead_utime_ns, dead_stime_ns, dead_nvcsw, dead_nivcsw; /* of ended threads */
+    u64 maxrss;            /* pages, at exec or exit */
     s16 oom_score_adj;
     char exe_path[256];
 };
+enum process_state { PROCESS_ALIVE, PROCESS_ZOMBIE, PROCESS_REAPED };
+extern struct process kernel_process; /* of kernel threads; pid 0, in no table */
+extern struct process *init_process;
 
 /* Lookup with a reference (process_put). NULL when there is none. */
 struct process *process_find(s32 pid);
