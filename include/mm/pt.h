@@ -10,6 +10,11 @@
  *  T2. Tables that cover an area stay while the area is in the tree: walkers with the vma locked, or with the i_mmap or
  *      anon_vma lock of a linked area, need no other protection to walk down.
  *  T3. pgtables_bytes is 4096 times the tables of the mm but for the root.
+ *  T4. An area leaves in this order: write-lock or detach (no new entries), pt_zap_range, unlinked from anon_vma and i_mmap
+ *      (no new walkers), pt_free_tables, gather_end.
+ *
+ * pt_locks of two tables are nested only child's before parent's at fork, and by ascending address otherwise; the inner one
+ * with spin_lock_nested().
  */
 #ifndef MM_PT_H
 #define MM_PT_H
@@ -22,7 +27,7 @@ struct pt_slot {
     struct page *table; /* its pt_lock is held */
 };
 
-/* Level-1 table for addr, making missing ones; NULL when out of memory. May allocate, not sleep on I/O. Not locked. */
+/* Level-1 entry for addr, making missing tables; NULL when out of memory. May sleep (GFP_KERNEL). Not locked. */
 pte_t *pt_alloc(struct mm *mm, u64 addr);
 /* Level-1 entry, NULL when a table is missing or a huge leaf covers addr. Not locked. */
 pte_t *pt_find(struct mm *mm, u64 addr);
@@ -59,11 +64,16 @@ void pt_free_root(struct mm *mm);
  *   gather_begin · (zap_range | free_tables)* · gather_end
  */
 #define GATHER_BATCH 120
+#define GATHER_CHUNKS 16 /* further arrays of 511 pages, taken while memory is there, before a flush is forced */
+struct gather_chunk;
 struct gather {
     struct mm *mm;
-    u64 start, end;  /* range to flush */
-    bool freed_tables, full_mm, need_flush;
-    unsigned nr, nr_tables;
+    u64 start, end; /* range to flush; empty when start >= end */
+    bool freed_tables, full_mm;
+    unsigned nr, nr_tables, nr_chunks;
+    unsigned room;        /* slots left in the array that `next` points into */
+    struct page **next;
+    struct gather_chunk *chunks; /* newest first */
     struct page *pages[GATHER_BATCH];
     struct page *tables[16];
 };
@@ -72,11 +82,29 @@ void gather_begin(struct gather *g, struct mm *mm, bool full_mm);
 /* Flushes and frees what has been gathered so far. */
 void gather_flush(struct gather *g);
 void gather_end(struct gather *g);
-/* The caller's page reference is handed over. May flush. */
-void gather_page(struct gather *g, struct page *page);
+/* Out of room: takes another array, or flushes. */
+void gather_more(struct gather *g);
+/* The caller's page reference is handed over. May flush; never sleeps. */
+static inline void gather_page(struct gather *g, struct page *page)
+{
+    if (unlikely(g->room == 0))
+        gather_more(g);
+    *g->next++ = page;
+    g->room--;
+}
+/* [start,end) had present entries that are gone or weaker now. */
+static inline void gather_range(struct gather *g, u64 start, u64 end)
+{
+    if (start < g->start)
+        g->start = start;
+    if (end > g->end)
+        g->end = end;
+}
 
 /* Empties the entries of [start,end) within vma: rmap, rss, counters, dirty bits to pages, swap entries freed. */
 void pt_zap_range(struct gather *g, struct vma *vma, u64 start, u64 end);
+/* The same, but private copies (anonymous pages) stay: truncation without even_cows. */
+void pt_zap_file_pages(struct gather *g, struct vma *vma, u64 start, u64 end);
 /* Frees tables that cover only [floor, ceiling) around the hole [start,end); floor/ceiling: neighbours' bounds. */
 void pt_free_tables(struct gather *g, u64 start, u64 end, u64 floor, u64 ceiling);
 /* Copies vma's entries to dst's area for fork; private pages become write-protected in both. 0 or -ENOMEM (dst half filled:

@@ -4,6 +4,18 @@
  *
  * An anon_vma is shared by an area and all that descend from it by fork, split and mremap; its list holds these areas. A
  * file page is found through its address_space's i_mmap list.
+ *
+ *   page->owner ── anon_vma ── vmas:  parent's area ─ its other half ─ child's area ...
+ *        │                              each: addr = start + (page->index - pgoff) * 4096, if inside
+ *        └──────── address_space ── i_mmap: areas over the file
+ *
+ * Invariants
+ *  R1. An area with anonymous pages has an anon_vma; the page's owner is that anon_vma, its index is vma_index() of the
+ *      address in every area of the list that maps it.
+ *  R2. A copy (fork, mremap) is linked behind its source and before the first entry is copied or moved, so that a walk in
+ *      list order can't miss a mapping that wanders from one to the other.
+ *  R3. An area stays linked until its entries are zapped; its tables are freed after it was unlinked.
+ *  R4. An anon_vma dies with its last area, and its memory after a grace period.
  */
 #ifndef MM_RMAP_H
 #define MM_RMAP_H
@@ -22,9 +34,18 @@ int anon_vma_prepare(struct vma *vma);
 /* Links a copy (fork, split) of src to src's anon_vma, if any. Cannot fail. */
 void anon_vma_clone(struct vma *dst, struct vma *src);
 void anon_vma_unlink(struct vma *vma);
+/*
+ * Keeps rmap_walk() and mapping_unmap_range() away from the area: taken around changes of its bounds and pgoff (split,
+ * merge, stack growth) and while its entries move. Takes i_mmap_lock of a mapped area and the anon_vma's lock; no sleeping
+ * inside. vma->anon_vma must not change in between.
+ */
+void rmap_lock_vma(struct vma *vma);
+void rmap_unlock_vma(struct vma *vma);
 
 /* A new anonymous page gets its owner and its first mapping (refcount 1 is the mapping's); puts it on the lruvec. */
 void rmap_add_new_anon(struct page *page, struct vma *vma, u64 addr);
+/* The counter of mm->rss[] that a mapping of the page belongs to. */
+static inline enum rss_kind page_rss_kind(const struct page *page);
 /* One more mapping of a page (fork; file page). Counts NR_ANON_MAPPED / NR_FILE_MAPPED when it is the first. */
 static inline void rmap_add(struct page *page);
 /* One mapping less. The reference is the caller's to drop. */

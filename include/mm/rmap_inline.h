@@ -2,8 +2,16 @@
 /* The two functions of rmap that every fault and every zap runs. Contract: mm/rmap.h. */
 #ifndef MM_RMAP_INLINE_H
 #define MM_RMAP_INLINE_H
+#include <mm/mm.h>
+#include <mm/page.h>
 #include <mm/stat.h>
 
+static inline enum rss_kind page_rss_kind(const struct page *page)
+{
+    if (page_is_anon(page))
+        return RSS_ANON;
+    return page_test(page, PG_swapbacked) ? RSS_SHMEM : RSS_FILE;
+}
 static inline void rmap_add(struct page *page)
 {
     if (__atomic_add_fetch(&page->mapcount, 1, __ATOMIC_RELAXED) == 0)

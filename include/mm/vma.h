@@ -167,7 +167,7 @@ s64 vma_find_gap(struct mm *mm, u64 hint, u64 len, u64 vm_flags, bool below_4g);
 int vma_grow_stack(struct vma *vma, u64 addr);
 #define STACK_GUARD_GAP (256UL << PAGE_SHIFT)
 
-/* pte bits for vm_flags (protection table of x86-64). */
+/* pte bits for vm_flags (protection table of x86-64). Without VM_ACCESS: PTE_PROTNONE and no PTE_P (port/pte.h). */
 u64 vma_prot_bits(u64 vm_flags);
 /* Overcommit (mm/vma/overcommit.c): reserves pages of commit charge; 0 or -ENOMEM. */
 int commit_charge(struct mm *mm, u64 pages);

@@ -6,7 +6,9 @@
  *  63 62..59 58..52   51..............12 11 10 9 8  7  6 5 4   3   2 1 0
  *  XD  PKEY  software  physical address  sw sw sw G PS D A PCD PWT US RW P
  *
- * A pte with P=0 and any other bit set is a swap entry or a marker; an all-zero one is empty.
+ * A pte with P=0 and PTE_PROTNONE maps a page that nobody may touch (PROT_NONE): address, D and software bits mean the
+ * same as with P=1. One with P=0, PTE_PROTNONE=0 and any other bit set is a swap entry or a marker; an all-zero one is
+ * empty.
  *
  * Levels count from the leaf: 1 = pte (4 KiB), 2 = pmd (2 MiB), 3 = pud (1 GiB), 4 = p4d/pgd, 5 = pgd with LA57.
  */
@@ -27,6 +29,7 @@ typedef struct {
 #define PTE_D    (1UL << 6)
 #define PTE_PS   (1UL << 7) /* leaf at level 2 or 3 */
 #define PTE_G    (1UL << 8)
+#define PTE_PROTNONE PTE_G   /* with P=0; user entries never have G */
 #define PTE_SPECIAL (1UL << 9)  /* software: no struct page behind it (zero page, device memory) */
 #define PTE_UFFD_WP (1UL << 10) /* software: userfaultfd write-protected */
 #define PTE_SOFT_DIRTY (1UL << 11)
@@ -52,6 +55,11 @@ static inline bool pte_none(pte_t e)
 static inline bool pte_present(pte_t e)
 {
     return e.v & PTE_P;
+}
+/* A leaf that holds a mapping of a page (counted in mapcount and rss), accessible or PROT_NONE. */
+static inline bool pte_mapped(pte_t e)
+{
+    return e.v & (PTE_P | PTE_PROTNONE);
 }
 static inline bool pte_write(pte_t e)
 {
