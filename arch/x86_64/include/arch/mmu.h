@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Address spaces on this CPU, device mappings, and the bounds of the kernel's half.
+ *
+ *   ffff888000000000  direct map of all RAM (64 TiB)          the same with four and five levels:
+ * five levels hold ffffc90000000000  vmalloc and device mappings (32 TiB)    all of it below their
+ * last top-level entry ffffea0000000000  memmap (1 TiB) ffffffff80000000  kernel image
+ */
+#ifndef ARCH_MMU_H
+#define ARCH_MMU_H
+#include <port/mmu.h>
+
+/* Loads the space; NULL: a kernel thread comes, any space will do. Interrupts off. */
+void mmu_switch(struct mmu_ctx *next);
+/* Maps device memory, uncached unless write-back is asked for; any alignment. NULL when out of
+ * space or tables. */
+void *arch_ioremap(phys_t pa, size_t size);
+void *arch_ioremap_cached(phys_t pa, size_t size);
+#endif
