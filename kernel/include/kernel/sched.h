@@ -7,7 +7,7 @@
  *   RUNNING/READY --sched_block()--> SLEEPING --sched_wake()--> READY         last step of a thread: sched_exit() -> DEAD
  *
  * S1. A thread is READY or RUNNING exactly when it is on a run queue or is a CPU's curr; task->on_rq says so.
- * S2. on_cpu is set while a CPU still uses the thread's kernel stack; whoever frees or runs it elsewhere waits for it to clear.
+ * S2. The rq lock is held across the switch, so who holds it sees no thread whose stack is still in use but curr.
  * S3. Kernel code is switched away from only in sched_block(), sched_yield_cpu(), sched_cond() and on the way back to user mode.
  * Locks: rq->lock (irqsave), innermost but for nothing.
  */
@@ -15,6 +15,7 @@
 #define KERNEL_SCHED_H
 #include <arch/thread.h>
 #include <lib/cpumask.h>
+#include <lib/errno.h>
 #include <lib/list.h>
 #include <lib/types.h>
 #include <port/lock.h>
@@ -23,24 +24,19 @@
 struct task;
 struct regs;
 
-#define KSTACK_SIZE 16384UL
-
-/* task->work: why the return to user mode takes the slow way. Atomically changed. */
-#define TASK_NEED_RESCHED 1u
-#define TASK_SIGPENDING   2u
-#define TASK_RCU          4u  /* this CPU owes a quiescent state or has callbacks to run */
-#define TASK_RSEQ         8u  /* preempted or migrated: the restartable sequence must be checked */
-#define TASK_FRAME_FULL   16u /* registers were changed beyond what the fast return restores */
+/* Bits of thread.ctx.work beside the architecture's. */
+#define TASK_RCU   ARCH_WORK_KERNEL        /* this CPU owes a quiescent state or has callbacks to run */
+#define TASK_RSEQ  (ARCH_WORK_KERNEL << 1) /* preempted or migrated: the restartable sequence must be checked */
+#define TASK_TIMER (ARCH_WORK_KERNEL << 2) /* CPU-time timers of the process must be looked at */
 
 enum sched_state { SCHED_READY, SCHED_SLEEPING, SCHED_KILLABLE, SCHED_INTERRUPTIBLE, SCHED_STOPPED, SCHED_DEAD };
 
 /* The scheduler's part of struct task. */
 struct thread {
-    struct arch_thread arch;
-    void *kstack; /* lowest address; KSTACK_SIZE bytes */
+    struct thread_ctx ctx; /* first: arch/thread.h */
+    void *kstack; /* lowest address; THREAD_STACK_SIZE bytes */
     u8 state;     /* enum sched_state; rq lock of its cpu */
     bool on_rq, idle, kthread;
-    s32 on_cpu;
     u32 cpu;      /* where it runs or last ran */
     s32 nice;     /* -20 .. 19 */
     u8 policy;    /* SCHED_OTHER 0, FIFO 1, RR 2, BATCH 3, IDLE 5 */
@@ -48,14 +44,15 @@ struct thread {
     cpumask_t affinity;
     struct list_head run_link;
     s64 slice;    /* ns left; may be negative */
-    u64 epoch;    /* rq->epoch when the slice was last filled */
     u64 exec_start, sum_exec; /* clock_ns; ns */
     int (*fn)(void *arg); /* kernel threads */
     void *arg;
 };
 
-/* Blocks the running thread: sched_prepare(state) first, then test the condition, then sched_block(); a wake-up between the two makes
- * sched_block() return at once. sched_cancel() undoes prepare. */
+/*
+ * Blocks the running thread: sched_prepare(state) first, then test the condition, then sched_block(); a wake-up between the
+ * two makes sched_block() return at once. sched_cancel() undoes prepare. Waiting on a waitq: port/sched.h.
+ */
 void sched_prepare(enum sched_state state);
 void sched_block(void);
 void sched_cancel(void);
@@ -74,15 +71,10 @@ void sched_start(struct task *t);
 void sched_exit(void) __noreturn_fn;
 /* If t runs on another CPU in user mode, makes it come into the kernel soon. */
 void sched_kick(struct task *t);
-/* Hooks of the architecture: tick (interrupts off), reschedule IPI, return to user mode with task->work != 0, idle loop of a CPU. */
-void sched_tick(bool user);
-void sched_ipi(void);
-void sched_cpu_idle(void) __noreturn_fn; /* never returns: body of each CPU's idle thread */
-void sched_init(void);
-void sched_init_cpu(unsigned cpu); /* makes the idle thread of a CPU; on the boot CPU, before it starts */
+void sched_init(void); /* the boot CPU: its idle thread is the caller */
+u64 sched_prepare_cpu(unsigned cpu); /* for smp_boot_cpus() */
+void sched_idle_loop(void) __noreturn_fn;
 struct task *sched_idle_task(unsigned cpu);
-/* First code of a new thread after arch_switch: called with the previous one. */
-void sched_finish_switch(struct task *prev);
 
 int sched_set_affinity(struct task *t, cpumask_t mask); /* -EINVAL: no online CPU */
 void sched_set_nice(struct task *t, int nice);
@@ -100,57 +92,45 @@ void *kstack_alloc(void);
 void kstack_free(void *stack);
 
 /* RCU: kernel/sched/rcu.c. */
-void rcu_init(void);
-void rcu_tick(bool user);
-void rcu_quiescent(void); /* this CPU is outside every read section */
-void rcu_idle_enter(void);
+void rcu_tick(bool user);    /* interrupts off */
+void rcu_quiescent(void);    /* this CPU is outside every read section; interrupts off */
+void rcu_idle_enter(void);   /* interrupts off */
 void rcu_idle_exit(void);
-void rcu_run_callbacks(u32 limit);
+bool rcu_run_callbacks(void); /* a batch; true when more is ready. May be called where one may not sleep */
 bool rcu_has_ready(void);
 
-/* Waiting; one-shot entries on waitq (struct waitq of port/sched.h). */
-struct waiter {
-    struct list_head link;
-    struct task *task;
-    /* Called under the queue's lock instead of waking task when set (epoll, poll): true to count as a wake-up. Any context. */
-    bool (*fn)(struct waiter *w);
+/*
+ * A queue entry that calls fn instead of waking a thread (poll, epoll, signalfd): entry.thread stays NULL. fn runs with the
+ * queue's lock held, in any context; it returns true when it took the wake-up, and stays queued either way.
+ */
+struct waitq_callback {
+    struct waitq_entry entry;
+    bool (*fn)(struct waitq_callback *cb);
     struct waitq *wq;
-    bool exclusive;
 };
-void waitq_add(struct waitq *wq, struct waiter *w);
-void waitq_remove(struct waitq *wq, struct waiter *w);
+void waitq_callback_add(struct waitq *wq, struct waitq_callback *cb, bool (*fn)(struct waitq_callback *cb));
+void waitq_callback_remove(struct waitq_callback *cb);
 
-#define waitq_wait_state(wq, cond, st, intr, deadline)                                                                 \
+/* 1: cond holds, 0: deadline (clock_ns; ~0 none) passed, -ERESTARTSYS: a signal is pending. */
+#define waitq_wait_timeout(wq, cond, deadline)                                                                         \
     ({                                                                                                                 \
-        s64 wait_ret = 0;                                                                                              \
+        s64 wait_res = 1;                                                                                              \
         if (!(cond)) {                                                                                                 \
-            struct waiter wait_entry = {.task = current_task()};                                                       \
-            waitq_add((wq), &wait_entry);                                                                              \
+            struct waitq *wait_q = (wq);                                                                               \
+            struct waitq_entry wait_e = {{&wait_e.link, &wait_e.link}, NULL, false};                                   \
+            u64 wait_until = (deadline);                                                                               \
             for (;;) {                                                                                                 \
-                sched_prepare(st);                                                                                     \
+                waitq_begin(wait_q, &wait_e, WAIT_INTERRUPTIBLE);                                                      \
                 if (cond)                                                                                              \
                     break;                                                                                             \
-                if (intr) {                                                                                            \
-                    wait_ret = -ERESTARTSYS;                                                                           \
-                    break;                                                                                             \
-                }                                                                                                      \
-                if (sched_block_until(deadline)) {                                                                     \
-                    wait_ret = (cond) ? 0 : -ETIMEDOUT;                                                                \
+                int wait_err = waitq_sleep_until(wait_q, &wait_e, wait_until);                                         \
+                if (wait_err) {                                                                                        \
+                    wait_res = (cond) ? 1 : wait_err == -ETIMEDOUT ? 0 : wait_err;                                     \
                     break;                                                                                             \
                 }                                                                                                      \
             }                                                                                                          \
-            sched_cancel();                                                                                            \
-            waitq_remove((wq), &wait_entry);                                                                           \
+            waitq_end(wait_q, &wait_e);                                                                                \
         }                                                                                                              \
-        wait_ret;                                                                                                      \
-    })
-/* 0 or -ERESTARTSYS. */
-#define waitq_wait_interruptible(wq, cond)                                                                             \
-    waitq_wait_state(wq, cond, SCHED_INTERRUPTIBLE, signal_pending(), ~0UL)
-/* 1: cond holds, 0: deadline (clock_ns; ~0 none) passed, -ERESTARTSYS. */
-#define waitq_wait_timeout(wq, cond, deadline)                                                                         \
-    ({                                                                                                                 \
-        s64 wait_res = waitq_wait_state(wq, cond, SCHED_INTERRUPTIBLE, signal_pending(), deadline);                    \
-        wait_res == 0 ? 1 : wait_res == -ETIMEDOUT ? 0 : wait_res;                                                     \
+        wait_res;                                                                                                      \
     })
 #endif

@@ -39,7 +39,6 @@ struct rlimit64 {
 
 struct task {
     struct thread thread;  /* kernel/sched.h; first */
-    u32 work;              /* TASK_* of kernel/sched.h: why the return to user mode is slow */
     s32 refs;
     s32 tid;               /* thread id; equals process->pid for the leader; 0 for kernel threads */
     struct process *process; /* kernel threads: kernel_process */
@@ -72,7 +71,14 @@ struct task {
 };
 
 /* The running thread. */
-struct task *current_task(void);
+static inline struct task *current_task(void)
+{
+    return (struct task *)cpu_thread();
+}
+static inline struct process *current_process(void)
+{
+    return current_task()->process;
+}
 
 /* A fatal or, for interruptible sleeps, any deliverable signal is pending for the current thread. */
 bool signal_pending(void);
@@ -83,12 +89,8 @@ void signal_send_process(struct process *process, int sig);
 void signal_send_pgrp(s32 pgid, int sig);
 struct siginfo_k; /* kernel/signal.h */
 
-/*
- * Interruptible waiting for kernel/ code; in port/sched.h: waitq_wait, waitq_wait_killable. Here:
- *   int waitq_wait_interruptible(wq, cond)                0 or -ERESTARTSYS
- *   s64 waitq_wait_timeout(wq, cond, u64 deadline_ns)     1 cond true, 0 timed out, -ERESTARTSYS; deadline by clock_ns(), ~0 none
- * are macros of kernel/sched.h.
- */
+/* Waiting: port/sched.h (waitq_wait, _killable, _interruptible: interruptible waits return -ERESTARTSYS
+ * when a signal is pending, killable ones -EINTR), kernel/sched.h (waitq_wait_timeout, waitq_callback). */
 
 /* Process identity as terminals and /proc need it. */
 struct process {
