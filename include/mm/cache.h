@@ -24,6 +24,9 @@ struct mapping_ops {
     int (*read_pages)(struct address_space *m, struct page **pages, unsigned n);
     /* Writes one locked dirty page back. 0 or -errno. NULL: memory only, pages stay dirty. */
     int (*write_page)(struct address_space *m, struct page *page);
+    /* A page is about to enter, or has left, the cache: limits of size (tmpfs). reserve: 0 or -ENOSPC. May be NULL. */
+    int (*reserve)(struct address_space *m, u64 pages);
+    void (*release)(struct address_space *m, u64 pages);
     /* A shared mapping is about to make this page writable; 0 or -errno (-ENOSPC). May be NULL. */
     int (*page_mkwrite)(struct address_space *m, struct page *page);
 };

@@ -12,6 +12,7 @@
 #define MM_MM_H
 #include <lib/range_tree.h>
 #include <port/lock.h>
+#include <port/cpu.h>
 #include <port/mmu.h>
 #include <port/sched.h>
 #include <lib/list.h>
@@ -75,7 +76,12 @@ struct mm_layout_request {
     bool legacy;    /* bottom up */
     u64 stack_limit; /* bytes */
 };
-void mm_set_layout(struct mm *mm, const struct mm_layout_request *req);
+void mm_set_layout(struct mm *mm, const struct mm_layout_request *req); /* sets start_stack (the top), mmap_base */
+/* Load address for a position-independent program; start of the heap for one whose data ends at brk. Page aligned. */
+u64 mm_pie_base(const struct mm *mm, bool randomize);
+u64 mm_random_brk(u64 brk);
+u64 mm_random_pages(unsigned bits); /* bytes: a random number of pages below 2^bits */
+extern u64 sysctl_mmap_rnd_bits;
 
 void mmap_write_lock(struct mm *mm);
 int mmap_write_lock_killable(struct mm *mm);

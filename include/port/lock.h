@@ -16,6 +16,7 @@
  *   void mutex_init(struct mutex *, enum lock_rank); mutex_lock, mutex_unlock, mutex_trylock
  *   void rwsem_init(struct rwsem *, enum lock_rank);
  *   void down_read(struct rwsem *); up_read; down_write; up_write; bool down_read_trylock; down_write_trylock;
+ *   void down_write_nested(struct rwsem *);  as down_write, for a second lock of the same rank (fork: the child's)
  *   int down_write_killable(struct rwsem *), down_read_killable: 0, or -EINTR when a fatal signal is pending
  *   void downgrade_write(struct rwsem *);  bool rwsem_is_write_locked(const struct rwsem *);
  *   void rcu_read_lock(void); void rcu_read_unlock(void);

@@ -189,6 +189,11 @@ static inline void down_write(struct rwsem *sem)
     if (unlikely(!down_write_trylock(sem)))
         (void)down_write_slow(sem, false);
 }
+/* Ranks are not checked in this home, so nesting is nothing special. */
+static inline void down_write_nested(struct rwsem *sem)
+{
+    down_write(sem);
+}
 static inline int down_write_killable(struct rwsem *sem)
 {
     return likely(down_write_trylock(sem)) ? 0 : down_write_slow(sem, true);

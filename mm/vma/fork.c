@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The copy of an address space for fork: each area is copied and linked, then its entries; private pages become
+ * write-protected on both sides and the next write decides (mm/fault/cow.c).
+ *
+ * On failure the child is taken down like any other, so nothing has to be unwound by hand; the parent keeps its
+ * write-protected entries, which costs it faults but nothing else.
+ *
+ * Locks: the parent's mmap_lock for writing, then the child's.
+ */
+#include <lib/errno.h>
+#include <mm/cache.h>
+#include <mm/pt.h>
+#include <mm/rmap.h>
+#include "vma_internal.h"
+
+static void copy_layout(struct mm *mm, const struct mm *from)
+{
+    mm->task_size = from->task_size;
+    mm->map_limit = from->map_limit;
+    mm->mmap_base = from->mmap_base;
+    mm->start_code = from->start_code;
+    mm->end_code = from->end_code;
+    mm->start_data = from->start_data;
+    mm->end_data = from->end_data;
+    mm->start_brk = from->start_brk;
+    mm->brk = from->brk;
+    mm->start_stack = from->start_stack;
+    mm->arg_start = from->arg_start;
+    mm->arg_end = from->arg_end;
+    mm->env_start = from->env_start;
+    mm->env_end = from->env_end;
+    mm->flags = from->flags;
+    mm->rlimit = from->rlimit;
+    mm->vdso = from->vdso;
+    for (unsigned i = 0; i < ARRAY_SIZE(mm->saved_auxv); i++)
+        mm->saved_auxv[i] = from->saved_auxv[i];
+}
+
+/* One area of the child. *copied: the parent's entries were write-protected. */
+static int fork_area(struct mm *child, struct vma *src, bool *copied)
+{
+    u64 pages = vma_pages(src);
+    if (src->flags & VM_ACCOUNT && commit_charge(child, pages))
+        return -ENOMEM;
+    struct vma *vma = vma_dup(src, child, vma_start(src), vma_end(src));
+    if (!vma) {
+        if (src->flags & VM_ACCOUNT)
+            commit_uncharge(pages);
+        return -ENOMEM;
+    }
+    vma->flags &= ~(VM_LOCKED | VM_LOCKONFAULT);
+    struct rt_node *last = child->vmas.last;
+    rt_insert_between(&child->vmas, last, NULL, &vma->node);
+    child->map_count++;
+    vma_account(child, vma->flags, (s64)pages);
+    if (src->flags & VM_WIPEONFORK) {
+        anon_vma_unlink(vma);
+        return 0;
+    }
+    if (src->mapping && !src->anon_vma)
+        return 0; /* the child's faults find the pages in the cache */
+    *copied = true;
+    return pt_copy_range(vma, src);
+}
+
+int mm_fork(struct mm *parent, struct mm **out)
+{
+    struct mm *child = mm_alloc();
+    if (!child)
+        return -ENOMEM;
+    int err = mmap_write_lock_killable(parent);
+    if (err) {
+        mm_put(child);
+        return err;
+    }
+    down_write_nested(&child->mmap_lock);
+    copy_layout(child, parent);
+    bool copied = false;
+    for (struct vma *vma = vma_first(parent); vma && !err; vma = vma_next(vma)) {
+        if (vma->flags & VM_DONTCOPY)
+            continue;
+        vma_write_lock(vma);
+        err = fork_area(child, vma, &copied);
+    }
+    child->hiwater_vm = child->total_vm;
+    if (copied)
+        tlb_flush_mm(parent);
+    mmap_write_unlock(child);
+    mmap_write_unlock(parent);
+    if (err) {
+        mm_put(child);
+        return err;
+    }
+    *out = child;
+    return 0;
+}

@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A new area. Everything that can fail comes first; then what is in the way is unmapped, and the area is joined to a neighbour
+ * or inserted.
+ *
+ *   limits → place → commit charge → struct → (fixed: unmap) → merge or insert
+ *
+ * Locks: mmap_lock for writing.
+ */
+#include <lib/errno.h>
+#include <mm/cache.h>
+#include <mm/rmap.h>
+#include <mm/shmem.h>
+#include "vma_internal.h"
+
+u64 sysctl_max_map_count = 65530;
+
+/* Pages of [start,end) that are mapped already: they don't count against RLIMIT_AS when they are replaced. */
+static u64 pages_in_the_way(struct mm *mm, u64 start, u64 end)
+{
+    u64 n = 0;
+    for (struct vma *v = vma_find(mm, start); v && vma_start(v) < end; v = vma_next(v))
+        n += (min(end, vma_end(v)) - max(start, vma_start(v))) >> PAGE_SHIFT;
+    return n;
+}
+
+static s64 choose_address(struct mm *mm, const struct vma_request *req)
+{
+    if (!req->fixed)
+        return vma_find_gap(mm, req->addr, req->len, req->flags, req->below_4g);
+    if (req->len > mm->task_size || req->addr > mm->task_size - req->len)
+        return -ENOMEM;
+    if (req->addr < sysctl_mmap_min_addr)
+        return -EPERM;
+    if (req->noreplace) {
+        struct vma *v = vma_find(mm, req->addr);
+        if (v && vma_start(v) < req->addr + req->len)
+            return -EEXIST;
+    }
+    return (s64)req->addr;
+}
+
+/* Grows a neighbour over [start, start+len) if one agrees. True when done; prev and next are joined if both agree. */
+static bool extend_neighbour(struct mm *mm, const struct vma_request *req, u64 start)
+{
+    u64 end = start + req->len;
+    struct vma *next = vma_find(mm, start);
+    struct vma *prev = next              ? vma_prev(next)
+                       : mm->vmas.last ? container_of(mm->vmas.last, struct vma, node)
+                                       : NULL;
+    if (prev && vma_can_follow(prev, req, start)) {
+        vma_set_bounds(prev, vma_start(prev), end);
+        vma_merge(prev);
+        return true;
+    }
+    if (next && vma_can_precede(next, req, end)) {
+        vma_set_bounds(next, start, vma_end(next));
+        return true;
+    }
+    return false;
+}
+
+static struct vma *make_area(struct mm *mm, const struct vma_request *req, u64 start)
+{
+    struct vma *vma = vma_alloc(mm);
+    if (!vma)
+        return NULL;
+    vma->node.start = start;
+    vma->node.end = start + req->len;
+    vma->flags = req->flags;
+    vma->prot = vma_page_prot(req->flags, req->mapping);
+    vma->pgoff = req->pgoff;
+    vma->mapping = req->mapping;
+    vma->ops = req->ops;
+    vma->file = req->file;
+    vma->priv = req->priv;
+    return vma;
+}
+
+s64 vma_map(struct mm *mm, struct vma_request *req)
+{
+    u64 pages = req->len >> PAGE_SHIFT;
+    if (mm->map_count > sysctl_max_map_count)
+        return -ENOMEM;
+    s64 start = choose_address(mm, req);
+    if (start < 0)
+        return start;
+    u64 replaced = req->fixed ? pages_in_the_way(mm, (u64)start, (u64)start + req->len) : 0;
+    if (!vma_may_expand(mm, req->flags, pages - replaced))
+        return -ENOMEM;
+    if (!req->mapping && !req->ops && !(req->flags & VM_SHARED))
+        req->pgoff = (u64)start >> PAGE_SHIFT;
+    bool charged = vma_is_accountable(req->flags);
+    if (charged) {
+        if (commit_charge(mm, pages))
+            return -ENOMEM;
+        req->flags |= VM_ACCOUNT;
+    }
+    if (replaced) {
+        int err = vma_unmap(mm, (u64)start, req->len);
+        if (err) {
+            if (charged)
+                commit_uncharge(pages);
+            return err;
+        }
+    }
+    if (extend_neighbour(mm, req, (u64)start))
+        return start;
+    struct vma *vma = make_area(mm, req, (u64)start);
+    if (!vma) {
+        if (charged)
+            commit_uncharge(pages);
+        return -ENOMEM;
+    }
+    if (vma->ops && vma->ops->open)
+        vma->ops->open(vma);
+    if (vma->mapping)
+        mapping_link_vma(vma->mapping, vma);
+    vma_insert(mm, vma);
+    return start;
+}

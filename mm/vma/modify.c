@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Changes of protection and flags over a range: cut at the edges, change, join again.
+ *
+ *   AAAAAAAA  mprotect of the middle   AA|BBBB|AA  and back   AAAAAAAA
+ *
+ * Locks: mmap_lock for writing; each changed area is write-locked.
+ */
+#include <lib/errno.h>
+#include <mm/pt.h>
+#include <mm/rmap.h>
+#include "vma_internal.h"
+
+/* Calls change() for each area of [start,end), cut to size, merging behind it. -ENOMEM on a hole, after the areas before it. */
+static int for_range(struct mm *mm, u64 start, u64 end, int (*change)(struct vma *vma, void *arg), bool (*wanted)(struct vma *vma, void *arg), void *arg,
+                     bool holes_fine)
+{
+    struct vma *vma = vma_find(mm, start);
+    int result = 0;
+    if (!vma || vma_start(vma) >= end)
+        return -ENOMEM;
+    if (vma_start(vma) > start) {
+        if (!holes_fine)
+            return -ENOMEM;
+        result = -ENOMEM;
+    }
+    u64 pos = max(start, vma_start(vma));
+    while (vma) {
+        u64 stop = min(end, vma_end(vma));
+        if (wanted(vma, arg)) {
+            int err = 0;
+            if (vma_start(vma) < pos) {
+                if (mm->map_count >= sysctl_max_map_count)
+                    return -ENOMEM;
+                err = vma_split(mm, vma, pos);
+                if (err)
+                    return err;
+                vma = vma_next(vma);
+            }
+            if (vma_end(vma) > stop) {
+                err = mm->map_count >= sysctl_max_map_count ? -ENOMEM : vma_split(mm, vma, stop);
+                if (err) {
+                    vma_merge(vma);
+                    return err;
+                }
+            }
+            err = change(vma, arg);
+            vma = vma_merge(vma);
+            if (err)
+                return err;
+        }
+        if (stop >= end)
+            return result;
+        pos = stop;
+        vma = vma_find(mm, pos);
+        if (!vma || vma_start(vma) >= end)
+            return -ENOMEM;
+        if (vma_start(vma) > pos) {
+            if (!holes_fine)
+                return -ENOMEM;
+            result = -ENOMEM;
+            pos = vma_start(vma);
+        }
+    }
+    return result;
+}
+
+struct protect_arg {
+    u64 prot; /* VM_READ|VM_WRITE|VM_EXEC wanted */
+};
+
+static u64 protected_flags(const struct vma *vma, const struct protect_arg *a)
+{
+    return (vma->flags & ~VM_ACCESS) | a->prot;
+}
+
+static int protect_check(struct vma *vma, u64 flags)
+{
+    /* VM_MAY* sit four bits above what they allow */
+    return (flags & ~(flags >> 4)) & VM_ACCESS ? -EACCES : 0;
+}
+
+static bool protect_wanted(struct vma *vma, void *arg)
+{
+    return protected_flags(vma, arg) != vma->flags;
+}
+
+static int protect_change(struct vma *vma, void *arg)
+{
+    struct mm *mm = vma->mm;
+    u64 flags = protected_flags(vma, arg), pages = vma_pages(vma);
+    int err = protect_check(vma, flags);
+    if (err)
+        return err;
+    if (!vma_may_expand(mm, flags, 0) ||
+        (!(vma->flags & VM_WRITE) && mm->rlimit.data != U64_MAX && !vma_may_expand(mm, flags, pages)))
+        return -ENOMEM;
+    if (!(vma->flags & VM_ACCOUNT) && vma_is_accountable(flags)) {
+        if (commit_charge(mm, pages))
+            return -ENOMEM;
+        flags |= VM_ACCOUNT;
+    }
+    vma_write_lock(vma);
+    vma_account(mm, vma->flags, -(s64)pages);
+    vma->flags = flags;
+    vma->prot = vma_page_prot(flags, vma->mapping);
+    vma_account(mm, flags, (s64)pages);
+    pt_protect_range(vma, vma_start(vma), vma_end(vma));
+    return 0;
+}
+
+int vma_protect(struct mm *mm, u64 start, u64 end, u64 prot, int pkey)
+{
+    struct protect_arg arg = {.prot = prot};
+    /* Linux refuses before it cuts the area that refuses; earlier areas stay changed. */
+    struct vma *vma = vma_find(mm, start);
+    if (vma && vma_start(vma) <= start) {
+        int err = protect_check(vma, protected_flags(vma, &arg));
+        if (err)
+            return err;
+    }
+    return for_range(mm, start, end, protect_change, protect_wanted, &arg, false);
+}
+
+struct flags_arg {
+    u64 set, clear;
+};
+
+static bool flags_wanted(struct vma *vma, void *arg)
+{
+    struct flags_arg *a = arg;
+    return ((vma->flags | a->set) & ~a->clear) != vma->flags;
+}
+
+static int flags_change(struct vma *vma, void *arg)
+{
+    struct flags_arg *a = arg;
+    struct mm *mm = vma->mm;
+    u64 flags = (vma->flags | a->set) & ~a->clear;
+    vma_write_lock(vma);
+    if ((flags ^ vma->flags) & VM_LOCKED)
+        mm->locked_vm += flags & VM_LOCKED ? vma_pages(vma) : -vma_pages(vma);
+    vma->flags = flags;
+    return 0;
+}
+
+int vma_set_flags(struct mm *mm, u64 start, u64 end, u64 set, u64 clear)
+{
+    struct flags_arg arg = {set, clear};
+    return for_range(mm, start, end, flags_change, flags_wanted, &arg, true);
+}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The stack grows: a fault below a VM_GROWSDOWN area moves its start down, within RLIMIT_STACK and RLIMIT_AS, and never
+ * nearer than the guard gap to the area below (unless that one is a stack or inaccessible).
+ *
+ * Locks: mmap_lock for writing.
+ */
+#include <lib/errno.h>
+#include <mm/rmap.h>
+#include "vma_internal.h"
+
+int vma_grow_stack(struct vma *vma, u64 addr)
+{
+    struct mm *mm = vma->mm;
+    addr = page_align_down(addr);
+    if (addr >= vma_start(vma))
+        return 0;
+    if (addr < sysctl_mmap_min_addr)
+        return -EPERM;
+    struct vma *prev = vma_prev(vma);
+    if (prev && !(prev->flags & VM_GROWSDOWN) && (prev->flags & VM_ACCESS) &&
+        addr - vma_end(prev) < sysctl_stack_guard_gap << PAGE_SHIFT)
+        return -ENOMEM;
+    if (prev && vma_end(prev) > addr)
+        return -ENOMEM;
+    u64 pages = (vma_start(vma) - addr) >> PAGE_SHIFT;
+    if (vma_end(vma) - addr > mm->rlimit.stack || !vma_may_expand(mm, vma->flags, pages))
+        return -ENOMEM;
+    if (vma->flags & VM_LOCKED && mm->rlimit.memlock != U64_MAX &&
+        mm->locked_vm + pages > mm->rlimit.memlock >> PAGE_SHIFT)
+        return -ENOMEM;
+    if (vma->flags & VM_ACCOUNT && commit_charge(mm, pages))
+        return -ENOMEM;
+    if (vma->flags & VM_LOCKED)
+        mm->locked_vm += pages;
+    vma_set_bounds(vma, addr, vma_end(vma));
+    return 0;
+}
