@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Bitmaps: searches go word by word, with the bits outside of the range masked off. See <lib/bitmap.h>. */
+/* Bitmaps: searches go word by word, with the bits outside of the range masked off. See
+ * <lib/bitmap.h>. */
 #include <lib/bitmap.h>
 
 /* The next bit that is set after exclusive or with flip (0 or U64_MAX). */
@@ -72,19 +73,19 @@ static inline u64 range_mask(u64 at, u64 stop)
 void bitmap_set_range(u64 *map, u64 start, u64 n)
 {
     FOR_WORDS(word, mask, start, n)
-        map[word] |= mask;
+    map[word] |= mask;
 }
 
 void bitmap_clear_range(u64 *map, u64 start, u64 n)
 {
     FOR_WORDS(word, mask, start, n)
-        map[word] &= ~mask;
+    map[word] &= ~mask;
 }
 
 u64 bitmap_weight(const u64 *map, u64 nbits)
 {
     u64 sum = 0;
     FOR_WORDS(word, mask, 0, nbits)
-        sum += weight_u64(map[word] & mask);
+    sum += weight_u64(map[word] & mask);
     return sum;
 }

@@ -2,8 +2,9 @@
 /*
  * CRC-32 as gzip uses it, eight bytes a step.
  *
- * table[k][b] is the CRC of byte b followed by k zero bytes. A CRC is linear: the entry for b is the exclusive or of the
- * entries of b's bits, so eight constants make a table and the preprocessor builds it.
+ * table[k][b] is the CRC of byte b followed by k zero bytes. A CRC is linear: the entry for b is
+ * the exclusive or of the entries of b's bits, so eight constants make a table and the preprocessor
+ * builds it.
  */
 #include <lib/crc32.h>
 

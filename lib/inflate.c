@@ -1,16 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * DEFLATE decoder. See <lib/inflate.h> for the contract; the wrappers (gzip, zlib) are in inflate_wrap.c.
+ * DEFLATE decoder. See <lib/inflate.h> for the contract; the wrappers (gzip, zlib) are in
+ * inflate_wrap.c.
  *
- * Bits are taken from the low end of a 64-bit buffer that is filled with up to 8 bytes at once. nbits, the number of real
- * bits in it, may become negative where the input ends inside a code: every taker of bits checks that before it acts.
+ * Bits are taken from the low end of a 64-bit buffer that is filled with up to 8 bytes at once.
+ * nbits, the number of real bits in it, may become negative where the input ends inside a code:
+ * every taker of bits checks that before it acts.
  *
- * A Huffman code is decoded by its next 9 bits: fast[] gives symbol and length of each code of up to 9 bits. Longer codes
- * are rare; they are compared, length by length, with limit[], the first code (as 16 bits, left-aligned) that is longer.
+ * A Huffman code is decoded by its next 9 bits: fast[] gives symbol and length of each code of up
+ * to 9 bits. Longer codes are rare; they are compared, length by length, with limit[], the first
+ * code (as 16 bits, left-aligned) that is longer.
  *
  * Invariants:
  *  1. p <= end, and bytes [p - nbits / 8, end) of the input are not decoded yet.
- *  2. wpos < INFLATE_WINDOW; window[0, wpos) has not been handed out yet; total is all output so far.
+ *  2. wpos < INFLATE_WINDOW; window[0, wpos) has not been handed out yet; total is all
+ *     output so far.
  */
 #include <lib/errno.h>
 #include <lib/inflate.h>
@@ -25,18 +29,18 @@
 #define PAIR_BITS 48
 
 struct huffman {
-    u16 fast[1 << FAST_BITS];  /* symbol << 4 | length; 0: the code is longer, or unused */
+    u16 fast[1 << FAST_BITS]; /* symbol << 4 | length; 0: the code is longer, or unused */
     u32 limit[MAX_BITS + 1];
-    u16 base[MAX_BITS + 1];    /* added to a code of this length: its place in symbols */
-    u16 symbols[NR_LITERALS];  /* in the order of their codes */
+    u16 base[MAX_BITS + 1];   /* added to a code of this length: its place in symbols */
+    u16 symbols[NR_LITERALS]; /* in the order of their codes */
 };
 
 static const u16 length_base[] = {3,  4,  5,  6,  7,  8,  9,  10, 11,  13,  15,  17,  19,  23, 27,
                                   31, 35, 43, 51, 59, 67, 83, 99, 115, 131, 163, 195, 227, 258};
 static const u8 length_extra[] = {0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2,
                                   2, 3, 3, 3, 3, 4, 4, 4, 4, 5, 5, 5, 5, 0};
-static const u16 dist_base[] = {1,   2,   3,   4,   5,   7,    9,    13,   17,   25,
-                                33,  49,  65,  97,  129, 193,  257,  385,  513,  769,
+static const u16 dist_base[] = {1,    2,    3,    4,    5,    7,    9,    13,    17,    25,
+                                33,   49,   65,   97,   129,  193,  257,  385,   513,   769,
                                 1025, 1537, 2049, 3073, 4097, 6145, 8193, 12289, 16385, 24577};
 static const u8 dist_extra[] = {0, 0, 0, 0, 1, 1, 2, 2,  3,  3,  4,  4,  5,  5,  6,
                                 6, 7, 7, 8, 8, 9, 9, 10, 10, 11, 11, 12, 12, 13, 13};
@@ -84,8 +88,9 @@ static u32 reverse16(u32 v)
 }
 
 /*
- * Builds the decoder of a code from the lengths of its n symbols (0: unused). -EINVAL when the lengths ask for more codes
- * than there are, or leave some unused; as an exception one code of one bit, or none at all, is allowed.
+ * Builds the decoder of a code from the lengths of its n symbols (0: unused). -EINVAL when the
+ * lengths ask for more codes than there are, or leave some unused; as an exception one code of one
+ * bit, or none at all, is allowed.
  */
 static int build(struct huffman *h, const u8 *lengths, u32 n)
 {
@@ -134,7 +139,8 @@ static __noinline_fn int decode_slow(struct inflate *s, const struct huffman *h)
     return s->nbits < MAX_BITS ? -EIO : -EINVAL;
 }
 
-/* The next symbol, or -EINVAL where the bits are no code. The caller has refilled, and looks at nbits afterwards. */
+/* The next symbol, or -EINVAL where the bits are no code. The caller has refilled, and looks at
+ * nbits afterwards. */
 static inline int decode(struct inflate *s, const struct huffman *h)
 {
     u32 entry = h->fast[s->bits & ((1U << FAST_BITS) - 1)];
@@ -161,7 +167,8 @@ static inline int put_literal(struct inflate *s, u8 c)
     return likely(s->wpos < INFLATE_WINDOW) ? 0 : inflate_flush(s);
 }
 
-/* Repeats length bytes from dist bytes back; 1 <= dist <= total. A piece ends where either place reaches the ring's end. */
+/* Repeats length bytes from dist bytes back; 1 <= dist <= total. A piece ends where either place
+ * reaches the ring's end. */
 static int put_match(struct inflate *s, u32 length, u32 dist)
 {
     s->total += length;
@@ -198,8 +205,10 @@ static int decode_match(struct inflate *s, u32 symbol, const struct huffman *dis
         return -EINVAL;
     u32 length = length_base[symbol] + take(s, length_extra[symbol]);
     int d = decode(s, dists);
+    if (s->nbits < 0)
+        return -EIO;
     if (d < 0)
-        return s->nbits < 0 ? -EIO : d;
+        return d;
     if (d >= (int)ARRAY_SIZE(dist_base))
         return -EINVAL;
     u32 dist = dist_base[d] + take(s, dist_extra[d]);
@@ -289,6 +298,8 @@ static int read_lengths(struct inflate *s, const struct huffman *code, u8 *lengt
         int symbol = decode(s, code);
         u32 repeat = 1;
         u8 value = (u8)symbol;
+        if (s->nbits < 0)
+            return -EIO;
         if (symbol < 0)
             return symbol;
         if (symbol == 16) {
@@ -312,14 +323,14 @@ static int read_lengths(struct inflate *s, const struct huffman *code, u8 *lengt
 
 static int dynamic_block(struct inflate *s, struct huffman *literals, struct huffman *dists)
 {
-    static const u8 order[19] = {16, 17, 18, 0, 8,  7, 9,  6, 10, 5,
-                                 11, 4,  12, 3, 13, 2, 14, 1, 15};
+    static const u8 order[19] = {16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15};
     u8 lengths[NR_LITERALS + NR_DISTS] = {0};
     u32 head, v;
     int rc = get(s, 14, &head);
     if (rc)
         return rc;
-    u32 nr_literals = 257 + (head & 31), nr_dists = 1 + (head >> 5 & 31), nr_codes = 4 + (head >> 10);
+    u32 nr_literals = 257 + (head & 31), nr_dists = 1 + (head >> 5 & 31),
+        nr_codes = 4 + (head >> 10);
     if (nr_literals > 286 || nr_dists > 30)
         return -EINVAL;
     for (u32 i = 0; i < nr_codes; i++) {

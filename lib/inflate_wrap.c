@@ -2,8 +2,9 @@
 /*
  * The wrappers of DEFLATE data. See <lib/inflate.h>.
  *
- *   gzip:  1f 8b 08 flags mtime[4] xfl os [extra] [name] [comment] [header crc] | blocks | crc32[4] size[4]
- *   zlib:  method flags                                                         | blocks | adler32[4], high byte first
+ *   gzip:  1f 8b 08 flags mtime[4] xfl os [extra] [name] [comment] [header crc] | blocks | crc32[4]
+ * size[4] zlib:  method flags                                                         | blocks |
+ * adler32[4], high byte first
  */
 #include <lib/crc32.h>
 #include <lib/errno.h>
@@ -114,8 +115,8 @@ static int gzip_header(struct inflate *s)
     if (!rc && (flags & FHCRC)) {
         const u8 *crc = s->p;
         rc = skip(s, 2);
-        if (!rc && (crc32_update(0, head, (size_t)(crc - head)) & 0xffff) !=
-                       (crc[0] | (u32)crc[1] << 8))
+        if (!rc &&
+            (crc32_update(0, head, (size_t)(crc - head)) & 0xffff) != (crc[0] | (u32)crc[1] << 8))
             rc = -EIO;
     }
     return rc;

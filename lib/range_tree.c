@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Range tree: insertion, removal and the upkeep of heights and gaps. See <lib/range_tree.h> for the picture, the invariants
- * and the locks; the gap search is in range_tree_gap.c.
+ * Range tree: insertion, removal and the upkeep of heights and gaps. See <lib/range_tree.h> for the
+ * picture, the invariants and the locks; the gap search is in range_tree_gap.c.
  *
  * Rotation of x to the left, in the order of its stores (invariant 5; beta may be NULL):
  *
@@ -38,7 +38,8 @@ static void update(struct rt_node *n)
     n->max_gap = gap;
 }
 
-/* Makes the child pointer of parent (or the root) that leads to old lead to fresh; readers see fresh whole. */
+/* Makes the child pointer of parent (or the root) that leads to old lead to fresh; readers see
+ * fresh whole. */
 static void set_child(struct rt_root *root, struct rt_node *parent, const struct rt_node *old,
                       struct rt_node *fresh)
 {
@@ -171,7 +172,8 @@ int rt_insert(struct rt_root *root, struct rt_node *node)
     return 0;
 }
 
-/* Takes node with two children out: its successor takes its place. Returns the lowest node whose subtree changed. */
+/* Takes node with two children out: its successor takes its place. Returns the lowest node whose
+ * subtree changed. */
 static struct rt_node *unlink_inner(struct rt_root *root, struct rt_node *node)
 {
     struct rt_node *heir = node->next, *lowest = heir;
@@ -255,7 +257,8 @@ void rt_replace(struct rt_root *root, struct rt_node *old, struct rt_node *fresh
     set_child(root, fresh->parent, old, fresh);
 }
 
-/* The node after n by the shape of the tree alone; NULL at the end, n itself when the climb does not end. */
+/* The node after n by the shape of the tree alone; NULL at the end, n itself when the climb does
+ * not end. */
 static const struct rt_node *tree_next(const struct rt_node *n)
 {
     const struct rt_node *p = n->right;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Range tree: search for free space. Each node stands for the gap before it, so gaps are visited in the order of the
- * nodes; a subtree whose max_gap is too small is skipped whole. The space after the last node is looked at apart.
+ * Range tree: search for free space. Each node stands for the gap before it, so gaps are visited in
+ * the order of the nodes; a subtree whose max_gap is too small is skipped whole. The space after
+ * the last node is looked at apart.
  *
  *      0 .... [n0) .... [n1) .... [n2) ........... 2^64
  *        gap0      gap1      gap2      tail

@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * xarray: look-ups beyond xa_load(), and marks. See <lib/xarray.h> for the picture, the invariants and the locks; changes of
- * the tree are in xarray_store.c.
+ * xarray: look-ups beyond xa_load(), and marks. See <lib/xarray.h> for the picture, the invariants
+ * and the locks; changes of the tree are in xarray_store.c.
  *
- * A search descends from the root for one index at a time. Where a subtree has nothing from there on, it goes on behind that
- * subtree with a new descent: the index only grows, so a search ends whatever writers do meanwhile.
+ * A search descends from the root for one index at a time. Where a subtree has nothing from there
+ * on, it goes on behind that subtree with a new descent: the index only grows, so a search ends
+ * whatever writers do meanwhile.
  */
 #include <lib/errno.h>
 #include <lib/xarray.h>
 
-/* The node with shift 0 on the way to index, or NULL when there is none (or the entry is in root). */
+/* The node with shift 0 on the way to index, or NULL when there is none (or the entry is in root).
+ */
 static struct xa_node *leaf_of(const struct xarray *xa, u64 index)
 {
     void *entry = load_acquire(&xa->root);

@@ -3,11 +3,11 @@
  * xarray: changes of the tree. See <lib/xarray.h> for the invariants and the locks.
  *
  *   store:  grow the root until it covers index -> descend, adding nodes -> put the entry
- *   erase:  take the entry -> trim: free empty nodes upward -> shrink: while only slot 0 of the root is in use, its child
- *           becomes the root
+ *   erase:  take the entry -> trim: free empty nodes upward -> shrink: while only slot 0 of the
+ *           root is in use, its child becomes the root
  *
- * A store that finds no memory trims and shrinks what it had built. Readers see every node whole: it is linked in with a
- * release store after it has been filled.
+ * A store that finds no memory trims and shrinks what it had built. Readers see every node whole:
+ * it is linked in with a release store after it has been filled.
  */
 #include <lib/errno.h>
 #include <lib/xarray.h>
@@ -72,7 +72,8 @@ static void shrink(struct xarray *xa)
     }
 }
 
-/* Frees node and its ancestors as far as they are empty, then shrinks. Their marks are gone already. */
+/* Frees node and its ancestors as far as they are empty, then shrinks. Their marks are gone
+ * already. */
 static void trim(struct xarray *xa, struct xa_node *node)
 {
     while (node && !node->present) {
@@ -133,7 +134,8 @@ static int cover(struct xarray *xa, u64 index)
     return 0;
 }
 
-/* Stores *leaf, the node with shift 0 for index, adding what is missing on the way. On -ENOMEM nothing has changed. */
+/* Stores *leaf, the node with shift 0 for index, adding what is missing on the way. On -ENOMEM
+ * nothing has changed. */
 static int build(struct xarray *xa, u64 index, struct xa_node **leaf)
 {
     if (cover(xa, index)) {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Bitmaps of nbits bits in arrays of u64. Bits of the last word at and beyond nbits are never looked at nor changed.
- * Every find answers nbits when there is none. Plain, not atomic: locks are the caller's.
+ * Bitmaps of nbits bits in arrays of u64. Bits of the last word at and beyond nbits are never
+ * looked at nor changed. Every find answers nbits when there is none. Plain, not atomic: locks are
+ * the caller's.
  */
 #ifndef LIB_BITMAP_H
 #define LIB_BITMAP_H
@@ -27,7 +28,8 @@ static inline u64 bitmap_find_first_zero(const u64 *map, u64 nbits)
 /* The last set bit < before; nbits (not before) when there is none. before <= nbits. */
 u64 bitmap_find_prev_set(const u64 *map, u64 nbits, u64 before);
 
-/* The first a >= from, a multiple of align (a power of two), with n clear bits [a, a + n) below nbits. n > 0. */
+/* The first a >= from, a multiple of align (a power of two), with n clear bits [a, a + n) below
+ * nbits. n > 0. */
 u64 bitmap_find_zero_range(const u64 *map, u64 nbits, u64 from, u64 n, u64 align);
 
 /* Sets or clears the n bits [start, start + n). */

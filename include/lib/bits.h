@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Bits of 64-bit words and of arrays of them. Bit n of an array is bit n % 64 of word n / 64.
- * set_bit() and its kin are plain; the atomic_ ones are atomic and, where they return the old bit, fully ordered.
+ * set_bit() and its kin are plain; the atomic_ ones are atomic and, where they return the old bit,
+ * fully ordered.
  */
 #ifndef LIB_BITS_H
 #define LIB_BITS_H

@@ -2,8 +2,11 @@
 /*
  * Formatting of text into memory, as snprintf does it, without floating point.
  *
- *   %[flags][width][.precision][hh|h|l|ll|z|t|j]conversion    flags: - 0 + space #    width, precision: number or *
- *   d i u x X o c s p %      s: NULL prints (null)      p: 0x and hex digits
+ *   %[flags][width][.precision][hh|h|l|ll|z|t|j]conversion
+ *
+ *   flags        - 0 + space #
+ *   width, precision: a number or *
+ *   conversions  d i u x X o c s p %      s: NULL prints (null)      p: 0x and hex digits
  *
  * An unknown conversion is copied to the output as it stands.
  */
@@ -18,15 +21,16 @@ typedef __builtin_va_list fmt_va_list;
 #define fmt_va_copy(dst, src)  __builtin_va_copy(dst, src)
 
 /*
- * Write at most size bytes including a NUL (none when size is 0). Return the length without NUL that the whole text
- * would have: a result >= size means that the text was cut.
+ * Write at most size bytes including a NUL (none when size is 0). Return the length without NUL
+ * that the whole text would have: a result >= size means that the text was cut.
  */
 int fmt_print(char *buf, size_t size, const char *fmt, ...) __printf_fn(3, 4);
 int fmt_vprint(char *buf, size_t size, const char *fmt, fmt_va_list ap) __printf_fn(3, 0);
 
 /*
- * Text that grows in a fixed buffer (the /proc and /sys files). Invariant: len <= size. What does not fit is cut and
- * sets overflow; the caller then retries with a larger buffer. No NUL is kept: use len.
+ * Text that grows in a fixed buffer (the /proc and /sys files). Invariant: len <= size. What does
+ * not fit is cut and sets overflow; the caller then retries with a larger buffer. No NUL is kept:
+ * use len.
  */
 struct seq {
     char *buf;
@@ -52,7 +56,8 @@ void seq_vprintf(struct seq *s, const char *fmt, fmt_va_list ap) __printf_fn(2, 
 void seq_puts(struct seq *s, const char *text);
 /* n bytes as they are */
 void seq_write(struct seq *s, const void *data, size_t n);
-/* Spaces until len is at least col; for the aligned columns of /proc/PID/maps, counted from the start of the line. */
+/* Spaces until len is at least col; for the aligned columns of /proc/PID/maps, counted from the
+ * start of the line. */
 void seq_pad_to(struct seq *s, size_t line_start, size_t col);
 /* prefix (may be NULL or ""), then v in decimal */
 void seq_put_dec(struct seq *s, const char *prefix, u64 v);

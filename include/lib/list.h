@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Intrusive doubly linked circular list. A head is a node that holds no entry; an empty head points at itself.
+ * Intrusive doubly linked circular list. A head is a node that holds no entry; an empty head points
+ * at itself.
  *
  *      +--> head <--> a.node <--> b.node <--+
  *      +------------------------------------+
@@ -20,8 +21,11 @@ struct list_head {
 #define LIST_POISON_NEXT ((struct list_head *)0xdead000000000100UL)
 #define LIST_POISON_PREV ((struct list_head *)0xdead000000000200UL)
 
-#define LIST_HEAD_INIT(name) {&(name), &(name)}
-#define LIST_HEAD(name)      struct list_head name = LIST_HEAD_INIT(name)
+#define LIST_HEAD_INIT(name)                                                                       \
+    {                                                                                              \
+        &(name), &(name)                                                                           \
+    }
+#define LIST_HEAD(name) struct list_head name = LIST_HEAD_INIT(name)
 
 static inline void list_init(struct list_head *head)
 {
@@ -77,7 +81,8 @@ static inline void list_del(struct list_head *node)
     node->prev = LIST_POISON_PREV;
 }
 
-/* Removes node and leaves it empty: list_empty(node) holds, a second list_del_init() is harmless. */
+/* Removes node and leaves it empty: list_empty(node) holds, a second list_del_init() is harmless.
+ */
 static inline void list_del_init(struct list_head *node)
 {
     list_unlink(node);
@@ -133,8 +138,8 @@ static inline void list_rotate(struct list_head *head)
 /* NULL when the list is empty */
 #define list_first_entry_or_null(head, type, member)                                               \
     (list_empty(head) ? NULL : list_first_entry(head, type, member))
-#define list_next_entry(pos, member) list_entry((pos)->member.next, __typeof__(*(pos)), member)
-#define list_prev_entry(pos, member) list_entry((pos)->member.prev, __typeof__(*(pos)), member)
+#define list_next_entry(pos, member)          list_entry((pos)->member.next, __typeof__(*(pos)), member)
+#define list_prev_entry(pos, member)          list_entry((pos)->member.prev, __typeof__(*(pos)), member)
 #define list_entry_is_head(pos, head, member) (&(pos)->member == (head))
 
 #define list_for_each(pos, head) for ((pos) = (head)->next; (pos) != (head); (pos) = (pos)->next)

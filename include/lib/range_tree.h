@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Range tree: a balanced binary tree (AVL) of half-open ranges [start, end) that do not overlap, with the free space
- * before each range, and the largest such space in each subtree, kept up to date. Used for the areas of an address space.
+ * Range tree: a balanced binary tree (AVL) of half-open ranges [start, end) that do not overlap,
+ * with the free space before each range, and the largest such space in each subtree, kept up to
+ * date. Used for the areas of an address space.
  *
  *              [40,60) gap 10                 list:  [10,20) <-> [25,30) <-> [40,60) <-> [60,70)
  *             /              \                gaps:  10          5           10          0
@@ -11,15 +12,17 @@
  *
  * Invariants (rt_validate):
  *  1. start < end; in address order, prev->end <= start.
- *  2. prev/next link the nodes in address order, root->first and root->last are its ends, root->nr its length.
+ *  2. prev/next link the nodes in address order; root->first and root->last are the ends of this
+ *     list, root->nr its length.
  *  3. height is 1 + the higher child's, and the children's heights differ by at most 1.
  *  4. gap is start - prev->end, or start for the first; max_gap is the largest gap of the subtree.
- *  5. At no instant do the child pointers form a cycle, and a removed node keeps its pointers, so that a reader under RCU
- *     that stands on it still ends (at a node or at NULL). It can miss a node that is being moved.
+ *  5. At no instant do the child pointers form a cycle, and a removed node keeps its pointers, so
+ *     that a reader under RCU that stands on it still ends (at a node or at NULL). It can miss a
+ *     node that is being moved.
  *
- * Locks: changes under the caller's write lock; all look-ups but rt_find_rcu() under the read or write lock.
- * Removed nodes may be freed or used anew only after an RCU grace period if rt_find_rcu() is in use.
- * Nothing here allocates or sleeps.
+ * Locks: changes under the caller's write lock; all look-ups but rt_find_rcu() under the read or
+ * write lock. Removed nodes may be freed or used anew only after an RCU grace period if
+ * rt_find_rcu() is in use. Nothing here allocates or sleeps.
  */
 #ifndef LIB_RANGE_TREE_H
 #define LIB_RANGE_TREE_H
@@ -41,8 +44,12 @@ struct rt_root {
     u64 nr;
 };
 
-#define RT_ROOT_INIT {NULL, NULL, NULL, 0}
-/* A lockless walk gives up here: no AVL tree that fits into 2^64 bytes is deeper, so only moving nodes can lead so far. */
+#define RT_ROOT_INIT                                                                               \
+    {                                                                                              \
+        NULL, NULL, NULL, 0                                                                        \
+    }
+/* A lockless walk gives up here: no AVL tree that fits into 2^64 bytes is deeper, so only moving
+ * nodes can lead so far. */
 #define RT_MAX_DEPTH 128
 
 static inline void rt_init(struct rt_root *root)
@@ -108,9 +115,9 @@ static inline struct rt_node *rt_find_overlap(const struct rt_root *root, u64 lo
 }
 
 /*
- * Under rcu_read_lock, without the tree's lock: a node that contained addr during the call, or NULL.
- * NULL proves nothing (a rotation may hide a node for a moment): ask again under the lock. A node's bounds may have changed
- * since: check them again under the node's own lock.
+ * Under rcu_read_lock, without the tree's lock: a node that contained addr during the call, or
+ * NULL. NULL proves nothing (a rotation may hide a node for a moment): ask again under the lock. A
+ * node's bounds may have changed since: check them again under the node's own lock.
  */
 static __always_inline_fn struct rt_node *rt_find_rcu(const struct rt_root *root, u64 addr)
 {
@@ -127,14 +134,14 @@ static __always_inline_fn struct rt_node *rt_find_rcu(const struct rt_root *root
 }
 
 /*
- * Inserts node, whose start and end are set. 0, or -EEXIST when it overlaps a range of the tree, -EINVAL when it is empty
- * (the tree is then unchanged).
+ * Inserts node, whose start and end are set. 0, or -EEXIST when it overlaps a range of the tree,
+ * -EINVAL when it is empty (the tree is then unchanged).
  */
 int rt_insert(struct rt_root *root, struct rt_node *node);
 
 /*
- * Inserts node between its known neighbours (NULL: there is none on that side), which must be next to each other, with
- * prev->end <= node->start < node->end <= next->start. Saves the descent.
+ * Inserts node between its known neighbours (NULL: there is none on that side), which must be next
+ * to each other, with prev->end <= node->start < node->end <= next->start. Saves the descent.
  */
 void rt_insert_between(struct rt_root *root, struct rt_node *prev, struct rt_node *next,
                        struct rt_node *node);
@@ -149,9 +156,10 @@ void rt_resize(struct rt_root *root, struct rt_node *node, u64 start, u64 end);
 void rt_replace(struct rt_root *root, struct rt_node *old, struct rt_node *fresh);
 
 /*
- * The lowest, or highest, address a with [a, a + size) free, lo <= a, a + size <= hi and a % align == align_offset.
- * size > 0; align is a power of two; align_offset < align. 0 and *out, or -ENOMEM.
- * O(log n) unless alignment rejects spaces that are large enough, which costs a step for each of them.
+ * The lowest, or highest, address a with [a, a + size) free, lo <= a, a + size <= hi and a % align
+ * == align_offset. size > 0; align is a power of two; align_offset < align. 0 and *out, or -ENOMEM.
+ * O(log n) unless alignment rejects spaces that are large enough, which costs a step for each of
+ * them.
  */
 int rt_gap_lowest(const struct rt_root *root, u64 lo, u64 hi, u64 size, u64 align, u64 align_offset,
                   u64 *out);

@@ -1,23 +1,28 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * xarray: a map from a 64-bit index to an entry (a radix tree with 64 slots a node), with three marks on each entry.
+ * xarray: a map from a 64-bit index to an entry (a radix tree with 64 slots a node), with three
+ * marks on each entry.
  *
  *      root -> entry                         only index 0 is in use
  *      root -> node(shift 0) -> 64 entries   indexes up to 63
  *      root -> node(shift 6) -> 64 x node(shift 0) -> entries   indexes up to 4,095; and so on
  *
- * An entry is a pointer aligned to 4, or a value (xa_mk_value). NULL means absent. The low bits say which:
- *      00 pointer    x1 value    10 node (never seen by callers)
+ * An entry is a pointer aligned to 4, or a value (xa_mk_value). NULL means absent. The low bits say
+ * which:  00 pointer    x1 value    10 node (never seen by callers)
  *
  * Invariants (xa_validate):
  *  1. present has a bit for each slot that is not NULL, and only for these; no node is empty.
- *  2. Slots of nodes with shift > 0 hold nodes with shift - 6, those of shift 0 entries; parent and offset lead back.
+ *  2. Slots of nodes with shift > 0 hold nodes with shift - 6, those of shift 0 entries; parent and
+ *     offset lead back.
  *  3. The tree is as low as it can be: a root node has more in use than slot 0.
- *  4. A mark's bit in a node is set if and only if that entry, or one below that slot, has the mark.
- *  5. A node that was taken out keeps its slots, so a reader under RCU that stands on it sees what was true when it began.
+ *  4. A mark's bit in a node is set if and only if that entry, or one below that slot, has
+ *     the mark.
+ *  5. A node that was taken out keeps its slots, so a reader under RCU that stands on it sees
+ *     what was true when it began.
  *
- * Locks: changes (and reads of marks that must be exact) under the caller's lock. Reads under that lock or under RCU.
- * Memory for nodes comes from the xarray's ops. Nothing sleeps unless ops->alloc does.
+ * Locks: changes (and reads of marks that must be exact) under the caller's lock. Reads under that
+ * lock or under RCU. Memory for nodes comes from the xarray's ops. Nothing sleeps unless ops->alloc
+ * does.
  */
 #ifndef LIB_XARRAY_H
 #define LIB_XARRAY_H
@@ -37,8 +42,8 @@ enum xa_mark {
 struct xa_node {
     u64 rcu[2]; /* not used by the xarray: room for free_rcu()'s list head */
     struct xa_node *parent;
-    u8 shift;   /* of the index, to find the slot */
-    u8 offset;  /* our slot in parent */
+    u8 shift;  /* of the index, to find the slot */
+    u8 offset; /* our slot in parent */
     u64 present;
     u64 marks[XA_NR_MARKS];
     void *slots[XA_SLOTS];
@@ -57,7 +62,10 @@ struct xarray {
     u8 root_marks; /* of an entry that sits in root: bit m is mark m */
 };
 
-#define XA_INIT(ops_ptr) {.root = NULL, .ops = (ops_ptr), .root_marks = 0}
+#define XA_INIT(ops_ptr)                                                                           \
+    {                                                                                              \
+        .root = NULL, .ops = (ops_ptr), .root_marks = 0                                            \
+    }
 
 static inline void xa_init(struct xarray *xa, const struct xa_ops *ops)
 {
@@ -116,21 +124,25 @@ static __always_inline_fn void *xa_load(const struct xarray *xa, u64 index)
 }
 
 /*
- * out[i] becomes the entry at index + i, or NULL, for 0 <= i < n; index + n must not wrap. Returns how many are not NULL.
- * Visits each node once, for fault-around and reads of many pages. Under RCU or the lock.
+ * out[i] becomes the entry at index + i, or NULL, for 0 <= i < n; index + n must not wrap. Returns
+ * how many are not NULL. Visits each node once, for fault-around and reads of many pages. Under RCU
+ * or the lock.
  */
 u32 xa_load_batch(const struct xarray *xa, u64 index, void **out, u32 n);
 
 /*
- * Stores entry (NULL erases) and puts what was there into *old (old may be NULL). Marks stay as they are when an entry
- * replaces another. 0 or -ENOMEM (then nothing changed). Replacing an entry never fails.
+ * Stores entry (NULL erases) and puts what was there into *old (old may be NULL). Marks stay as
+ * they are when an entry replaces another. 0 or -ENOMEM (then nothing changed). Replacing an entry
+ * never fails.
  */
 int xa_store(struct xarray *xa, u64 index, void *entry, void **old);
 
-/* Stores entry (not NULL) where there is none: 0, -EBUSY when there is one (a value counts too), or -ENOMEM. */
+/* Stores entry (not NULL) where there is none: 0, -EBUSY when there is one (a value counts too), or
+ * -ENOMEM. */
 int xa_insert(struct xarray *xa, u64 index, void *entry);
 
-/* Takes the entry and its marks away and returns it (NULL: there was none). Gives back empty nodes. Never fails. */
+/* Takes the entry and its marks away and returns it (NULL: there was none). Gives back empty nodes.
+ * Never fails. */
 void *xa_erase(struct xarray *xa, u64 index);
 
 /* Marks of the entry at index; no effect, and false, where there is no entry. */
@@ -148,8 +160,8 @@ static inline bool xa_marked(const struct xarray *xa, enum xa_mark mark)
 }
 
 /*
- * The first entry with *index <= its index <= max, or NULL; *index becomes its index (unchanged on NULL).
- * The _after forms look above *index. Under RCU or the lock.
+ * The first entry with *index <= its index <= max, or NULL; *index becomes its index (unchanged on
+ * NULL). The _after forms look above *index. Under RCU or the lock.
  */
 void *xa_find(const struct xarray *xa, u64 *index, u64 max);
 void *xa_find_after(const struct xarray *xa, u64 *index, u64 max);

@@ -4,10 +4,9 @@
  * that of Linux's struct pt_regs and of the first 21 words of struct user_regs_struct (ptrace, core
  * dumps).
  *
- *   stack_top - 8   (alignment)
- *               ss rsp rflags cs rip   by the CPU, or by the SYSCALL entry
- *               orig_rax               system call number; error code of an exception; -1 for
- * interrupts rdi .. r15             by entry.S
+ *   stack_top   ss rsp rflags cs rip   by the CPU, or by the SYSCALL entry
+ *               orig_rax               system call number; -1 for exceptions and interrupts
+ *               rdi .. r15             by entry.S
  *
  * Every thread that runs user code has its user registers at the top of its kernel stack:
  * thread_regs().
