@@ -11,6 +11,7 @@
 struct mm_cpu;
 struct mmu_ctx;
 struct thread_ctx;
+struct tss;
 
 struct cpu {
     struct cpu *self;             /* 0 */
@@ -27,6 +28,7 @@ struct cpu {
     u64 flush_from;               /* 80: CPUs that want a TLB flush here; atomic */
     u64 call_from;                /* 88: CPUs that want a function called here; atomic */
     u64 nr_irqs, nr_ipis, nr_ticks;
+    struct tss *tss;
     bool lazy; /* runs a kernel thread on a borrowed space */
     bool online;
 } __aligned_to(64);

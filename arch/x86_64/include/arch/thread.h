@@ -1,19 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The CPU's side of a thread. kernel/ embeds a struct thread_ctx as the FIRST member of its struct
- * thread; the running one is this_cpu()->thread.
+ * The CPU's side of a thread. kernel/ embeds a struct thread_ctx as the FIRST member of its
+ * struct thread; the running one is this_cpu()->thread.
  *
- *   kernel stack   THREAD_STACK_SIZE bytes, allocated by kernel/ (16-byte aligned; a guard page
- * below is welcome: running into it is reported as a double fault). Top 176 bytes: 8 unused, then
- * struct regs of user mode. fpu            arch_fpu_size() bytes, 64-byte aligned, allocated by
- * kernel/; NULL for kernel threads
+ *   kernel stack  THREAD_STACK_SIZE bytes, allocated by kernel/, its top 16-byte aligned. A guard
+ *                 page below is welcome: running into it is reported as a double fault. The top
+ *                 168 bytes are the struct regs of user mode. C code runs on it with 8-byte
+ *                 alignment only: no locals aligned to 16.
+ *   fpu           arch_fpu_size() bytes, 64-byte aligned, by kernel/; NULL for kernel threads
  *
  * Invariants
  *  1. `work` is changed atomically (thread_set_work, thread_clear_work). It is looked at with
- * interrupts off on every way to user mode; while a bit other than ARCH_WORK_IRET is set,
- * kernel_exit_to_user() is called.
+ *     interrupts off on every way to user mode; while a bit other than ARCH_WORK_IRET is set,
+ *     kernel_exit_to_user() is called.
  *  2. The kernel is switched only in arch_switch(), so only callee-saved registers and rsp are
- * kept.
+ *     kept.
  */
 #ifndef ARCH_THREAD_H
 #define ARCH_THREAD_H
@@ -24,19 +25,18 @@
 
 #define ARCH_WORK_RESCHED 1u /* somebody else should run */
 #define ARCH_WORK_SIGNAL  2u /* look at signals */
-#define ARCH_WORK_IRET                                                                             \
-    4u /* registers were changed behind SYSCALL's back (sigreturn, exec, ptrace): return by IRET,  \
-          once */
+/* Registers were changed behind SYSCALL's back (sigreturn, exec, ptrace): return by IRET, once. */
+#define ARCH_WORK_IRET   4u
 #define ARCH_WORK_KERNEL 8u /* this and higher bits: kernel/ as it likes */
 
 struct thread_ctx {
     u32 work;      /* offset 0: entry.S */
-    u32 fpu_cpu;   /* CPU whose registers hold this thread's FPU state if that CPU's fpu_owner is
-                      this; else ~0 */
+    u32 fpu_cpu;   /* the CPU whose registers hold fpu's state, if its fpu_owner is this; or ~0 */
     u64 rsp;       /* kernel stack pointer while not running */
     u64 stack_top; /* above the last byte of the kernel stack */
     void *fpu;
-    u64 fs_base, gs_base; /* user's; current for a thread that does not run (see thread_fs_base) */
+    u64 fs_base, gs_base; /* user's; true for a thread that does not run (see thread_fs_base) */
+    u64 min_flt, maj_flt; /* page faults of this thread, counted by arch/ */
     u16 fs, gs, ds, es;
 };
 
@@ -47,7 +47,7 @@ static inline struct thread_ctx *thread_ctx_current(void)
 /* The user registers of a thread. */
 static inline struct regs *thread_regs(const struct thread_ctx *t)
 {
-    return (struct regs *)(t->stack_top - 8) - 1;
+    return (struct regs *)t->stack_top - 1;
 }
 static inline void thread_set_work(struct thread_ctx *t, u32 bits)
 {

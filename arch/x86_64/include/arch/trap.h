@@ -43,8 +43,6 @@ void kernel_switch_tail(struct thread_ctx *prev);
 void kernel_oops_exit(struct regs *regs) __noreturn_fn;
 /* Name and pid for oops texts. Any context. */
 const char *kernel_thread_name(int *pid);
-/* Counts the current thread's fault: major or minor. */
-void kernel_count_fault(bool major);
 /* The console once drivers run it: arch/x86_64/log.c calls it for every line instead of the early
  * COM1. NULL: early. */
 extern void (*kernel_console_write)(const char *text, size_t n);
