@@ -3,14 +3,16 @@
  * Port: locks and RCU on x86-64. Contract in <port/lock.h>. Uncontended paths are here; what waits
  * is in kernel/sched/.
  *
- * spinlock     0 free, 1 held. Spins on plain loads, interrupts stay as they were, so that flush
- * requests are answered. mutex        state: MUTEX_FREE, MUTEX_HELD, MUTEX_WAITED (held, and
- * somebody may sleep in `wait`) rwsem        count: bit 0 RWSEM_WRITER, bit 1 RWSEM_WAITERS, the
- * rest number of readers in units of RWSEM_READER. A reader that finds WRITER or WAITERS takes its
- * count back in the slow path and queues. waitq        the queue of sleepers; see port_impl/sched.h
+ *  spinlock  0 free, 1 held. Spins on plain loads; interrupts stay as they were, so that flush
+ *            requests are answered.
+ *  mutex     state: MUTEX_FREE, MUTEX_HELD, MUTEX_WAITED (held, somebody may sleep in `wait`)
+ *  rwsem     count: bit 0 RWSEM_WRITER, bit 1 RWSEM_WAITERS, above them the number of readers in
+ *            units of RWSEM_READER. A reader that finds WRITER or WAITERS takes its count back in
+ *            the slow path and queues.
+ *  waitq     the queue of sleepers; see port_impl/sched.h
  *
- * Slow paths (kernel/sched/mutex.c, rwsem.c): enter with the lock not taken; return when it is, or
- * -EINTR.
+ * Slow paths (kernel/sched/mutex.c, rwsem.c) are entered with the lock not taken and return when
+ * it is, or -EINTR.
  */
 #ifndef PORT_IMPL_LOCK_H
 #define PORT_IMPL_LOCK_H
@@ -137,8 +139,8 @@ struct rwsem {
         }                                                                                          \
     }
 
-/* down_read_slow: the reader's RWSEM_READER is still in count. killable: may return -EINTR, with
- * nothing held. */
+/* down_read_slow: the reader's RWSEM_READER is still in count.
+ * killable: may return -EINTR, with nothing held. */
 int down_read_slow(struct rwsem *sem, bool killable);
 int down_write_slow(struct rwsem *sem, bool killable);
 /* RWSEM_WAITERS is set and a reader or the writer has just left: wakes whom it concerns. */
