@@ -34,6 +34,8 @@ comma    := ,
 HDIR     := $(B)/host$(if $(SAN),-$(firstword $(subst $(comma), ,$(subst address$(comma)undefined,asan,$(SAN)))),)
 HINC     := -Iinclude -Ihost/include
 HCFLAGS  := $(BASE) $(if $(HOPT),$(HOPT),-O1) -fno-omit-frame-pointer $(HINC) $(SANFLAGS) $(COVFLAGS)
+# The core's variables lie in sections of their own, so that each hosted machine starts with a fresh core (host/state.c).
+KEEP_STATE := objcopy --rename-section .data=core_data --rename-section .data.rel=core_data --rename-section .data.rel.local=core_data --rename-section .bss=core_bss
 HOST_SRC := $(shell find host -name '*.c' 2>/dev/null | LC_ALL=C sort)
 HOBJ     := $(patsubst %,$(HDIR)/%.o,$(CORE_SRC) $(HOST_SRC))
 TEST_SRC := $(shell find tests -name 'test_*.c' -not -path 'tests/guest/*' -not -path 'tests/linux/*' 2>/dev/null | LC_ALL=C sort)
@@ -76,10 +78,12 @@ $(HDIR)/mm/%.c.o: mm/%.c
 	@mkdir -p $(@D)
 	@echo "  HOSTCC  $<"
 	@$(HOSTCC) $(HCFLAGS) $(CORE) -c $< -o $@
+	@$(KEEP_STATE) $@
 $(HDIR)/lib/%.c.o: lib/%.c
 	@mkdir -p $(@D)
 	@echo "  HOSTCC  $<"
 	@$(HOSTCC) $(HCFLAGS) $(CORE) -c $< -o $@
+	@$(KEEP_STATE) $@
 $(HDIR)/%.c.o: %.c
 	@mkdir -p $(@D)
 	@echo "  HOSTCC  $<"

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: MIT */
+/* Brings the core up on a started machine. Apart from machine.c, so that tests of the port alone need no core. */
+#include <host/machine.h>
+#include <mm/phys.h>
+#include <mm/percpu.h>
+#include <mm/pt.h>
+#include <mm/cache.h>
+#include <port/log.h>
+
+void host_machine_boot(void)
+{
+    for (u32 c = 0; c < host_nr_cpus; c++)
+        cpu_set_local(c, &mm_cpus[c]);
+    if (mm_boot())
+        panic("mm_boot failed");
+}

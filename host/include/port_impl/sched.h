@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: MIT */
+/* Hosted home: sleeping and kernel threads, on fibers or pthreads (host/sched.c, host/waitq.c). */
+#ifndef PORT_IMPL_SCHED_H
+#define PORT_IMPL_SCHED_H
+
+struct host_thread;
+struct kthread;
+
+struct waitq {
+    struct list_head waiters; /* host_waiter.link, oldest first */
+    u32 waiting;
+};
+struct host_waiter {
+    struct list_head link;
+    struct waitq *wq;
+    struct host_thread *thread;
+    bool queued, woken;
+};
+
+void waitq_init(struct waitq *wq);
+void waitq_wake_all(struct waitq *wq);
+void waitq_wake_one(struct waitq *wq);
+void host_waitq_begin(struct host_waiter *w, struct waitq *wq);
+/* Arms the waiter: wake-ups from here on are not lost. */
+void host_waitq_prepare(struct host_waiter *w);
+/* Sleeps until woken after the last prepare; killable: also until a fatal signal is pending. */
+void host_waitq_sleep(struct host_waiter *w, bool killable);
+void host_waitq_end(struct host_waiter *w);
+
+bool sched_fatal_signal(void);
+
+#define waitq_wait(wq_, cond_)                                                                     \
+    do {                                                                                           \
+        struct host_waiter waiter_;                                                                \
+        host_waitq_begin(&waiter_, (wq_));                                                         \
+        for (;;) {                                                                                 \
+            host_waitq_prepare(&waiter_);                                                          \
+            if (cond_)                                                                             \
+                break;                                                                             \
+            host_waitq_sleep(&waiter_, false);                                                     \
+        }                                                                                          \
+        host_waitq_end(&waiter_);                                                                  \
+    } while (0)
+
+#define waitq_wait_killable(wq_, cond_)                                                            \
+    ({                                                                                             \
+        struct host_waiter waiter_;                                                                \
+        int waiter_err_ = 0;                                                                       \
+        host_waitq_begin(&waiter_, (wq_));                                                         \
+        for (;;) {                                                                                 \
+            host_waitq_prepare(&waiter_);                                                          \
+            if (cond_)                                                                             \
+                break;                                                                             \
+            if (sched_fatal_signal()) {                                                            \
+                waiter_err_ = -4; /* -EINTR */                                                     \
+                break;                                                                             \
+            }                                                                                      \
+            host_waitq_sleep(&waiter_, true);                                                      \
+        }                                                                                          \
+        host_waitq_end(&waiter_);                                                                  \
+        waiter_err_;                                                                               \
+    })
+
+struct kthread *kthread_start(int (*fn)(void *), void *arg, const char *name);
+void sched_yield_cpu(void);
+void sched_cond(void);
+struct mm *sched_mm(void);
+#endif

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Threads of the hosted machine as pthreads, for ThreadSanitizer. A thread runs while it owns its virtual CPU; the
+ * scheduler grants CPUs under one mutex, and threads without a CPU sleep on their own condition variable.
+ */
+#include <host/sched_internal.h>
+#include <port/log.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdlib.h>
+
+struct host_context {
+    pthread_t id;
+    pthread_cond_t granted;
+};
+
+static pthread_mutex_t sched_mutex = PTHREAD_MUTEX_INITIALIZER;
+
+void host_sched_lock(void)
+{
+    if (host_machine.cfg.threads)
+        pthread_mutex_lock(&sched_mutex);
+}
+
+void host_sched_unlock(void)
+{
+    if (host_machine.cfg.threads)
+        pthread_mutex_unlock(&sched_mutex);
+}
+
+static void wait_grant(struct host_thread *t)
+{
+    while (t->state != HT_RUNNING)
+        pthread_cond_wait(&t->ctx->granted, &sched_mutex);
+    host_this_cpu = t->cpu;
+}
+
+void pth_wait_grant(struct host_thread *t)
+{
+    wait_grant(t);
+}
+
+void pth_grant(struct host_thread *t)
+{
+    pthread_cond_signal(&t->ctx->granted);
+}
+
+static void *entry(void *arg)
+{
+    struct host_thread *t = arg;
+    host_current = t;
+    host_sched_lock();
+    wait_grant(t);
+    host_sched_unlock();
+    host_thread_main(t);
+    return NULL;
+}
+
+void pth_create(struct host_thread *t)
+{
+    t->ctx = calloc(1, sizeof(*t->ctx));
+    if (!t->ctx)
+        panic("no memory for a thread");
+    pthread_cond_init(&t->ctx->granted, NULL);
+    t->state = HT_READY; /* before the thread looks; it is queued by the caller */
+    if (pthread_create(&t->ctx->id, NULL, entry, t))
+        panic("pthread_create failed");
+}
+
+void pth_adopt_main(struct host_thread *t)
+{
+    t->ctx = calloc(1, sizeof(*t->ctx));
+    if (!t->ctx)
+        panic("no memory for a thread");
+    pthread_cond_init(&t->ctx->granted, NULL);
+}
+
+void pth_join(struct host_thread *t)
+{
+    pthread_join(t->ctx->id, NULL);
+}
+
+void pth_destroy(struct host_thread *t)
+{
+    pthread_cond_destroy(&t->ctx->granted);
+    free(t->ctx);
+    t->ctx = NULL;
+}
+
+void pth_yield(void)
+{
+    sched_yield();
+}
