@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Bitmaps: searches go word by word, with the bits outside of the range masked off. See
- * <lib/bitmap.h>. */
+/*
+ * Bitmaps: searches go word by word, with the bits outside of the range masked off. See
+ * <lib/bitmap.h>.
+ */
 #include <lib/bitmap.h>
 
 /* The next bit that is set after exclusive or with flip (0 or U64_MAX). */

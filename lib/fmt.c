@@ -158,14 +158,12 @@ static const char *parse_length(const char *fmt, struct spec *sp)
     return fmt;
 }
 
-/* The arguments travel in a struct: a va_list may be an array, which cannot be passed on by
- * address. */
+/* A struct around the va_list, which may be an array and then cannot be passed on by address. */
 struct args {
     fmt_va_list ap;
 };
 
-/* Parses what follows a %, with the numbers that * takes from the arguments. Returns the place
- * behind the conversion. */
+/* Parses what follows a %; * takes a number from the arguments. Returns the place behind it. */
 static const char *parse_spec(const char *fmt, struct spec *sp, struct args *args)
 {
     *sp = (struct spec){.precision = -1};

@@ -139,8 +139,10 @@ static __noinline_fn int decode_slow(struct inflate *s, const struct huffman *h)
     return s->nbits < MAX_BITS ? -EIO : -EINVAL;
 }
 
-/* The next symbol, or -EINVAL where the bits are no code. The caller has refilled, and looks at
- * nbits afterwards. */
+/*
+ * The next symbol, or -EINVAL where the bits are no code. The caller has refilled, and looks at
+ * nbits afterwards.
+ */
 static inline int decode(struct inflate *s, const struct huffman *h)
 {
     u32 entry = h->fast[s->bits & ((1U << FAST_BITS) - 1)];
@@ -167,8 +169,10 @@ static inline int put_literal(struct inflate *s, u8 c)
     return likely(s->wpos < INFLATE_WINDOW) ? 0 : inflate_flush(s);
 }
 
-/* Repeats length bytes from dist bytes back; 1 <= dist <= total. A piece ends where either place
- * reaches the ring's end. */
+/*
+ * Repeats length bytes from dist bytes back; 1 <= dist <= total. A piece ends where either place
+ * reaches the ring's end.
+ */
 static int put_match(struct inflate *s, u32 length, u32 dist)
 {
     s->total += length;

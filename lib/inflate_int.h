@@ -17,14 +17,18 @@ struct inflate {
     u32 (*update)(u32 check, const void *data, size_t n);
 };
 
-/* Decodes blocks up to and including the last one and hands out everything; p is then behind the
- * last byte used. */
+/*
+ * Decodes blocks up to and including the last one and hands out everything; p is then behind the
+ * last byte used.
+ */
 int inflate_blocks(struct inflate *s);
 
 /* Hands out the window's content. */
 int inflate_flush(struct inflate *s);
 
-/* Drops the bits up to the next byte of input and gives whole bytes back: p is then the next byte.
- * nbits >= 0. */
+/*
+ * Drops the bits up to the next byte of input and gives whole bytes back: p is then the next byte.
+ * nbits >= 0.
+ */
 void inflate_align(struct inflate *s);
 #endif

@@ -2,9 +2,9 @@
 /*
  * The wrappers of DEFLATE data. See <lib/inflate.h>.
  *
- *   gzip:  1f 8b 08 flags mtime[4] xfl os [extra] [name] [comment] [header crc] | blocks | crc32[4]
- * size[4] zlib:  method flags                                                         | blocks |
- * adler32[4], high byte first
+ *   gzip:  1f 8b 08 flags mtime[4] xfl os | [extra] [name] [comment] [header crc]
+ *          | blocks | crc32[4] size[4]
+ *   zlib:  method flags | blocks | adler32[4], high byte first
  */
 #include <lib/crc32.h>
 #include <lib/errno.h>

@@ -38,8 +38,10 @@ static void update(struct rt_node *n)
     n->max_gap = gap;
 }
 
-/* Makes the child pointer of parent (or the root) that leads to old lead to fresh; readers see
- * fresh whole. */
+/*
+ * Makes the child pointer of parent (or the root) that leads to old lead to fresh; readers see
+ * fresh whole.
+ */
 static void set_child(struct rt_root *root, struct rt_node *parent, const struct rt_node *old,
                       struct rt_node *fresh)
 {
@@ -172,8 +174,10 @@ int rt_insert(struct rt_root *root, struct rt_node *node)
     return 0;
 }
 
-/* Takes node with two children out: its successor takes its place. Returns the lowest node whose
- * subtree changed. */
+/*
+ * Takes node with two children out: its successor takes its place. Returns the lowest node whose
+ * subtree changed.
+ */
 static struct rt_node *unlink_inner(struct rt_root *root, struct rt_node *node)
 {
     struct rt_node *heir = node->next, *lowest = heir;
@@ -257,8 +261,10 @@ void rt_replace(struct rt_root *root, struct rt_node *old, struct rt_node *fresh
     set_child(root, fresh->parent, old, fresh);
 }
 
-/* The node after n by the shape of the tree alone; NULL at the end, n itself when the climb does
- * not end. */
+/*
+ * The node after n by the shape of the tree alone; NULL at the end, n itself when the climb does
+ * not end.
+ */
 static const struct rt_node *tree_next(const struct rt_node *n)
 {
     const struct rt_node *p = n->right;

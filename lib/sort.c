@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Heap sort in place. See <lib/sort.h>. The heap is a[0..n): each parent i sorts at or after its
- * children 2i+1, 2i+2. */
+/*
+ * Heap sort in place. See <lib/sort.h>. The heap is a[0..n): each parent i sorts at or after its
+ * children 2i+1 and 2i+2.
+ */
 #include <lib/sort.h>
 
 static void swap_elements(u8 *a, u8 *b, size_t size)

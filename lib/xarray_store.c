@@ -72,8 +72,10 @@ static void shrink(struct xarray *xa)
     }
 }
 
-/* Frees node and its ancestors as far as they are empty, then shrinks. Their marks are gone
- * already. */
+/*
+ * Frees node and its ancestors as far as they are empty, then shrinks. Their marks are gone
+ * already.
+ */
 static void trim(struct xarray *xa, struct xa_node *node)
 {
     while (node && !node->present) {
@@ -134,8 +136,10 @@ static int cover(struct xarray *xa, u64 index)
     return 0;
 }
 
-/* Stores *leaf, the node with shift 0 for index, adding what is missing on the way. On -ENOMEM
- * nothing has changed. */
+/*
+ * Stores *leaf, the node with shift 0 for index, adding what is missing on the way. On -ENOMEM
+ * nothing has changed.
+ */
 static int build(struct xarray *xa, u64 index, struct xa_node **leaf)
 {
     if (cover(xa, index)) {

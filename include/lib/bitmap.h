@@ -28,8 +28,10 @@ static inline u64 bitmap_find_first_zero(const u64 *map, u64 nbits)
 /* The last set bit < before; nbits (not before) when there is none. before <= nbits. */
 u64 bitmap_find_prev_set(const u64 *map, u64 nbits, u64 before);
 
-/* The first a >= from, a multiple of align (a power of two), with n clear bits [a, a + n) below
- * nbits. n > 0. */
+/*
+ * The first a >= from, a multiple of align (a power of two), with n clear bits [a, a + n) below
+ * nbits. n > 0.
+ */
 u64 bitmap_find_zero_range(const u64 *map, u64 nbits, u64 from, u64 n, u64 align);
 
 /* Sets or clears the n bits [start, start + n). */

@@ -56,8 +56,10 @@ void seq_vprintf(struct seq *s, const char *fmt, fmt_va_list ap) __printf_fn(2, 
 void seq_puts(struct seq *s, const char *text);
 /* n bytes as they are */
 void seq_write(struct seq *s, const void *data, size_t n);
-/* Spaces until len is at least col; for the aligned columns of /proc/PID/maps, counted from the
- * start of the line. */
+/*
+ * Spaces until len is at least col; for the aligned columns of /proc/PID/maps, counted from the
+ * start of the line.
+ */
 void seq_pad_to(struct seq *s, size_t line_start, size_t col);
 /* prefix (may be NULL or ""), then v in decimal */
 void seq_put_dec(struct seq *s, const char *prefix, u64 v);

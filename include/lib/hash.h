@@ -4,8 +4,10 @@
 #define LIB_HASH_H
 #include <lib/types.h>
 
-/* A bijection of 64-bit values in which every input bit flips about half of the output bits
- * (splitmix64's finish). */
+/*
+ * A bijection of 64-bit values in which every input bit flips about half of the output bits
+ * (splitmix64's finish).
+ */
 static inline u64 mix64(u64 x)
 {
     x ^= x >> 30;
@@ -15,8 +17,10 @@ static inline u64 mix64(u64 x)
     return x ^ (x >> 31);
 }
 
-/* The top bits of a multiplicative hash: a bucket number below 2^bits, 1 <= bits <= 64. Two
- * instructions. */
+/*
+ * The top bits of a multiplicative hash: a bucket number below 2^bits, 1 <= bits <= 64. Two
+ * instructions.
+ */
 static inline u64 hash_u64(u64 x, u32 bits)
 {
     return (x * 0x9e3779b97f4a7c15UL) >> (64 - bits);

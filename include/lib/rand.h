@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* A seedable generator (xoshiro256**) for tests, schedules and placement. Not for secrets. The
- * caller owns the state. */
+/*
+ * A seedable generator (xoshiro256**) for tests, schedules and placement. Not for secrets. The
+ * caller owns the state.
+ */
 #ifndef LIB_RAND_H
 #define LIB_RAND_H
 #include <lib/types.h>

@@ -48,8 +48,10 @@ struct rt_root {
     {                                                                                              \
         NULL, NULL, NULL, 0                                                                        \
     }
-/* A lockless walk gives up here: no AVL tree that fits into 2^64 bytes is deeper, so only moving
- * nodes can lead so far. */
+/*
+ * A lockless walk gives up here: no AVL tree that fits into 2^64 bytes is deeper, so only moving
+ * nodes can lead so far.
+ */
 #define RT_MAX_DEPTH 128
 
 static inline void rt_init(struct rt_root *root)
@@ -122,13 +124,16 @@ static inline struct rt_node *rt_find_overlap(const struct rt_root *root, u64 lo
 static __always_inline_fn struct rt_node *rt_find_rcu(const struct rt_root *root, u64 addr)
 {
     struct rt_node *n = load_acquire(&root->root);
-    for (u32 depth = RT_MAX_DEPTH; n && depth; depth--) {
+    u32 depth = RT_MAX_DEPTH;
+    while (n) {
         if (addr < READ_ONCE(n->start))
             n = load_acquire(&n->left);
         else if (addr >= READ_ONCE(n->end))
             n = load_acquire(&n->right);
         else
             return n;
+        if (--depth == 0)
+            break;
     }
     return NULL;
 }

@@ -17,8 +17,10 @@ static inline bool str_eq(const char *a, const char *b)
     return str_cmp(a, b) == 0;
 }
 
-/* Copies src with its NUL. Returns its length, or -E2BIG when it was cut; dst is terminated either
- * way (size > 0). */
+/*
+ * Copies src with its NUL. Returns its length, or -E2BIG when it was cut; dst is terminated either
+ * way (size > 0).
+ */
 ssize_t str_copy(char *dst, const char *src, size_t size);
 
 /* The first or last c in s (c may be the NUL), or NULL. */
@@ -42,8 +44,10 @@ int str_parse_u64(const char *s, u32 base, u64 *out, const char **end);
 /* As above with an optional sign '-' or '+'. */
 int str_parse_s64(const char *s, u32 base, s64 *out, const char **end);
 
-/* A size with an optional suffix K, M, G, T, P, E (either case, powers of 1024), as in mem=512M.
- * Errors as above. */
+/*
+ * A size with an optional suffix K, M, G, T, P, E (either case, powers of 1024), as in mem=512M.
+ * Errors as above.
+ */
 int str_parse_size(const char *s, u64 *out, const char **end);
 
 /* Offset of the first byte that is not zero, or n. */

@@ -137,12 +137,16 @@ u32 xa_load_batch(const struct xarray *xa, u64 index, void **out, u32 n);
  */
 int xa_store(struct xarray *xa, u64 index, void *entry, void **old);
 
-/* Stores entry (not NULL) where there is none: 0, -EBUSY when there is one (a value counts too), or
- * -ENOMEM. */
+/*
+ * Stores entry (not NULL) where there is none: 0, -EBUSY when there is one (a value counts too), or
+ * -ENOMEM.
+ */
 int xa_insert(struct xarray *xa, u64 index, void *entry);
 
-/* Takes the entry and its marks away and returns it (NULL: there was none). Gives back empty nodes.
- * Never fails. */
+/*
+ * Takes the entry and its marks away and returns it (NULL: there was none). Gives back empty nodes.
+ * Never fails.
+ */
 void *xa_erase(struct xarray *xa, u64 index);
 
 /* Marks of the entry at index; no effect, and false, where there is no entry. */
