@@ -75,7 +75,8 @@ struct vma {
     struct rt_node node; /* start, end, neighbours */
     struct mm *mm;
     u64 flags;   /* VM_* */
-    u64 prot;    /* pte bits of a mapped page: PTE_P|PTE_US|PTE_A|PTE_XD...; PTE_RW only for shared writable areas */
+    u64 prot;    /* pte bits of a mapped page: PTE_P|PTE_US|PTE_A|PTE_XD...; PTE_RW only for shared writable
+                  areas whose file needs no write-notify (shmem); faults add it elsewhere */
     u64 pgoff;   /* pages: offset in the file; start >> 12 at creation for private anonymous areas */
     s32 readers; /* faults inside; see above */
     bool detached;
@@ -169,6 +170,8 @@ int vma_grow_stack(struct vma *vma, u64 addr);
 
 /* pte bits for vm_flags (protection table of x86-64). Without VM_ACCESS: PTE_PROTNONE and no PTE_P (port/pte.h). */
 u64 vma_prot_bits(u64 vm_flags);
+/* vma->prot for flags and backing: vma_prot_bits, and PTE_RW for shared writable memory that needs no write-notify. */
+u64 vma_page_prot(u64 vm_flags, const struct address_space *mapping);
 /* Overcommit (mm/vma/overcommit.c): reserves pages of commit charge; 0 or -ENOMEM. */
 int commit_charge(struct mm *mm, u64 pages);
 void commit_uncharge(u64 pages);
@@ -178,6 +181,8 @@ u64 commit_limit(void);
 /* Knobs under /proc/sys/vm and /proc/sys/kernel. */
 extern u64 sysctl_max_map_count, sysctl_mmap_min_addr, sysctl_overcommit_memory, sysctl_overcommit_ratio;
 extern u64 sysctl_randomize_va_space, sysctl_stack_guard_gap;
+
+int vma_boot(void);
 
 /* NULL or the text of the broken invariant; mmap_lock held. */
 const char *vma_validate(struct mm *mm);
