@@ -68,16 +68,15 @@ void pt_free_root(struct mm *mm);
 struct gather_chunk;
 struct gather {
     struct mm *mm;
-    u64 start, end; /* range to flush; empty when start >= end */
+    u64 start, end; /* range to flush; none when start >= end */
     bool freed_tables, full_mm;
-    unsigned nr, nr_tables, nr_chunks;
-    unsigned room;        /* slots left in the array that `next` points into */
-    struct page **next;
+    unsigned nr_chunks;
+    struct page **next, **limit; /* the free slots of the newest array */
     struct gather_chunk *chunks; /* newest first */
+    struct page *tables;         /* linked by page->next */
     struct page *pages[GATHER_BATCH];
-    struct page *tables[16];
 };
-/* full_mm: the whole space is going away and runs on no CPU: no flush by address is needed. */
+/* full_mm: the whole space is going away and no user code runs in it: one flush of everything suffices. */
 void gather_begin(struct gather *g, struct mm *mm, bool full_mm);
 /* Flushes and frees what has been gathered so far. */
 void gather_flush(struct gather *g);
@@ -87,10 +86,9 @@ void gather_more(struct gather *g);
 /* The caller's page reference is handed over. May flush; never sleeps. */
 static inline void gather_page(struct gather *g, struct page *page)
 {
-    if (unlikely(g->room == 0))
+    if (unlikely(g->next == g->limit))
         gather_more(g);
     *g->next++ = page;
-    g->room--;
 }
 /* [start,end) had present entries that are gone or weaker now. */
 static inline void gather_range(struct gather *g, u64 start, u64 end)
@@ -120,6 +118,8 @@ u64 pt_move_range(struct vma *old_vma, u64 old_addr, struct vma *new_vma, u64 ne
 void tlb_flush_range(struct mm *mm, u64 start, u64 end);
 void tlb_flush_page(struct mm *mm, u64 addr);
 void tlb_flush_mm(struct mm *mm);
+/* Also the caches of upper-level entries: tables of the range are about to be freed or moved. */
+void tlb_flush_tables(struct mm *mm, u64 start, u64 end);
 
 /* Kernel space (vmalloc): entries of page pointers. 0 or -ENOMEM. */
 int pt_map_kernel(u64 va, struct page **pages, u64 n, u64 bits);

@@ -29,6 +29,9 @@ struct anon_vma {
     struct rcu_head rcu;
 } __aligned_to(16);
 
+/* Makes the slab cache of anon_vmas. Once, after slab. 0 or -ENOMEM. */
+int rmap_boot(void);
+
 /* Gives vma an anon_vma: a mergeable neighbour's or a new one. 0 or -ENOMEM. The vma or mmap_lock is locked; concurrent callers are fine. */
 int anon_vma_prepare(struct vma *vma);
 /* Links a copy (fork, split) of src to src's anon_vma, if any. Cannot fail. */
@@ -39,8 +42,8 @@ void anon_vma_unlink(struct vma *vma);
  * merge, stack growth) and while its entries move. Takes i_mmap_lock of a mapped area and the anon_vma's lock; no sleeping
  * inside. vma->anon_vma must not change in between.
  */
-void rmap_lock_vma(struct vma *vma);
-void rmap_unlock_vma(struct vma *vma);
+static inline void rmap_lock_vma(struct vma *vma);
+static inline void rmap_unlock_vma(struct vma *vma);
 
 /* A new anonymous page gets its owner and its first mapping (refcount 1 is the mapping's); puts it on the lruvec. */
 void rmap_add_new_anon(struct page *page, struct vma *vma, u64 addr);
@@ -56,6 +59,12 @@ static inline void rmap_remove(struct page *page);
 int rmap_walk(struct page *page, int (*fn)(void *ctx, struct vma *vma, u64 addr), void *ctx);
 /* Removes every entry that maps the page. Returns entries removed; mapcount is then -1 unless new ones came. */
 unsigned rmap_unmap(struct page *page);
+
+/*
+ * For every mm of mm_list: do mapcounts, references, rss and the NR_*_MAPPED gauges agree with the entries that exist? NULL or
+ * the text of what is wrong, -ENOMEM as a text too. Nobody else may be in the core meanwhile. May sleep.
+ */
+const char *rmap_validate_all(void);
 
 #include <mm/rmap_inline.h>
 #endif

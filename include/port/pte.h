@@ -85,7 +85,7 @@ static inline bool pte_huge(pte_t e)
 /* Single-copy atomic load and store; the MMU may set A and D at any time in a present entry. */
 static inline pte_t pte_load(const pte_t *p)
 {
-    return (pte_t){__atomic_load_n(&p->v, __ATOMIC_RELAXED)};
+    return (pte_t){__atomic_load_n(&p->v, __ATOMIC_ACQUIRE)};
 }
 static inline void pte_store(pte_t *p, pte_t e)
 {

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * fork: the child's area gets the parent's entries.
+ *
+ *   area                                 entries
+ *   private, with an anon_vma            copied; writable ones become read-only in both (copy-on-write)
+ *   private or shared, without one       none: faults find the pages in the cache again
+ *   PFNMAP, MIXEDMAP                     copied as they are
+ *
+ * An entry costs some 25 instructions: the counters of page and mm are added up, tables are locked in pairs, a table
+ * without entries is not even looked at, and the loop ends with the last used entry of the parent's table.
+ *
+ * Invariants
+ *  C1. The child's area was linked behind its parent's in anon_vma and i_mmap before (R2 in mm/rmap.h), and both areas are
+ *      write-locked, so entries of the parent's can only vanish meanwhile.
+ *  C2. No CPU runs in the child yet. The parent's CPUs may hold writable translations until the caller's flush, before
+ *      which the child does not run.
+ *
+ * Locks: the child's pt_lock, then the parent's.
+ */
+#include "pt_internal.h"
+#include <lib/errno.h>
+#include <mm/rmap.h>
+#include <port/log.h>
+
+/* The entries of [addr,end), which one table holds, go from s to d. rss is counted up. */
+static void copy_table(pte_t *d, pte_t *s, u64 addr, u64 end, bool cow, s64 *rss)
+{
+    struct page *dst = pt_table_page(d), *src = pt_table_page(s);
+    /* The child has not touched the page yet. */
+    u64 mask = cow ? ~(PTE_A | PTE_RW) : ~PTE_A;
+    s32 copied = 0;
+
+    pt_lock(dst);
+    spin_lock_nested(&src->pt_lock);
+    s32 left = src->mapcount;
+    for (; left && addr < end; addr += PAGE_SIZE, s++, d++) {
+        pte_t e = pte_load(s);
+        if (pte_none(e))
+            continue;
+        left--;
+        ASSERT(pte_mapped(e));
+        if (pte_write(e) && cow)
+            __atomic_fetch_and(&s->v, ~PTE_RW, __ATOMIC_RELAXED);
+        if (!pte_special(e)) {
+            struct page *page = pfn_to_page(pte_pfn(e));
+            page_get(page);
+            /* Mapped already by the parent: no first mapping to count. */
+            __atomic_fetch_add(&page->mapcount, 1, __ATOMIC_RELAXED);
+            if (page_is_anon(page))
+                rss[RSS_ANON]++;
+            else
+                rss[page_rss_kind(page)]++;
+        }
+        pte_store(d, (pte_t){e.v & mask});
+        copied++;
+    }
+    dst->mapcount += copied;
+    spin_unlock(&src->pt_lock);
+    pt_unlock(dst);
+}
+
+int pt_copy_range(struct vma *dst, struct vma *src)
+{
+    if (!src->anon_vma && !(src->flags & (VM_PFNMAP | VM_MIXEDMAP)))
+        return 0;
+    bool cow = (src->flags & (VM_SHARED | VM_MAYWRITE)) == VM_MAYWRITE;
+    u64 end = vma_end(src);
+    s64 rss[NR_RSS] = {0};
+    int err = 0;
+    pte_t *s;
+
+    for (u64 addr = vma_start(src); (s = pt_next(src->mm, &addr, end));) {
+        u64 next = pt_step(addr, end, 2);
+        unsigned n = (unsigned)((next - addr) >> PAGE_SHIFT);
+        unsigned skip = pt_skip_empty(s, 0, n);
+        if (skip < n) {
+            addr += (u64)skip << PAGE_SHIFT;
+            pte_t *d = pt_alloc(dst->mm, addr);
+            if (!d) {
+                err = -ENOMEM;
+                break;
+            }
+            copy_table(d, s + skip, addr, next, cow, rss);
+        }
+        addr = next;
+    }
+    for (unsigned k = 0; k < NR_RSS; k++)
+        if (rss[k])
+            rss_add(dst->mm, k, rss[k]);
+    return err;
+}

@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * mremap: entries wander from one address to another.
+ *
+ *   both addresses at a 2 MiB boundary, 2 MiB or more left, no table at the target:  the level-2 entry moves, and the
+ *   table with it. Else the entries of what both tables have in common move one by one.
+ *
+ * Invariants
+ *  M1. A walker that came from a page (rmap) finds each mapping at one of the two addresses: rmap_lock_vma() keeps walkers
+ *      away during each step. It must: a walker that stood in a moved table would flush the wrong address.
+ *  M2. Before walkers come back, no CPU holds a translation of the old address.
+ *  M3. Counts of used entries move along; mapcounts and rss stay.
+ *
+ * Locks: both areas write-locked; per step rmap_lock_vma(), then the pt_locks of both tables in the order of their pages.
+ */
+#include "pt_internal.h"
+#include <mm/rmap.h>
+#include <port/log.h>
+
+static void lock_pair(struct page *a, struct page *b)
+{
+    if (a == b) {
+        pt_lock(a);
+        return;
+    }
+    pt_lock(a < b ? a : b);
+    spin_lock_nested(a < b ? &b->pt_lock : &a->pt_lock);
+}
+
+static void unlock_pair(struct page *a, struct page *b)
+{
+    if (a != b)
+        spin_unlock(&b->pt_lock);
+    spin_unlock(&a->pt_lock);
+}
+
+/* Moves the whole table below entry s to the empty entry d, both of level 2. False: it can't be done so. */
+static bool move_table(struct vma *vma, pte_t *s, u64 old_addr, pte_t *d)
+{
+    struct page *src = pt_table_page(s), *dst = pt_table_page(d);
+    bool done = false;
+
+    rmap_lock_vma(vma);
+    lock_pair(src, dst);
+    pte_t e = pte_load(s);
+    if (pt_is_table(e) && pte_none(pte_load(d)) && page_refs(virt_to_page(pt_below(e))) == 1) {
+        pt_take(s);
+        pt_install(d, e);
+        done = true;
+    }
+    unlock_pair(src, dst);
+    if (done)
+        tlb_flush_tables(vma->mm, old_addr, old_addr + PMD_SIZE);
+    rmap_unlock_vma(vma);
+    return done;
+}
+
+/* Moves n entries from s on, which lie in one table, to d, likewise. */
+static void move_entries(struct vma *vma, pte_t *s, u64 old_addr, pte_t *d, unsigned n)
+{
+    struct page *src = pt_table_page(s), *dst = pt_table_page(d);
+    unsigned first = n, last = 0;
+    s32 moved = 0;
+
+    rmap_lock_vma(vma);
+    lock_pair(src, dst);
+    s32 left = src->mapcount;
+    for (unsigned i = 0; left && i < n; i++) {
+        if (pte_none(pte_load(s + i)))
+            continue;
+        ASSERT(pte_none(pte_load(d + i)));
+        pte_store(d + i, pte_exchange(s + i, (pte_t){0}));
+        if (!moved++)
+            first = i;
+        last = i + 1;
+        left--;
+    }
+    src->mapcount -= moved;
+    dst->mapcount += moved;
+    unlock_pair(src, dst);
+    if (moved)
+        tlb_flush_range(vma->mm, old_addr + ((u64)first << PAGE_SHIFT), old_addr + ((u64)last << PAGE_SHIFT));
+    rmap_unlock_vma(vma);
+}
+
+/* One step at most to the next 2 MiB boundary of either address. Bytes done, 0 when out of memory. */
+static u64 move_step(struct vma *vma, u64 old_addr, u64 new_addr, u64 len)
+{
+    struct mm *mm = vma->mm;
+    u64 room = PMD_SIZE - max(old_addr & ~PMD_MASK, new_addr & ~PMD_MASK);
+    u64 step = min(len, room);
+
+    if (step == PMD_SIZE) {
+        pte_t *d2 = pt_alloc_level(mm, new_addr, 2);
+        if (!d2)
+            return 0;
+        if (move_table(vma, pt_find_level(mm, old_addr, 2), old_addr, d2))
+            return step;
+    }
+    pte_t *d = pt_alloc(mm, new_addr);
+    if (!d)
+        return 0;
+    move_entries(vma, pt_find(mm, old_addr), old_addr, d, (unsigned)(step >> PAGE_SHIFT));
+    return step;
+}
+
+u64 pt_move_range(struct vma *old_vma, u64 old_addr, struct vma *new_vma, u64 new_addr, u64 len)
+{
+    struct mm *mm = old_vma->mm;
+    u64 delta = new_addr - old_addr, end = old_addr + len, addr = old_addr;
+
+    ASSERT(new_vma->mm == mm);
+    /* The page's way to its entries leads through the anon_vma and mapping of both. */
+    ASSERT(new_vma->anon_vma == old_vma->anon_vma && new_vma->mapping == old_vma->mapping);
+    while (pt_next(mm, &addr, end)) {
+        u64 done = move_step(old_vma, addr, addr + delta, end - addr);
+        if (!done)
+            return addr - old_addr;
+        addr += done;
+    }
+    return len;
+}

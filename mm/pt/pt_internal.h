@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT */
+/* What the files of mm/pt share: stepping between tables, table pages. */
+#ifndef MM_PT_INTERNAL_H
+#define MM_PT_INTERNAL_H
+#include <mm/pt.h>
+
+/* The user half of a root table; the rest belongs to the kernel. */
+#define PT_USER_ENTRIES (PT_ENTRIES / 2)
+
+static inline bool pt_is_table(pte_t e)
+{
+    return (e.v & (PTE_P | PTE_PS)) == PTE_P;
+}
+/* The table that an entry points to. */
+static inline pte_t *pt_below(pte_t e)
+{
+    return phys_to_virt(e.v & PTE_PFN_MASK);
+}
+static inline pte_t *pt_root(const struct mm *mm)
+{
+    return phys_to_virt(mm->mmu.root);
+}
+/* First address beyond what the level's entry for addr covers, or end if that is lower. */
+static inline u64 pt_step(u64 addr, u64 end, unsigned level)
+{
+    u64 next = (addr | (pt_span(level) - 1)) + 1;
+    return min(next, end);
+}
+/* Index of the first entry of table from i on that is not empty; n when there is none below n. */
+static inline unsigned pt_skip_empty(const pte_t *table, unsigned i, unsigned n)
+{
+    while (i < n) {
+        if (i % 8 == 0 && i + 8 <= n) {
+            const pte_t *t = table + i;
+            if (!(pte_load(t).v | pte_load(t + 1).v | pte_load(t + 2).v | pte_load(t + 3).v |
+                  pte_load(t + 4).v | pte_load(t + 5).v | pte_load(t + 6).v | pte_load(t + 7).v)) {
+                i += 8;
+                continue;
+            }
+        }
+        if (!pte_none(pte_load(table + i)))
+            return i;
+        i++;
+    }
+    return n;
+}
+
+/* Entry of a level for addr, making the tables above it; NULL when out of memory. May sleep. (walk.c) */
+pte_t *pt_alloc_level(struct mm *mm, u64 addr, unsigned level);
+/* Entry of a level for addr, NULL when a table above it is missing. (walk.c) */
+pte_t *pt_find_level(struct mm *mm, u64 addr, unsigned level);
+/*
+ * The next level-1 table with used entries that covers a part of [*addr, end): moves *addr up to the first address it may
+ * hold and returns the entry for it. NULL when there is none. (walk.c)
+ */
+pte_t *pt_next(struct mm *mm, u64 *addr, u64 end);
+
+/* An empty table page of mm, counted; NULL when out of memory. May sleep. (table.c) */
+struct page *pt_table_alloc(struct mm *mm);
+/* table: no entries, linked nowhere, no CPU can walk it. (table.c) */
+void pt_table_free(struct page *table);
+/* Hands an unlinked, empty table over. (gather.c) */
+void gather_table(struct gather *g, struct page *table);
+#endif

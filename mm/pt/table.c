@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Table pages: their birth and their end, and the root of an address space.
+ *
+ *   struct page of a table:  PG_table | refcount 1 | mapcount = used entries | pt_lock | owner = the mm
+ *
+ * Used entries of a root are those of the user half; the kernel half is filled in once and never counted.
+ * NR_PAGETABLE counts all tables of address spaces, roots too; mm->pgtables_bytes leaves the root out (T3).
+ */
+#include "pt_internal.h"
+#include <lib/errno.h>
+#include <mm/phys.h>
+#include <mm/stat.h>
+#include <port/log.h>
+
+struct page *zero_page;
+pfn_t zero_pfn;
+
+int pt_boot(void)
+{
+    zero_page = alloc_page(GFP_KERNEL | GFP_ZERO);
+    if (!zero_page)
+        return -ENOMEM;
+    zero_pfn = page_to_pfn(zero_page);
+    return 0;
+}
+
+static struct page *make_table_page(struct mm *mm)
+{
+    struct page *page = alloc_page(GFP_KERNEL | GFP_ZERO | GFP_ACCOUNT);
+    if (!page)
+        return NULL;
+    page_init_flags(page, 1u << PG_table);
+    page->mapcount = 0;
+    page->owner = (u64)mm;
+    spin_init(&page->pt_lock, RANK_PT);
+    stat_node_add(page_node(page), NR_PAGETABLE, 1);
+    return page;
+}
+
+static void free_table_page(struct page *page)
+{
+    ASSERT(page->mapcount == 0 && page_refs(page) == 1);
+    stat_node_add(page_node(page), NR_PAGETABLE, -1);
+    page_init_flags(page, 0);
+    page->mapcount = -1;
+    page->owner = 0;
+    free_pages(page, 0);
+}
+
+struct page *pt_table_alloc(struct mm *mm)
+{
+    struct page *page = make_table_page(mm);
+    if (page)
+        __atomic_fetch_add(&mm->pgtables_bytes, PAGE_SIZE, __ATOMIC_RELAXED);
+    return page;
+}
+
+void pt_table_free(struct page *table)
+{
+    struct mm *mm = (struct mm *)table->owner;
+    __atomic_fetch_sub(&mm->pgtables_bytes, PAGE_SIZE, __ATOMIC_RELAXED);
+    free_table_page(table);
+}
+
+int pt_init_root(struct mm *mm)
+{
+    struct page *page = make_table_page(mm);
+    if (!page)
+        return -ENOMEM;
+    mmu_init_root(page_to_virt(page));
+    mm->mmu.root = page_to_phys(page);
+    mm->pgtables_bytes = 0;
+    return 0;
+}
+
+void pt_free_root(struct mm *mm)
+{
+    ASSERT(mm->pgtables_bytes == 0);
+    free_table_page(virt_to_page(pt_root(mm)));
+    mm->mmu.root = 0;
+}

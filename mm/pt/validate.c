@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Do the tables of one address space agree with themselves and with its areas? The caller keeps everybody else away
+ * (mmap_lock for writing and no faults, or nobody else running).
+ */
+#include "pt_internal.h"
+#include <port/log.h>
+
+struct check {
+    struct mm *mm;
+    u64 tables;
+    struct vma *vma; /* where the last leaf lay: leaves come in address order */
+};
+
+static const char *check_rights(const struct vma *vma, pte_t e)
+{
+    u64 flags = vma->flags;
+    if (!(e.v & PTE_P))
+        return flags & VM_ACCESS ? "PROT_NONE entry in an accessible area" : NULL;
+    if (!(flags & VM_ACCESS))
+        return "accessible entry in a PROT_NONE area";
+    if (!(e.v & PTE_US))
+        return "user entry without PTE_US";
+    if (pte_write(e) && !(flags & VM_WRITE))
+        return "writable entry in an area without VM_WRITE";
+    if (!(e.v & pte_xd_bit()) && pte_xd_bit() && !(flags & VM_EXEC))
+        return "executable entry in an area without VM_EXEC";
+    return NULL;
+}
+
+static const char *check_page(const struct vma *vma, pte_t e)
+{
+    const struct page *page = pfn_to_page(pte_pfn(e));
+    if (pte_special(e)) {
+        if (page == zero_page && pte_write(e))
+            return "the zero page is writable";
+        return NULL;
+    }
+    if (page->flags & (1u << PG_buddy | 1u << PG_slab | 1u << PG_table | 1u << PG_reserved))
+        return "entry maps a free, slab, table or reserved frame";
+    if (page->mapcount < 0)
+        return "mapped page has no mapcount";
+    if (page_refs(page) < page->mapcount + 1)
+        return "page has fewer references than mappings";
+    if (page_is_anon(page) && page_anon_vma(page) != vma->anon_vma)
+        return "anonymous page belongs to another anon_vma than its area";
+    if (page_is_anon(page) && pte_write(e) && page->mapcount != 0)
+        return "anonymous page is writable and shared";
+    if (!(vma->flags & VM_SHARED) && pte_write(e) && !page_is_anon(page) && page_mapping(page))
+        return "cached file page is writable in a private area";
+    return NULL;
+}
+
+static const char *check_leaf(struct check *c, u64 addr, pte_t e)
+{
+    if (!pte_mapped(e))
+        return "entry is neither a mapping nor empty";
+    if (!c->vma || addr >= vma_end(c->vma))
+        c->vma = vma_find(c->mm, addr);
+    if (!c->vma || addr < vma_start(c->vma))
+        return "entry outside of every area";
+    const char *err = check_rights(c->vma, e);
+    return err ? err : check_page(c->vma, e);
+}
+
+static const char *check_table(struct check *c, pte_t *table, unsigned level, u64 base)
+{
+    const struct page *page = virt_to_page(table);
+    bool root = level == pt_levels();
+    s32 used = 0;
+
+    if (!page_test(page, PG_table))
+        return "table page without PG_table";
+    if (page->owner != (u64)c->mm)
+        return "table page of another mm";
+    if (page_refs(page) != 1)
+        return "table page with more than one reference";
+    if (!root)
+        c->tables++;
+    for (unsigned i = 0; i < (root ? PT_USER_ENTRIES : PT_ENTRIES); i++) {
+        pte_t e = pte_load(table + i);
+        u64 addr = base + i * pt_span(level);
+        const char *err = NULL;
+        if (pte_none(e))
+            continue;
+        used++;
+        if (level == 1)
+            err = check_leaf(c, addr, e);
+        else if (!pt_is_table(e))
+            err = "upper entry that points to no table";
+        else
+            err = check_table(c, pt_below(e), level - 1, addr);
+        if (err)
+            return err;
+    }
+    return used == page->mapcount ? NULL : "count of used entries is wrong";
+}
+
+const char *pt_validate(struct mm *mm)
+{
+    struct check c = {.mm = mm};
+    const char *err = check_table(&c, pt_root(mm), pt_levels(), 0);
+    if (!err && READ_ONCE(mm->pgtables_bytes) != (s64)(c.tables * PAGE_SIZE))
+        err = "pgtables_bytes is not the size of the tables";
+    return err;
+}

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Walking down: one walker for four and five levels.
+ *
+ *   addr bits  56..48   47..39   38..30   29..21   20..12
+ *   level         5        4        3        2        1
+ *              [LA57]    table -> table -> table -> leaf entry
+ *
+ * A missing table is allocated without a lock and installed under the pt_lock of the table above; who comes second gives
+ * its table back. Walks hold no lock: T2 (mm/pt.h) keeps the tables of a linked area in place.
+ *
+ * Entry points: pt_find, pt_alloc; inside mm/pt: pt_find_level, pt_alloc_level, pt_next.
+ */
+#include "pt_internal.h"
+#include <lib/errno.h>
+#include <port/log.h>
+
+/* The table below the entry for addr in `table`, which is of `level`; NULL when it is missing or a huge leaf is there. */
+static __always_inline_fn pte_t *descend(const pte_t *table, u64 addr, unsigned level)
+{
+    pte_t e = pte_load(table + pt_index(addr, level));
+    return likely(pt_is_table(e)) ? pt_below(e) : NULL;
+}
+
+pte_t *pt_find(struct mm *mm, u64 addr)
+{
+    pte_t *t = pt_root(mm);
+    if (pt_levels() == 5 && !(t = descend(t, addr, 5)))
+        return NULL;
+    if (!(t = descend(t, addr, 4)) || !(t = descend(t, addr, 3)) || !(t = descend(t, addr, 2)))
+        return NULL;
+    return t + pt_index(addr, 1);
+}
+
+pte_t *pt_find_level(struct mm *mm, u64 addr, unsigned level)
+{
+    pte_t *t = pt_root(mm);
+    for (unsigned l = pt_levels(); l > level; l--)
+        if (!(t = descend(t, addr, l)))
+            return NULL;
+    return t + pt_index(addr, level);
+}
+
+/* Makes the table below the empty entry p, unless another CPU is faster. 0 or -ENOMEM. */
+static int make_table(struct mm *mm, pte_t *p)
+{
+    struct page *table = pt_table_alloc(mm), *parent = pt_table_page(p);
+    if (!table)
+        return -ENOMEM;
+    pt_lock(parent);
+    bool ours = pte_none(pte_load(p));
+    if (ours)
+        pt_install(p, pte_make(page_to_pfn(table), PTE_TABLE));
+    pt_unlock(parent);
+    if (!ours)
+        pt_table_free(table);
+    return 0;
+}
+
+pte_t *pt_alloc_level(struct mm *mm, u64 addr, unsigned level)
+{
+    pte_t *t = pt_root(mm);
+    for (unsigned l = pt_levels(); l > level; l--) {
+        pte_t *p = t + pt_index(addr, l);
+        pte_t e = pte_load(p);
+        if (pte_none(e)) {
+            if (make_table(mm, p))
+                return NULL;
+            e = pte_load(p);
+        }
+        ASSERT(pt_is_table(e));
+        t = pt_below(e);
+    }
+    return t + pt_index(addr, level);
+}
+
+pte_t *pt_alloc(struct mm *mm, u64 addr)
+{
+    pte_t *p = pt_find(mm, addr);
+    return likely(p) ? p : pt_alloc_level(mm, addr, 1);
+}
+
+/* The address that the next used entry above a's in this table begins at, or one at or above end. */
+static u64 skip_hole(const pte_t *table, u64 a, u64 end, unsigned level)
+{
+    unsigned shift = PAGE_SHIFT + 9 * (level - 1);
+    u64 base = a >> (shift + 9) << (shift + 9);
+    u64 limit = ((end - 1 - base) >> shift) + 1;
+    unsigned n = min(limit, (u64)PT_ENTRIES);
+    return base + ((u64)pt_skip_empty(table, pt_index(a, level) + 1, n) << shift);
+}
+
+pte_t *pt_next(struct mm *mm, u64 *addr, u64 end)
+{
+    u64 a = *addr;
+    while (a < end) {
+        pte_t *t = pt_root(mm), *below;
+        unsigned level = pt_levels();
+        for (; level > 1; level--, t = below) {
+            pte_t e = pte_load(t + pt_index(a, level));
+            if (pte_none(e))
+                break;
+            ASSERT(pt_is_table(e));
+            below = pt_below(e);
+            if (level == 2 && READ_ONCE(virt_to_page(below)->mapcount) == 0)
+                break;
+        }
+        if (level == 1) {
+            *addr = a;
+            return t + pt_index(a, 1);
+        }
+        a = skip_hole(t, a, end, level);
+    }
+    return NULL;
+}

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * From a page to its entries: new anonymous pages get their owner here; walks go through the areas of the owner.
+ *
+ *   rmap_walk     page ─ owner ─ list of areas ─ address in each ─ fn(vma, addr)
+ *   rmap_unmap    the same with fn = empty the entry if it maps the page
+ *
+ * Locks: i_mmap_lock or anon_vma->lock over a walk; RCU holds an anon_vma's memory until its lock is taken. By T2 (mm/pt.h)
+ * the tables of a linked area stay, so fn may walk down without further protection.
+ */
+#include <mm/cache.h>
+#include <mm/lru.h>
+#include <mm/pt.h>
+#include <mm/rmap.h>
+#include <port/log.h>
+
+void rmap_add_new_anon(struct page *page, struct vma *vma, u64 addr)
+{
+    page->index = (u32)vma_index(vma, addr);
+    WRITE_ONCE(page->owner, (u64)vma->anon_vma | PAGE_OWNER_ANON);
+    page_init_flags(page, 1u << PG_swapbacked | 1u << PG_uptodate);
+    page->mapcount = 0;
+    stat_node_add(page_node(page), NR_ANON_MAPPED, 1);
+    lru_add(page);
+}
+
+/* page->index has 32 bits: an area of more than 16 TiB may hold several addresses that fit. */
+#define INDEX_PERIOD (1UL << 32)
+
+static int walk_area(struct page *page, struct vma *vma, int (*fn)(void *ctx, struct vma *vma, u64 addr), void *ctx)
+{
+    u64 pages = vma_pages(vma);
+    for (u64 i = (u32)(page->index - (u32)vma->pgoff); i < pages; i += INDEX_PERIOD) {
+        int err = fn(ctx, vma, vma_start(vma) + (i << PAGE_SHIFT));
+        if (err)
+            return err;
+    }
+    return 0;
+}
+
+static int walk_anon(struct page *page, int (*fn)(void *ctx, struct vma *vma, u64 addr), void *ctx)
+{
+    struct vma *vma;
+    int err = 0;
+
+    rcu_read_lock();
+    struct anon_vma *av = page_anon_vma(page);
+    if (!av || !page_mapped(page)) { /* the owner of an unmapped page may be long dead */
+        rcu_read_unlock();
+        return 0;
+    }
+    spin_lock(&av->lock);
+    list_for_each_entry (vma, &av->vmas, anon_link) {
+        err = walk_area(page, vma, fn, ctx);
+        if (err)
+            break;
+    }
+    spin_unlock(&av->lock);
+    rcu_read_unlock();
+    return err;
+}
+
+static int walk_file(struct page *page, int (*fn)(void *ctx, struct vma *vma, u64 addr), void *ctx)
+{
+    struct address_space *m = page_mapping(page);
+    struct vma *vma;
+    int err = 0;
+
+    if (!m) /* truncated, or the home's own page: no list leads to its areas */
+        return 0;
+    spin_lock(&m->i_mmap_lock);
+    list_for_each_entry (vma, &m->i_mmap, mapping_link) {
+        err = walk_area(page, vma, fn, ctx);
+        if (err)
+            break;
+    }
+    spin_unlock(&m->i_mmap_lock);
+    return err;
+}
+
+int rmap_walk(struct page *page, int (*fn)(void *ctx, struct vma *vma, u64 addr), void *ctx)
+{
+    return page_is_anon(page) ? walk_anon(page, fn, ctx) : walk_file(page, fn, ctx);
+}
+
+struct unmap {
+    struct page *page;
+    unsigned removed;
+};
+
+static int unmap_one(void *ctx, struct vma *vma, u64 addr)
+{
+    struct unmap *u = ctx;
+    struct page *page = u->page;
+    pte_t *p = pt_find(vma->mm, addr);
+    if (!p)
+        return 0;
+    struct page *table = pt_table_page(p);
+    pt_lock(table);
+    pte_t e = pte_load(p);
+    bool hit = pte_mapped(e) && !pte_special(e) && pte_pfn(e) == page_to_pfn(page);
+    if (hit) {
+        e = pt_take(p);
+        tlb_flush_page(vma->mm, addr);
+    }
+    pt_unlock(table);
+    if (!hit)
+        return 0;
+    if (pte_dirty(e) && !page_is_anon(page))
+        cache_set_dirty(page);
+    rss_add(vma->mm, page_rss_kind(page), -1);
+    rmap_remove(page);
+    page_put(page); /* not the last: the caller has one */
+    u->removed++;
+    return page_mapped(page) ? 0 : 1;
+}
+
+unsigned rmap_unmap(struct page *page)
+{
+    struct unmap u = {.page = page};
+    rmap_walk(page, unmap_one, &u);
+    return u.removed;
+}
