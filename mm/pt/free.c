@@ -18,8 +18,9 @@
 
 static void free_below(struct gather *g, pte_t *table, unsigned level, u64 start, u64 end, u64 floor, u64 ceiling)
 {
+    const struct page *page = virt_to_page(table);
     u64 span = pt_span(level), next;
-    for (u64 a = start; a < end; a = next) {
+    for (u64 a = start; a < end && READ_ONCE(page->mapcount); a = next) {
         pte_t *p = table + pt_index(a, level);
         pte_t e = pte_load(p);
         next = pt_step(a, end, level);
@@ -35,10 +36,9 @@ static void free_below(struct gather *g, pte_t *table, unsigned level, u64 start
         u64 base = a & ~(span - 1);
         if (base < floor || base + span > ceiling)
             continue;
-        struct page *parent = pt_table_page(p);
-        pt_lock(parent);
+        pt_lock(virt_to_page(table));
         pt_take(p);
-        pt_unlock(parent);
+        pt_unlock(virt_to_page(table));
         gather_range(g, a, a + PAGE_SIZE);
         gather_table(g, virt_to_page(pt_below(e)));
     }

@@ -6,8 +6,7 @@
  *   no access         PROTNONE             PROTNONE
  *   no VM_WRITE       read-only            read-only
  *   private           stays writable       writable when the page is anonymous and nobody else has it
- *   shared            stays writable       writable when vma->prot says so and it is dirty already (else the fault asks
- *                                          page_mkwrite first)
+ *   shared            stays writable       writable when vma->prot says so: then nobody asks to be told of the first write
  *
  * Only changes that take a right away need a flush: x86 forgets a translation that faulted.
  *
@@ -21,7 +20,7 @@
 
 struct protect {
     u64 prot;  /* without PTE_RW */
-    bool write, shared, prot_rw, device;
+    bool write, shared, prot_rw;
 };
 
 /* May this entry be writable, though it is not? */
@@ -30,7 +29,7 @@ static bool can_write(const struct protect *c, pte_t e)
     if (e.v & PTE_UFFD_WP)
         return false;
     if (c->shared)
-        return c->prot_rw && (pte_dirty(e) || c->device);
+        return c->prot_rw;
     if (pte_special(e))
         return false;
     const struct page *page = pfn_to_page(pte_pfn(e));
@@ -82,7 +81,6 @@ void pt_protect_range(struct vma *vma, u64 start, u64 end)
         .write = vma->flags & VM_WRITE,
         .shared = vma->flags & VM_SHARED,
         .prot_rw = vma->prot & PTE_RW,
-        .device = vma->flags & (VM_PFNMAP | VM_IO),
     };
     u64 first = 0, last = 0;
     pte_t *p;
