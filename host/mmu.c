@@ -16,6 +16,8 @@
 #include <port/log.h>
 #include <string.h>
 
+u32 (*host_fault_handler)(struct mm *mm, u64 addr, u32 flags);
+
 struct host_walk host_walk(phys_t root, u64 va, enum host_access_kind kind, bool set_bits)
 {
     struct host_walk w;
@@ -164,7 +166,7 @@ static u32 fault(u64 va, u32 error, bool user)
     /* The failed walk's entry, if any, is gone from the TLB, as on a real CPU. */
     mmu_flush_page_local(va);
     host_core_enter();
-    u32 r = mm_fault(host_current->mm, va, flags);
+    u32 r = host_fault_handler(host_current->mm, va, flags);
     host_core_exit();
     return r & VM_FAULT_ERROR;
 }

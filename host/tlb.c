@@ -148,13 +148,28 @@ void host_mm_load(struct mm *mm)
     host_sched_unlock();
 }
 
-void host_mm_unload_all(struct mm *mm)
+static bool runs_on(u32 cpu, struct mm *mm)
+{
+    return host_cpus[cpu].cur && host_cpus[cpu].cur->mm == mm;
+}
+
+static void unload(struct mm *mm, bool idle_only)
 {
     host_sched_lock();
     for (u32 c = 0; c < host_nr_cpus; c++)
-        if (host_tlbs[c].mm == mm)
+        if (host_tlbs[c].mm == mm && !(idle_only && runs_on(c, mm)))
             load(c, NULL);
     host_sched_unlock();
+}
+
+void host_mm_unload_all(struct mm *mm)
+{
+    unload(mm, false);
+}
+
+void host_mm_unload_idle(struct mm *mm)
+{
+    unload(mm, true);
 }
 
 void host_mmu_start(void)

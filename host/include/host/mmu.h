@@ -58,6 +58,9 @@ struct host_walk {
     pfn_t pfn;  /* of the leaf's first frame */
     bool write, exec, dirty;
 };
+/* Who resolves faults: mm_fault() once the core is up (boot.c). Tests of the MMU alone set their own. */
+extern u32 (*host_fault_handler)(struct mm *mm, u64 addr, u32 flags);
+
 /*
  * Walks the tables at root for a user access. set_bits: sets A on the way and D in the leaf for a write, atomically, as
  * the MMU does.
@@ -77,6 +80,8 @@ u32 host_access_cmpxchg(u64 va, u32 *old, u32 new_value, bool user);
 void host_mm_load(struct mm *mm);
 /* Takes mm off every CPU that still has it loaded: before the last mm_put(). */
 void host_mm_unload_all(struct mm *mm);
+/* Takes mm off the CPUs that have it loaded but run no thread of it. */
+void host_mm_unload_idle(struct mm *mm);
 
 void host_core_enter(void);
 void host_core_exit(void);

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: MIT */
+/* Files of the hosted machine: host/file.h. */
+#include <host/file.h>
+#include <host/sched_internal.h>
+#include <mm/vma.h>
+#include <port/failpoint.h>
+#include <port/log.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+static u8 *block_of(struct host_file *f, u64 index, u64 *n)
+{
+    u64 pos = index << PAGE_SHIFT;
+    *n = pos >= f->disk_size ? 0 : min(PAGE_SIZE, f->disk_size - pos);
+    return f->disk + pos;
+}
+
+/* A device takes its time: others run. */
+static int device_delay(void)
+{
+    sched_yield_cpu();
+    return failpoint_hit(FAIL_IO) ? -EIO : 0;
+}
+
+static int disk_read(struct address_space *m, struct page **pages, unsigned n)
+{
+    struct host_file *f = m->host;
+    int err = device_delay();
+    if (err)
+        return err;
+    for (unsigned i = 0; i < n; i++) {
+        u64 bytes;
+        const u8 *block = block_of(f, pages[i]->index, &bytes);
+        u8 *to = page_to_virt(pages[i]);
+        memcpy(to, block, bytes);
+        memset(to + bytes, 0, PAGE_SIZE - bytes);
+        page_set(pages[i], PG_uptodate);
+        f->reads++;
+    }
+    return 0;
+}
+
+static int disk_write(struct address_space *m, struct page *page)
+{
+    struct host_file *f = m->host;
+    u64 bytes;
+    int err = device_delay();
+    if (err)
+        return err;
+    u8 *block = block_of(f, page->index, &bytes);
+    memcpy(block, page_to_virt(page), bytes);
+    f->writes++;
+    return 0;
+}
+
+static const struct mapping_ops disk_ops = {.read_pages = disk_read, .write_page = disk_write};
+static const struct mapping_ops memory_ops = {0};
+
+struct host_file *host_file_new(u64 size, bool shmem)
+{
+    struct host_file *f = aligned_alloc(64, ALIGN_UP(sizeof(*f), 64UL));
+    u64 disk_size = page_align_up(size);
+    u8 *disk = calloc(1, disk_size + 1);
+    if (!f || !disk)
+        panic("no memory for a file");
+    memset(f, 0, sizeof(*f));
+    f->refs = 1;
+    f->disk = disk;
+    f->disk_size = size;
+    f->shmem = shmem;
+    mapping_init(&f->mapping, shmem ? &memory_ops : &disk_ops, f, shmem ? AS_SHMEM : 0);
+    f->mapping.size = size;
+    return f;
+}
+
+void host_file_put(struct host_file *f)
+{
+    if (__atomic_sub_fetch(&f->refs, 1, __ATOMIC_ACQ_REL))
+        return;
+    mapping_destroy(&f->mapping);
+    free(f->disk);
+    free(f);
+}
+
+static void area_open(struct vma *vma)
+{
+    struct host_file *f = vma->file;
+    __atomic_fetch_add(&f->refs, 1, __ATOMIC_RELAXED);
+}
+
+static void area_close(struct vma *vma)
+{
+    host_file_put(vma->file);
+}
+
+static const struct vma_ops area_ops = {.open = area_open, .close = area_close};
+
+struct map_file host_map_file(struct host_file *f)
+{
+    return (struct map_file){.mapping = &f->mapping,
+                             .ops = &area_ops,
+                             .file = f,
+                             .readable = true,
+                             .writable = true,
+                             .executable = true,
+                             .max_size = 1UL << 43};
+}

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Files of the hosted machine: a page cache (mm/cache.h) over a device that is an array of bytes outside the machine's
+ * memory. Reading and writing the device sleeps, and fails where FAIL_IO says so. Areas count the file through vma_ops.
+ */
+#ifndef HOST_FILE_H
+#define HOST_FILE_H
+#include <mm/cache.h>
+#include <mm/sys.h>
+
+struct host_file {
+    struct address_space mapping;
+    s32 refs; /* the creator's and one for each area */
+    u8 *disk;
+    u64 disk_size;
+    u64 reads, writes; /* pages moved */
+    bool shmem;        /* no device: pages begin as zeros and stay */
+};
+
+/* size bytes, all zero on the device. Never fails. */
+struct host_file *host_file_new(u64 size, bool shmem);
+/* The creator's reference. The last one drops every page and the file. */
+void host_file_put(struct host_file *f);
+/* What a program passes to mmap() after open(O_RDWR). */
+struct map_file host_map_file(struct host_file *f);
+#endif

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: MIT */
+/* See machine.h. */
+#include "machine.h"
+
+#define MAX_CACHES 192
+
+static u64 pages_at_start;
+static s64 commit_at_start;
+static struct {
+    const char *name;
+    u64 objs;
+} cache_at_start[MAX_CACHES];
+static u32 nr_caches;
+
+static void note_cache(void *ctx, const struct slab_info *info)
+{
+    if (nr_caches < MAX_CACHES) {
+        cache_at_start[nr_caches].name = info->name;
+        cache_at_start[nr_caches++].objs = info->active_objs;
+    }
+}
+
+static void check_cache(void *ctx, const struct slab_info *info)
+{
+    u64 before = 0;
+    for (u32 i = 0; i < nr_caches; i++)
+        if (!strcmp(cache_at_start[i].name, info->name))
+            before = cache_at_start[i].objs;
+    if (info->active_objs != before)
+        fail_msg("slab %s: %lu objects in use, %lu at the start", info->name, info->active_objs, before);
+}
+
+u64 machine_pages_used(void)
+{
+    s64 slab = stat_sum(NR_SLAB_RECLAIMABLE) + stat_sum(NR_SLAB_UNRECLAIMABLE);
+    return phys_managed() - phys_free_all() - (u64)slab;
+}
+
+void machine_settle(void)
+{
+    rcu_barrier();
+    rcu_barrier(); /* callbacks of callbacks: slabs that SLAB_RCU emptied */
+}
+
+void machine_up_config(const struct host_config *cfg)
+{
+    host_machine_start(cfg);
+    host_machine_boot();
+    machine_settle();
+    pages_at_start = machine_pages_used();
+    commit_at_start = commit_total();
+    nr_caches = 0;
+    slab_for_each(note_cache, NULL);
+    assert_machine_valid();
+}
+
+void machine_up(u32 mib, u32 cpus, u64 seed)
+{
+    const struct host_config cfg = {.seed = seed, .cpus = cpus, .ram = (u64)mib << 20};
+    machine_up_config(&cfg);
+}
+
+static const char *validate_spaces(void)
+{
+    struct list_head *l;
+    const char *bad = NULL;
+    list_for_each(l, &mm_list)
+    {
+        struct mm *mm = list_entry(l, struct mm, list);
+        mmap_read_lock(mm);
+        bad = vma_validate(mm);
+        if (!bad)
+            bad = pt_validate(mm);
+        mmap_read_unlock(mm);
+        if (bad)
+            break;
+    }
+    return bad;
+}
+
+const char *machine_validate(void)
+{
+    const char *bad = validate_spaces();
+    if (!bad)
+        bad = phys_validate();
+    if (!bad)
+        bad = slab_validate();
+    if (!bad)
+        bad = lru_validate();
+    return bad;
+}
+
+void assert_machine_valid(void)
+{
+    const char *bad = machine_validate();
+    if (bad)
+        fail_msg("%s (seed %lu, event %lu)", bad, host_machine.cfg.seed, host_machine.events);
+}
+
+void machine_down(void)
+{
+    host_fail_none();
+    machine_settle();
+    assert_true(list_empty(&mm_list));
+    assert_machine_valid();
+    slab_for_each(check_cache, NULL);
+    if (machine_pages_used() != pages_at_start)
+        fail_msg("%lu pages in use, %lu at the start", machine_pages_used(), pages_at_start);
+    assert_int_equal(commit_total(), commit_at_start);
+    host_machine_stop();
+}
+
+void machine_abandon(void)
+{
+    host_machine_stop();
+}
