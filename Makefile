@@ -91,9 +91,12 @@ $(HDIR)/%.c.o: %.c
 $(HDIR)/libhost.a: $(HOBJ)
 	@mkdir -p $(@D); rm -f $@
 	@ar rcs $@ $(HOBJ)
-$(HDIR)/tests/%: $(HDIR)/tests/%.c.o $(TLIB_OBJ) $(HDIR)/libhost.a
+$(HDIR)/libtests.a: $(TLIB_OBJ)
+	@mkdir -p $(@D); rm -f $@
+	@ar rcs $@ $(TLIB_OBJ)
+$(HDIR)/tests/%: $(HDIR)/tests/%.c.o $(HDIR)/libtests.a $(HDIR)/libhost.a
 	@echo "  TESTLD  $@"
-	@$(HOSTCC) $(SANFLAGS) $(COVFLAGS) -o $@ $< $(TLIB_OBJ) $(HDIR)/libhost.a -lcmocka -lpthread
+	@$(HOSTCC) $(SANFLAGS) $(COVFLAGS) -o $@ $< $(HDIR)/libtests.a $(HDIR)/libhost.a -lcmocka -lpthread
 
 $(B)/pagoda: $(CLI_OBJ)
 	@echo "  LD      $@"
