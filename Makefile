@@ -4,6 +4,8 @@
 #   make kernel       build/pagoda.elf
 #   make hosted       the hosted library and its tests (gcc, ASan and UBSan)
 #   make check        build and run the hosted tests
+#   make check-threads  the tests on real threads, under ThreadSanitizer
+#   make coverage     line and branch coverage of mm/ by the hosted tests (clang, llvm-cov)
 #   make check-build  everything compiles, nothing runs
 #   CC=clang and B=build-clang give a second tree; SAN= turns the sanitizers off, SAN=thread selects ThreadSanitizer.
 
@@ -52,7 +54,7 @@ USERS    := $(patsubst user/%.c,$(B)/user/%,$(USER_SRC))
 GUEST_SRC := $(shell find tests/guest tests/linux -name '*.c' 2>/dev/null | LC_ALL=C sort)
 GUESTS    := $(patsubst %.c,$(B)/%,$(GUEST_SRC))
 
-.PHONY: all kernel hosted cli user guest check check-build clean
+.PHONY: all kernel hosted cli user guest check check-build check-threads coverage clean
 .SECONDARY:
 all: $(if $(wildcard $(KLDS)),kernel) cli user
 kernel: $(B)/pagoda.elf
@@ -117,6 +119,20 @@ $(B)/tests/%: tests/%.c
 
 check: hosted
 	@HDIR=$(HDIR) sh tests/run-hosted.sh $(TESTS)
+
+# Tests that run the core on real threads, under ThreadSanitizer.
+THREAD_TESTS := $(filter %threads,$(TESTS))
+check-threads:
+	@$(MAKE) --no-print-directory SAN=thread run-thread-tests
+run-thread-tests: $(THREAD_TESTS)
+	@sh tests/run-hosted.sh $(THREAD_TESTS)
+
+# Line and branch coverage of mm/ by the hosted tests; COVER=lib measures lib/.
+COVDIR := build-coverage
+coverage:
+	@$(MAKE) --no-print-directory B=$(COVDIR) CC=clang SAN= COVFLAGS='-fprofile-instr-generate -fcoverage-mapping' run-coverage
+run-coverage: $(TESTS)
+	@DIR=$(COVDIR) sh tests/coverage.sh $(TESTS)
 
 clean:
 	rm -rf $(B)

@@ -48,7 +48,7 @@ void host_mm_exit(struct mm *mm)
 {
     if (host_current->mm == mm)
         host_mm_load(NULL);
-    host_mm_unload_all(mm);
+    host_mm_unload_idle(mm);
     enter();
     mm_put(mm);
     leave("mm_put");

@@ -16,7 +16,8 @@ struct map_file;
 struct mm *host_mm_new(void);
 /* The caller's next accesses and calls are to mm (NULL: none); takes no reference. */
 void host_mm_switch(struct mm *mm);
-/* The end of the caller's use: taken off every CPU, then the reference of host_mm_new() or host_fork() dropped. */
+/* The end of the caller's use: taken off the CPUs that run no thread of it, then the reference of host_mm_new() or
+ * host_fork() dropped. */
 void host_mm_exit(struct mm *mm);
 /* The child's address space, or NULL and *err -errno. */
 struct mm *host_fork(int *err);
