@@ -63,8 +63,8 @@ struct page *cache_find(struct address_space *m, u64 index);
  * waited for). Errors as ERR_PTR: -ENOMEM, -EIO, -EINTR. index may lie past the end: the caller checks size.
  */
 struct page *cache_get(struct address_space *m, u64 index, bool *major);
-/* Same, but locked, and without reading what will be wholly overwritten (PG_uptodate may be clear when `overwrite`). */
-struct page *cache_get_locked(struct address_space *m, u64 index, bool overwrite, bool *major);
+/* out[i]: the uptodate page at index + i, referenced, or NULL; n <= 64. Returns how many are not NULL. Never sleeps. */
+unsigned cache_find_present(struct address_space *m, u64 index, unsigned n, struct page **out);
 /* Up to n uptodate pages from index on, without gaps and without sleeping, referenced. Returns how many (fault-around, read). */
 unsigned cache_find_run(struct address_space *m, u64 index, unsigned n, struct page **out);
 
@@ -72,6 +72,10 @@ unsigned cache_find_run(struct address_space *m, u64 index, unsigned n, struct p
 void page_lock(struct page *page);
 bool page_try_lock(struct page *page);
 void page_unlock(struct page *page);
+void page_wait_writeback(struct page *page); /* sleeps */
+void page_end_writeback(struct page *page);
+/* NULL or the broken invariant of mm/cache/mapping.c. */
+const char *mapping_validate(struct address_space *m);
 /* Marks dirty in flag, tree and counters; true when it was clean. */
 bool cache_set_dirty(struct page *page);
 

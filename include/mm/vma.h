@@ -168,6 +168,19 @@ s64 vma_find_gap(struct mm *mm, u64 hint, u64 len, u64 vm_flags, bool below_4g);
 int vma_grow_stack(struct vma *vma, u64 addr);
 #define STACK_GUARD_GAP (256UL << PAGE_SHIFT)
 
+/*
+ * For mremap and its like; mmap_lock held for writing.
+ * vma_dup: a linked, opened copy for [start,end), not inserted, or NULL. vma_insert: into the tree and the counters.
+ * vma_set_bounds: new bounds within the neighbours, pgoff follows start. vma_merge: joins with agreeing neighbours, returns the
+ * area that holds vma's addresses now. vma_may_expand: RLIMIT_AS and RLIMIT_DATA allow `pages` more.
+ * vma_start_gap: where an area below vma must end: a stack keeps its guard gap.
+ */
+struct vma *vma_dup(struct vma *vma, struct mm *mm, u64 start, u64 end);
+void vma_insert(struct mm *mm, struct vma *vma);
+void vma_set_bounds(struct vma *vma, u64 start, u64 end);
+struct vma *vma_merge(struct vma *vma);
+bool vma_may_expand(const struct mm *mm, u64 flags, u64 pages);
+u64 vma_start_gap(const struct vma *vma);
 /* pte bits for vm_flags (protection table of x86-64). Without VM_ACCESS: PTE_PROTNONE and no PTE_P (port/pte.h). */
 u64 vma_prot_bits(u64 vm_flags);
 /* vma->prot for flags and backing: vma_prot_bits, and PTE_RW for shared writable memory that needs no write-notify. */

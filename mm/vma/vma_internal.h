@@ -11,31 +11,20 @@ struct vma *vma_alloc(struct mm *mm);
 /* The struct alone: no links may be left. At once, or after a grace period for areas that were in a tree. */
 void vma_free(struct vma *vma);
 void vma_free_rcu(struct vma *vma);
-/* A copy for [start,end) of the same backing, linked to rmap and opened; not inserted. NULL when out of memory. */
-struct vma *vma_dup(struct vma *vma, struct mm *mm, u64 start, u64 end);
 /* Ends the links to rmap and mapping, tells ops->close. Entries must be gone. */
 void vma_unlink(struct vma *vma);
 
 /* Into and out of the tree, keeping map_count and the *_vm counters. */
-void vma_insert(struct mm *mm, struct vma *vma);
 void vma_remove(struct mm *mm, struct vma *vma);
-/* New bounds within the neighbours; pgoff follows start. Write-locks the area. */
-void vma_set_bounds(struct vma *vma, u64 start, u64 end);
 /* total_vm, data_vm, exec_vm, stack_vm. */
 void vma_account(struct mm *mm, u64 flags, s64 pages);
 
 /* May an area with these properties be one with `vma`, right behind (after) or before it? */
 bool vma_can_follow(const struct vma *vma, const struct vma_request *req, u64 start);
 bool vma_can_precede(const struct vma *vma, const struct vma_request *req, u64 end);
-/* Joins vma with its neighbours where V3 says so; returns the area that now holds vma's addresses. */
-struct vma *vma_merge(struct vma *vma);
 
-/* Would mm exceed RLIMIT_AS, or RLIMIT_DATA for private writable areas? */
-bool vma_may_expand(const struct mm *mm, u64 flags, u64 pages);
 /* A private writable area counts against the commit limit. */
 bool vma_is_accountable(u64 flags);
 /* The end of mm: everything unmapped and freed. No lock held; users is 0. */
 void vma_unmap_all(struct mm *mm);
-/* The lowest address that a new area below vma may end at: leaves the stack its guard gap. */
-u64 vma_start_gap(const struct vma *vma);
 #endif

@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * struct address_space: the pages of one file. Pages enter and leave here and nowhere else.
+ *
+ *   cache_insert ── tree, owner/index, NR_FILE_PAGES, lruvec, reference ── cache_remove
+ *
+ * Invariants
+ *  C1. A page is in the tree at index i exactly while its owner is the mapping and its index i; the tree holds one reference.
+ *  C2. nrpages is the number of pages in the tree; nrdirty those with PG_dirty and CACHE_MARK_DIRTY.
+ *
+ * Locks: tree_lock. Readers: RCU and page_try_get, then the check of owner and index.
+ */
+#include <lib/errno.h>
+#include <mm/lru.h>
+#include <mm/slab.h>
+#include <mm/stat.h>
+#include <port/log.h>
+#include "cache_internal.h"
+
+static struct slab_cache *xa_node_cache;
+
+static void *node_alloc(void)
+{
+    return slab_alloc(xa_node_cache, GFP_NOWAIT);
+}
+
+static void node_free_callback(struct rcu_head *head)
+{
+    slab_free(xa_node_cache, head);
+}
+
+static void node_free_rcu(void *node)
+{
+    rcu_call(node, node_free_callback);
+}
+
+static const struct xa_ops cache_xa_ops = {.alloc = node_alloc, .free_rcu = node_free_rcu};
+BUILD_ASSERT(sizeof(struct rcu_head) <= 16);
+
+int page_lock_boot(void);
+
+int cache_boot(void)
+{
+    xa_node_cache = slab_cache_create("radix_tree_node", sizeof(struct xa_node), 0, SLAB_RECLAIM);
+    return xa_node_cache ? page_lock_boot() : -ENOMEM;
+}
+
+void mapping_init(struct address_space *m, const struct mapping_ops *ops, void *host, u32 flags)
+{
+    memset(m, 0, sizeof(*m));
+    xa_init(&m->pages, &cache_xa_ops);
+    spin_init(&m->tree_lock, RANK_CACHE);
+    spin_init(&m->i_mmap_lock, RANK_I_MMAP);
+    list_init(&m->i_mmap);
+    rwsem_init(&m->invalidate_lock, RANK_INVALIDATE);
+    m->ops = ops;
+    m->host = host;
+    m->flags = flags;
+}
+
+void mapping_destroy(struct address_space *m)
+{
+    ASSERT(list_empty(&m->i_mmap));
+    u64 index;
+    void *entry;
+    xa_for_each(&m->pages, index, entry) {
+        bool removed = cache_remove(m, entry);
+        ASSERT(removed);
+    }
+    ASSERT(m->nrpages == 0); /* C2 */
+    xa_destroy(&m->pages);
+}
+
+static void account(struct address_space *m, struct page *page, s64 n)
+{
+    stat_node_add(page_node(page), NR_FILE_PAGES, n);
+    if (m->flags & AS_SHMEM)
+        stat_node_add(page_node(page), NR_SHMEM, n);
+}
+
+/* One try under tree_lock. */
+static int insert_locked(struct address_space *m, u64 index, struct page *page)
+{
+    spin_lock(&m->tree_lock);
+    int err = xa_insert(&m->pages, index, page);
+    if (!err) {
+        page_get(page);
+        page->index = (u32)index;
+        store_release(&page->owner, (u64)(uptr)m);
+        m->nrpages++;
+        if (page_test(page, PG_dirty)) {
+            xa_set_mark(&m->pages, index, CACHE_MARK_DIRTY);
+            m->nrdirty++;
+        }
+    }
+    spin_unlock(&m->tree_lock);
+    return err == -EBUSY ? -EEXIST : err;
+}
+
+int cache_insert(struct address_space *m, u64 index, struct page *page)
+{
+    if (index > U32_MAX)
+        return -EFBIG; /* P4 of mm/page.h */
+    if (m->ops->reserve) {
+        int err = m->ops->reserve(m, 1);
+        if (err)
+            return err;
+    }
+    if (m->flags & AS_SHMEM)
+        page_set(page, PG_swapbacked);
+    int err = insert_locked(m, index, page);
+    if (err == -ENOMEM) {
+        /* Nodes are allocated under a spinlock and so without sleeping: make one ready and try again. */
+        void *node = slab_alloc(xa_node_cache, GFP_KERNEL);
+        if (node) {
+            slab_free(xa_node_cache, node);
+            err = insert_locked(m, index, page);
+        }
+    }
+    if (err) {
+        if (m->ops->release)
+            m->ops->release(m, 1);
+        return err;
+    }
+    account(m, page, 1);
+    lru_add(page);
+    return 0;
+}
+
+bool cache_remove(struct address_space *m, struct page *page)
+{
+    spin_lock(&m->tree_lock);
+    if (page_mapping(page) != m) {
+        spin_unlock(&m->tree_lock);
+        return false;
+    }
+    u64 index = page->index;
+    if (page_test_and_clear(page, PG_dirty)) {
+        m->nrdirty--;
+        if (m->ops->write_page)
+            stat_node_add(page_node(page), NR_FILE_DIRTY, -1);
+    }
+    void *old = xa_erase(&m->pages, index);
+    ASSERT(old == page); /* C1 */
+    m->nrpages--;
+    store_release(&page->owner, 0UL);
+    spin_unlock(&m->tree_lock);
+    account(m, page, -1);
+    if (m->ops->release)
+        m->ops->release(m, 1);
+    page_put(page);
+    return true;
+}
+
+bool cache_set_dirty(struct page *page)
+{
+    if (page_test(page, PG_dirty))
+        return false;
+    struct address_space *m = page_mapping(page);
+    if (!m)
+        return false; /* truncated: nobody will want these bytes */
+    bool fresh = false;
+    spin_lock(&m->tree_lock);
+    if (page_mapping(page) == m && !page_test_and_set(page, PG_dirty)) {
+        xa_set_mark(&m->pages, page->index, CACHE_MARK_DIRTY);
+        m->nrdirty++;
+        if (m->ops->write_page)
+            stat_node_add(page_node(page), NR_FILE_DIRTY, 1);
+        fresh = true;
+    }
+    spin_unlock(&m->tree_lock);
+    return fresh;
+}
+
+const char *mapping_validate(struct address_space *m)
+{
+    u64 n = 0, dirty = 0, index;
+    void *entry;
+    const char *why = NULL;
+    spin_lock(&m->tree_lock);
+    why = xa_validate(&m->pages);
+    xa_for_each(&m->pages, index, entry) {
+        struct page *page = entry;
+        n++;
+        dirty += page_test(page, PG_dirty);
+        if (page_mapping(page) != m || page->index != (u32)index)
+            why = "C1: owner or index of a cached page";
+        if (page_refs(page) < 1 + page->mapcount + 1)
+            why = "P3: fewer references than the cache and the mappings hold";
+        if (page_test(page, PG_dirty) != xa_get_mark(&m->pages, index, CACHE_MARK_DIRTY))
+            why = "C2: PG_dirty without its mark, or the reverse";
+    }
+    if (n != m->nrpages || dirty != m->nrdirty)
+        why = "C2: nrpages or nrdirty";
+    spin_unlock(&m->tree_lock);
+    return why;
+}

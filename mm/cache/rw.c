@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * read() and write() through the cache. No page is locked while user memory is touched: a page is either uptodate, and
+ * then copying in or out needs a reference only, or it is made complete before it enters the cache.
+ *
+ * Locks: writers are serialised by the caller (inode lock); none here.
+ */
+#include <lib/errno.h>
+#include <mm/lru.h>
+#include <port/log.h>
+#include <port/sched.h>
+#include <port/uaccess.h>
+#include "cache_internal.h"
+
+/* One end of a copy: user memory or the kernel's. Both return bytes not copied. */
+struct end {
+    bool kernel;
+    u64 addr;
+};
+
+static inline size_t copy_out(const struct end *e, size_t off, const void *src, size_t n)
+{
+    if (likely(!e->kernel))
+        return copy_to_user(e->addr + off, src, n);
+    memcpy((void *)(e->addr + off), src, n);
+    return 0;
+}
+
+static inline size_t copy_in(const struct end *e, size_t off, void *dst, size_t n)
+{
+    if (likely(!e->kernel))
+        return copy_from_user(dst, e->addr + off, n);
+    memcpy(dst, (void *)(e->addr + off), n);
+    return 0;
+}
+
+static ssize_t read_to(struct address_space *m, u64 pos, const struct end *e, size_t n)
+{
+    u64 size = READ_ONCE(m->size);
+    if (pos >= size)
+        return 0;
+    n = min(n, (size_t)(size - pos));
+    size_t done = 0;
+    long err = 0;
+    while (done < n) {
+        u64 at = pos + done, off = at & ~PAGE_MASK;
+        size_t chunk = min(n - done, (size_t)(PAGE_SIZE - off));
+        bool major = false;
+        struct page *page = cache_get(m, at >> PAGE_SHIFT, &major);
+        if (IS_ERR(page)) {
+            err = PTR_ERR(page);
+            break;
+        }
+        size_t left = copy_out(e, done, (char *)page_to_virt(page) + off, chunk);
+        if (!page_test(page, PG_referenced))
+            lru_mark_accessed(page);
+        page_put(page);
+        done += chunk - left;
+        if (left) {
+            err = -EFAULT;
+            break;
+        }
+        if (unlikely(n - done >= 64 * PAGE_SIZE && sched_fatal_signal())) {
+            err = -EINTR;
+            break;
+        }
+        if (unlikely(done < n))
+            sched_cond();
+    }
+    return done ? (ssize_t)done : err;
+}
+
+/* A whole page that is not cached: filled from the writer first, then inserted, complete. 0, bytes left in *left; -EEXIST … */
+static long write_fresh_page(struct address_space *m, u64 index, const struct end *e, size_t off, size_t *left)
+{
+    struct page *page = alloc_page(GFP_HIGHUSER_MOVABLE);
+    if (!page)
+        return -ENOMEM;
+    *left = copy_in(e, off, page_to_virt(page), PAGE_SIZE);
+    if (*left) {
+        page_put(page);
+        return -EFAULT; /* the slow way writes what there is */
+    }
+    page_set(page, PG_uptodate);
+    int err = cache_insert(m, index, page);
+    if (!err)
+        cache_set_dirty(page);
+    else
+        page_clear(page, PG_uptodate);
+    page_put(page);
+    return err;
+}
+
+/* Writes up to the end of one page. Returns bytes or -errno. */
+static ssize_t write_chunk(struct address_space *m, u64 at, const struct end *e, size_t done, size_t chunk)
+{
+    u64 index = at >> PAGE_SHIFT, off = at & ~PAGE_MASK;
+    struct page *page = cache_find(m, index);
+    if (!page && chunk == PAGE_SIZE) {
+        size_t left;
+        long err = write_fresh_page(m, index, e, done, &left);
+        if (!err)
+            return PAGE_SIZE;
+        if (err != -EEXIST && err != -EFAULT)
+            return err;
+    }
+    if (!page) {
+        bool major = false;
+        page = cache_get(m, index, &major);
+        if (IS_ERR(page))
+            return PTR_ERR(page);
+    }
+    size_t left = copy_in(e, done, (char *)page_to_virt(page) + off, chunk);
+    if (left < chunk)
+        cache_set_dirty(page);
+    page_put(page);
+    return left < chunk ? (ssize_t)(chunk - left) : -EFAULT;
+}
+
+static ssize_t write_from(struct address_space *m, u64 pos, const struct end *e, size_t n)
+{
+    size_t done = 0;
+    ssize_t r = 0;
+    while (done < n) {
+        u64 at = pos + done;
+        size_t chunk = min(n - done, (size_t)(PAGE_SIZE - (at & ~PAGE_MASK)));
+        r = write_chunk(m, at, e, done, chunk);
+        if (r <= 0)
+            break;
+        done += (size_t)r;
+        if (pos + done > READ_ONCE(m->size))
+            WRITE_ONCE(m->size, pos + done);
+        if ((size_t)r < chunk)
+            break;
+        if (unlikely(done < n)) {
+            if (sched_fatal_signal())
+                break;
+            sched_cond();
+        }
+    }
+    return done ? (ssize_t)done : r;
+}
+
+ssize_t cache_read(struct address_space *m, u64 pos, u64 user_dst, size_t n)
+{
+    struct end e = {false, user_dst};
+    return read_to(m, pos, &e, n);
+}
+
+ssize_t cache_write(struct address_space *m, u64 pos, u64 user_src, size_t n)
+{
+    struct end e = {false, user_src};
+    return write_from(m, pos, &e, n);
+}
+
+ssize_t cache_read_kernel(struct address_space *m, u64 pos, void *dst, size_t n)
+{
+    struct end e = {true, (u64)(uptr)dst};
+    return read_to(m, pos, &e, n);
+}
+
+ssize_t cache_write_kernel(struct address_space *m, u64 pos, const void *src, size_t n)
+{
+    struct end e = {true, (u64)(uptr)src};
+    return write_from(m, pos, &e, n);
+}

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Writing dirty pages back: for fsync, msync and the end of a file. A page is cleaned first and written after, so that a store
+ * that comes meanwhile makes it dirty again; shared mappings lose write permission for the same reason.
+ *
+ * Locks: page lock around each page's write.
+ */
+#include <lib/errno.h>
+#include <mm/rmap.h>
+#include <mm/stat.h>
+#include <mm/pt.h>
+#include <port/log.h>
+#include "cache_internal.h"
+
+/* One area's entry: write permission and dirtiness go; counts entries that were dirty. */
+static int clean_entry(void *ctx, struct vma *vma, u64 addr)
+{
+    struct page *page = ctx;
+    pte_t *pte = pt_find(vma->mm, addr);
+    if (!pte)
+        return 0;
+    struct page *table = pt_table_page(pte);
+    bool flush = false;
+    pt_lock(table);
+    pte_t e = pte_load(pte);
+    if (pte_mapped(e) && pte_pfn(e) == page_to_pfn(page) && (pte_write(e) || pte_dirty(e))) {
+        while (!pte_cmpxchg(pte, &e, (pte_t){e.v & ~(PTE_RW | PTE_D)}))
+            ;
+        flush = true;
+    }
+    pt_unlock(table);
+    if (flush)
+        tlb_flush_page(vma->mm, addr);
+    return 0;
+}
+
+static int write_one(struct address_space *m, struct page *page)
+{
+    int err = 0;
+    page_lock(page);
+    page_wait_writeback(page);
+    if (page_mapping(page) != m || !page_test(page, PG_dirty))
+        goto out;
+    if (page_mapped(page))
+        rmap_walk(page, clean_entry, page);
+    spin_lock(&m->tree_lock);
+    if (page_mapping(page) == m && page_test_and_clear(page, PG_dirty)) {
+        xa_clear_mark(&m->pages, page->index, CACHE_MARK_DIRTY);
+        m->nrdirty--;
+        stat_node_add(page_node(page), NR_FILE_DIRTY, -1);
+        page_set(page, PG_writeback);
+    }
+    spin_unlock(&m->tree_lock);
+    if (!page_test(page, PG_writeback))
+        goto out;
+    stat_node_add(page_node(page), NR_WRITEBACK, 1);
+    err = m->ops->write_page(m, page);
+    stat_node_add(page_node(page), NR_WRITEBACK, -1);
+    page_end_writeback(page);
+    if (err)
+        WRITE_ONCE(m->wb_err, err);
+out:
+    page_unlock(page);
+    return err;
+}
+
+int cache_sync(struct address_space *m, u64 start, u64 end)
+{
+    if (!m->ops->write_page || !m->nrdirty)
+        return 0;
+    u64 index = start >> PAGE_SHIFT, last = end >> PAGE_SHIFT;
+    int result = 0;
+    for (;;) {
+        rcu_read_lock();
+        struct page *page = xa_find_marked(&m->pages, &index, last, CACHE_MARK_DIRTY);
+        bool held = page && page_try_get(page);
+        rcu_read_unlock();
+        if (!page)
+            return result;
+        if (held) {
+            int err = write_one(m, page);
+            if (err && !result)
+                result = err;
+            page_put(page);
+        }
+        if (index >= last)
+            return result;
+        index++;
+    }
+}

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * First touch of anonymous memory: a read maps the shared zero page, a write a cleared page of its own.
+ * Locks: see fault.c. The page is cleared before pt_lock is taken.
+ */
+#include <mm/lru.h>
+#include <mm/rmap.h>
+#include <mm/stat.h>
+#include "fault_internal.h"
+
+void fault_install_anon(struct fault *f, struct page *page)
+{
+    u64 bits = f->vma->prot | PTE_D;
+    if (f->vma->flags & VM_WRITE)
+        bits |= PTE_RW;
+    rmap_add_new_anon(page, f->vma, f->addr);
+    rss_add(f->mm, RSS_ANON, 1);
+    pt_install(f->pte, pte_make(page_to_pfn(page), bits));
+}
+
+static u32 map_zero_page(struct fault *f)
+{
+    struct page *table = pt_table_page(f->pte);
+    pt_lock(table);
+    if (pte_none(pte_load(f->pte)))
+        pt_install(f->pte, pte_make(zero_pfn, (f->vma->prot & ~PTE_RW) | PTE_SPECIAL));
+    pt_unlock(table);
+    stat_event(ZERO_PAGE_FAULT);
+    return 0;
+}
+
+u32 fault_anon(struct fault *f)
+{
+    if (!(f->flags & FAULT_WRITE))
+        return map_zero_page(f);
+    if (unlikely(!f->vma->anon_vma) && anon_vma_prepare(f->vma))
+        return VM_FAULT_OOM;
+    struct page *page = alloc_page(GFP_HIGHUSER_MOVABLE | GFP_ZERO);
+    if (unlikely(!page))
+        return VM_FAULT_OOM;
+    struct page *table = pt_table_page(f->pte);
+    pt_lock(table);
+    bool empty = pte_none(pte_load(f->pte));
+    if (likely(empty))
+        fault_install_anon(f, page);
+    pt_unlock(table);
+    if (unlikely(!empty))
+        page_put(page);
+    return 0;
+}

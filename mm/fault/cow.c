@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A write to a page that is mapped read-only.
+ *
+ *   shared area                              tell the file, mark dirty, make writable
+ *   private, zero page                       a cleared page of our own
+ *   private, anonymous, only we refer to it  make writable: the last sharer keeps the page
+ *   private, anything else                   copy
+ *
+ * Invariants
+ *  1. An anonymous page whose only reference is this entry's (refcount 1) has no other user, and none can come: fork needs the
+ *     same pt_lock, get_user_pages too.
+ *  2. When a page is replaced, no CPU may still write to the old one after another can see the new one: the entry is emptied,
+ *     flushed and only then filled.
+ *
+ * Locks: see fault.c. The copy is made outside pt_lock with a reference to the old page.
+ */
+#include <mm/cache.h>
+#include <mm/lru.h>
+#include <mm/rmap.h>
+#include <mm/stat.h>
+#include "fault_internal.h"
+
+/* pt_lock held; the entry is f->orig. */
+static void make_writable(struct fault *f)
+{
+    pte_store(f->pte, (pte_t){f->orig.v | PTE_RW | PTE_D | PTE_A});
+    mmu_flush_page_local(f->addr); /* others fault once more at worst: a read-only entry does no harm */
+}
+
+static u32 shared_write(struct fault *f)
+{
+    struct page *table = pt_table_page(f->pte), *page = NULL;
+    struct address_space *m = f->vma->mapping;
+    if (m && !pte_special(f->orig)) {
+        pt_lock(table);
+        if (pte_load(f->pte).v == f->orig.v) {
+            page = pfn_to_page(pte_pfn(f->orig));
+            page_get(page);
+        }
+        pt_unlock(table);
+        if (!page)
+            return 0;
+        if (m->ops->page_mkwrite && m->ops->page_mkwrite(m, page)) {
+            page_put(page);
+            return VM_FAULT_SIGBUS;
+        }
+        cache_set_dirty(page);
+    }
+    pt_lock(table);
+    pte_t now = pte_load(f->pte);
+    if ((now.v & ~PTE_A) == (f->orig.v & ~PTE_A))
+        make_writable(f);
+    pt_unlock(table);
+    if (page)
+        page_put(page);
+    return 0;
+}
+
+/* Fills f->page's place; the entry must still be f->orig. old: the page that was mapped (referenced by us), NULL for the zero page. */
+static bool replace(struct fault *f, struct page *fresh, struct page *old)
+{
+    struct page *table = pt_table_page(f->pte);
+    pt_lock(table);
+    pte_t now = pte_load(f->pte);
+    if ((now.v & ~PTE_A) != (f->orig.v & ~PTE_A)) {
+        pt_unlock(table);
+        return false;
+    }
+    pt_take(f->pte);
+    tlb_flush_page(f->mm, f->addr); /* invariant 2 */
+    if (old) {
+        rss_add(f->mm, page_rss_kind(old), -1);
+        rmap_remove(old);
+    }
+    fault_install_anon(f, fresh);
+    pt_unlock(table);
+    if (old)
+        page_put(old); /* the entry's reference */
+    return true;
+}
+
+static u32 copy_page(struct fault *f, struct page *old)
+{
+    u32 r = VM_FAULT_OOM;
+    if (!f->vma->anon_vma && anon_vma_prepare(f->vma))
+        goto out;
+    struct page *fresh = alloc_page(GFP_HIGHUSER_MOVABLE | (old ? 0 : GFP_ZERO));
+    if (!fresh)
+        goto out;
+    if (old)
+        mem_copy_page(page_to_virt(fresh), page_to_virt(old));
+    stat_event(COW_FAULT);
+    r = 0;
+    if (!replace(f, fresh, old))
+        page_put(fresh);
+out:
+    if (old)
+        page_put(old);
+    return r;
+}
+
+u32 fault_write_protected(struct fault *f)
+{
+    if (f->vma->flags & VM_SHARED)
+        return shared_write(f);
+    if (pte_special(f->orig))
+        return copy_page(f, NULL);
+
+    struct page *table = pt_table_page(f->pte);
+    struct page *old = pfn_to_page(pte_pfn(f->orig));
+    pt_lock(table);
+    pte_t now = pte_load(f->pte);
+    if (now.v != f->orig.v && (now.v | PTE_A) != f->orig.v && now.v != (f->orig.v | PTE_A)) {
+        pt_unlock(table);
+        return 0; /* somebody was faster; the access is tried again */
+    }
+    if (page_is_anon(old) && page_refs(old) == 1 && f->vma->flags & VM_WRITE) { /* invariant 1 */
+        make_writable(f);
+        pt_unlock(table);
+        stat_event(COW_REUSE);
+        return 0;
+    }
+    page_get(old);
+    pt_unlock(table);
+    return copy_page(f, old);
+}

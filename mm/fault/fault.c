@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The way of a page fault.
+ *
+ *   mm_fault(mm, addr, flags)
+ *     │  vma_lock_find: the area, by RCU and its own lock           (no lock of the address space)
+ *     │    └ missing, or a writer is about ──► fault_under_mmap_lock: stack growth, MAPERR
+ *     ▼
+ *   fault_check_access ──► ACCERR
+ *     ▼
+ *   fault_handle: pt_alloc gives the entry's place; by what stands there:
+ *        empty      anonymous area   read  ──► zero page                    anon.c
+ *                                    write ──► cleared page                 anon.c
+ *                   file             read  ──► page cache, fault-around     file.c
+ *                                    write, private ──► copy                file.c
+ *                                    write, shared  ──► page_mkwrite        file.c
+ *        present, read-only, write   ──► reuse or copy                      cow.c
+ *        present, allowed            ──► spurious: another CPU was faster
+ *
+ * An entry is installed under its table's lock, after a second look that it is still what it was: whoever loses the race drops
+ * what it made and is done.
+ *
+ * Locks: none on entry. vma read lock (or mmap_lock), then pt_lock. Sleeps for memory and devices only outside pt_lock.
+ */
+#include <mm/stat.h>
+#include <port/log.h>
+#include "fault_internal.h"
+
+u32 fault_check_access(const struct vma *vma, u32 flags)
+{
+    u64 f = vma->flags;
+    if (flags & FAULT_WRITE) {
+        if (f & VM_WRITE)
+            return 0;
+        return flags & FAULT_FORCE && (f & (VM_SHARED | VM_MAYWRITE)) == VM_MAYWRITE ? 0 : VM_FAULT_ACCERR;
+    }
+    if (flags & FAULT_EXEC)
+        return f & VM_EXEC ? 0 : VM_FAULT_ACCERR;
+    if (f & VM_ACCESS)
+        return 0; /* x86 has no write-only or execute-only pages */
+    return flags & FAULT_FORCE && f & VM_MAYREAD ? 0 : VM_FAULT_ACCERR;
+}
+
+u32 fault_handle(struct fault *f)
+{
+    f->pte = pt_alloc(f->mm, f->addr);
+    if (unlikely(!f->pte))
+        return VM_FAULT_OOM;
+    f->orig = pte_load(f->pte);
+    if (pte_none(f->orig))
+        return vma_is_anon(f->vma) ? fault_anon(f) : fault_file(f);
+    ASSERT(pte_mapped(f->orig)); /* there is no swap: no other form of entry exists */
+    if (f->flags & FAULT_WRITE && !pte_write(f->orig))
+        return fault_write_protected(f);
+    mmu_flush_page_local(f->addr);
+    return 0;
+}
+
+/* The area that holds addr, growing a stack if it is just above. *write: mmap_lock is held for writing on return. */
+static struct vma *find_or_grow(struct mm *mm, u64 addr, bool *write)
+{
+    *write = false;
+    mmap_read_lock(mm);
+    struct vma *vma = vma_find(mm, addr);
+    if (!vma || vma_start(vma) <= addr || !(vma->flags & VM_GROWSDOWN))
+        return vma && vma_start(vma) <= addr ? vma : NULL;
+    mmap_read_unlock(mm);
+    mmap_write_lock(mm);
+    *write = true;
+    vma = vma_find(mm, addr);
+    if (!vma || (vma_start(vma) > addr && (!(vma->flags & VM_GROWSDOWN) || vma_grow_stack(vma, addr))))
+        return NULL;
+    return vma;
+}
+
+static __noinline_fn u32 fault_under_mmap_lock(struct mm *mm, u64 addr, u32 flags)
+{
+    bool write;
+    u32 r = VM_FAULT_MAPERR;
+    struct vma *vma = addr < mm->task_size ? find_or_grow(mm, addr, &write) : (mmap_read_lock(mm), write = false, NULL);
+    if (vma) {
+        r = fault_check_access(vma, flags);
+        if (!r) {
+            struct fault f = {.mm = mm, .vma = vma, .addr = addr, .flags = flags, .pgoff = vma_index(vma, addr)};
+            r = fault_handle(&f);
+        }
+    }
+    if (write)
+        mmap_write_unlock(mm);
+    else
+        mmap_read_unlock(mm);
+    return r;
+}
+
+u32 mm_fault(struct mm *mm, u64 addr, u32 flags)
+{
+    addr = page_align_down(addr);
+    stat_event(PGFAULT);
+    struct vma *vma = vma_lock_find(mm, addr);
+    u32 r = VM_FAULT_RETRY;
+    if (likely(vma)) {
+        r = fault_check_access(vma, flags);
+        if (likely(!r)) {
+            struct fault f;
+            f.mm = mm;
+            f.vma = vma;
+            f.addr = addr;
+            f.flags = flags;
+            f.pgoff = vma_index(vma, addr);
+            r = fault_handle(&f);
+        }
+        vma_read_unlock(vma);
+    }
+    if (unlikely(r & VM_FAULT_RETRY))
+        r = fault_under_mmap_lock(mm, addr, flags);
+    if (unlikely(r & VM_FAULT_MAJOR))
+        stat_event(PGMAJFAULT);
+    return r;
+}

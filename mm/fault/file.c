@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * First touch of a page in an area over a page cache (file, shared memory), or of one whose owner answers by ops->fault.
+ *
+ *   read              fault-around: every page of the 64 KiB window that is in the cache; then, if ours was not, read it
+ *   write, private    copy of the cached page
+ *   write, shared     page_mkwrite, dirty, writable
+ *
+ * Against truncation: it first lowers the size, then takes pages out of the cache (owner cleared), then empties page tables.
+ * Installing checks the owner under pt_lock: either truncation's last step finds the entry, or we see that the page left.
+ *
+ * Locks: see fault.c.
+ */
+#include <lib/errno.h>
+#include <mm/cache.h>
+#include <mm/lru.h>
+#include <mm/rmap.h>
+#include <mm/stat.h>
+#include <port/log.h>
+#include "fault_internal.h"
+
+#define FAULT_AROUND_PAGES 16
+
+static u64 file_pages(const struct address_space *m)
+{
+    return DIV_ROUND_UP(READ_ONCE(m->size), PAGE_SIZE);
+}
+
+static inline bool still_cached(const struct page *page, const struct address_space *m, u64 index)
+{
+    return page_mapping(page) == m && page->index == (u32)index;
+}
+
+/* Maps what the cache holds around f->addr, read-only unless the area's prot says otherwise. */
+static void fault_around(struct fault *f)
+{
+    struct vma *vma = f->vma;
+    struct address_space *m = vma->mapping;
+    unsigned slot = pt_index(f->addr, 1);
+    u64 before = min(f->pgoff % FAULT_AROUND_PAGES, (u64)slot);
+    before = min(before, (f->addr - vma_start(vma)) >> PAGE_SHIFT);
+    u64 first = f->pgoff - before;
+    u64 n = min((u64)FAULT_AROUND_PAGES - f->pgoff % FAULT_AROUND_PAGES + before, PT_ENTRIES - (slot - before));
+    n = min(n, (vma_end(vma) - (f->addr - (before << PAGE_SHIFT))) >> PAGE_SHIFT);
+    u64 size = file_pages(m);
+    if (f->pgoff >= size)
+        return;
+    n = min(n, size - first);
+
+    struct page *pages[FAULT_AROUND_PAGES];
+    unsigned got = cache_find_present(m, first, (unsigned)n, pages);
+    if (!got)
+        return;
+    pte_t *pte = f->pte - before;
+    struct page *table = pt_table_page(f->pte);
+    enum rss_kind kind = RSS_FILE;
+    s64 mapped = 0;
+    pt_lock(table);
+    for (u64 i = 0; i < n; i++) {
+        struct page *page = pages[i];
+        if (!page)
+            continue;
+        if (!pte_none(pte_load(&pte[i])) || !still_cached(page, m, first + i))
+            continue;
+        kind = page_rss_kind(page);
+        rmap_add(page);
+        u64 bits = i == before ? vma->prot : vma->prot & ~PTE_A;
+        pt_install(&pte[i], pte_make(page_to_pfn(page), bits));
+        pages[i] = NULL; /* the reference is the entry's now */
+        mapped++;
+    }
+    rss_add(f->mm, kind, mapped);
+    pt_unlock(table);
+    for (u64 i = 0; i < n; i++)
+        if (pages[i])
+            page_put(pages[i]);
+    stat_event_add(FAULT_AROUND, (u64)mapped);
+}
+
+/* Gives f->page (referenced, uptodate) its entry, write permission if asked. Consumes the reference. */
+static u32 install_cached(struct fault *f, bool write)
+{
+    struct page *page = f->page, *table = pt_table_page(f->pte);
+    struct address_space *m = f->vma->mapping;
+    u32 r = 0;
+    pt_lock(table);
+    if (!pte_none(pte_load(f->pte))) {
+        pt_unlock(table);
+        page_put(page);
+        return 0;
+    }
+    if (m && !still_cached(page, m, f->pgoff)) {
+        r = VM_FAULT_RETRY; /* truncated meanwhile: the size decides next time */
+        pt_unlock(table);
+        page_put(page);
+        return r;
+    }
+    rmap_add(page);
+    rss_add(f->mm, page_rss_kind(page), 1);
+    pt_install(f->pte, pte_make(page_to_pfn(page), f->vma->prot | (write ? PTE_RW | PTE_D : 0)));
+    pt_unlock(table);
+    return 0;
+}
+
+static u32 error_to_fault(long err)
+{
+    switch (err) {
+    case -ENOMEM:
+        return VM_FAULT_OOM;
+    case -EINTR:
+        return VM_FAULT_KILLED;
+    default:
+        return VM_FAULT_SIGBUS;
+    }
+}
+
+/* f->page: the page of f->pgoff, referenced; *major: a device was waited for. */
+static u32 get_page(struct fault *f, u32 *major)
+{
+    struct vma *vma = f->vma;
+    if (vma->ops && vma->ops->fault)
+        return vma->ops->fault(f);
+    struct address_space *m = vma->mapping;
+    bool waited = false;
+    if (f->pgoff >= file_pages(m))
+        return VM_FAULT_SIGBUS;
+    f->page = cache_get(m, f->pgoff, &waited);
+    if (waited)
+        *major = VM_FAULT_MAJOR;
+    return IS_ERR(f->page) ? error_to_fault(PTR_ERR(f->page)) : 0;
+}
+
+static u32 private_write(struct fault *f)
+{
+    u32 major = 0;
+    if (!f->vma->anon_vma && anon_vma_prepare(f->vma))
+        return VM_FAULT_OOM;
+    u32 r = get_page(f, &major);
+    if (r)
+        return r | major;
+    struct page *fresh = alloc_page(GFP_HIGHUSER_MOVABLE);
+    if (!fresh) {
+        page_put(f->page);
+        return VM_FAULT_OOM | major;
+    }
+    mem_copy_page(page_to_virt(fresh), page_to_virt(f->page));
+    page_put(f->page);
+    struct page *table = pt_table_page(f->pte);
+    pt_lock(table);
+    bool empty = pte_none(pte_load(f->pte));
+    if (empty)
+        fault_install_anon(f, fresh);
+    pt_unlock(table);
+    if (!empty)
+        page_put(fresh);
+    stat_event(COW_FAULT);
+    return major;
+}
+
+static u32 shared_write(struct fault *f)
+{
+    u32 major = 0;
+    u32 r = get_page(f, &major);
+    if (r)
+        return r | major;
+    struct address_space *m = f->vma->mapping;
+    if (m) {
+        if (m->ops->page_mkwrite && m->ops->page_mkwrite(m, f->page)) {
+            page_put(f->page);
+            return VM_FAULT_SIGBUS | major;
+        }
+        cache_set_dirty(f->page);
+    }
+    return install_cached(f, true) | major;
+}
+
+u32 fault_file(struct fault *f)
+{
+    u32 r, major = 0;
+    if (f->flags & FAULT_WRITE) {
+        r = f->vma->flags & VM_SHARED ? shared_write(f) : private_write(f);
+    } else {
+        if (f->vma->mapping) {
+            fault_around(f);
+            if (!pte_none(pte_load(f->pte)))
+                return 0;
+        }
+        r = get_page(f, &major);
+        if (!r)
+            r = install_cached(f, false);
+    }
+    return r | major;
+}

@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * User pages for the kernel's own use: get_user_pages, another process's memory, faulting in ahead (populate).
+ * Locks: mmap_lock for reading while entries are read; never while a fault is handled.
+ */
+#include <lib/errno.h>
+#include <mm/cache.h>
+#include <mm/rmap.h>
+#include "fault_internal.h"
+
+/* A forced write may end in a private copy that stays read-only for the program. */
+static bool usable(const struct vma *vma, pte_t e, u32 flags)
+{
+    if (!(flags & FAULT_WRITE) || pte_write(e))
+        return true;
+    return flags & FAULT_FORCE && !(vma->flags & VM_SHARED) && !pte_special(e) &&
+           page_is_anon(pfn_to_page(pte_pfn(e))) && pte_dirty(e);
+}
+
+/* The page at addr with a reference if its entry allows the access, else NULL. mmap_lock held. */
+static struct page *lookup(struct vma *vma, u64 addr, u32 flags)
+{
+    pte_t *pte = pt_find(vma->mm, addr);
+    if (!pte)
+        return NULL;
+    struct page *table = pt_table_page(pte), *page = NULL;
+    pt_lock(table);
+    pte_t e = pte_load(pte);
+    if (pte_mapped(e) && usable(vma, e, flags)) {
+        page = pfn_to_page(pte_pfn(e));
+        page_get(page);
+    }
+    pt_unlock(table);
+    return page;
+}
+
+static s64 gup_one(struct mm *mm, u64 addr, u32 flags, struct page **out)
+{
+    for (;;) {
+        mmap_read_lock(mm);
+        struct vma *vma = vma_find(mm, addr);
+        struct page *page = NULL;
+        u32 denied = VM_FAULT_MAPERR;
+        if (vma && vma_start(vma) <= addr) {
+            denied = vma->flags & (VM_IO | VM_PFNMAP) ? VM_FAULT_ACCERR : fault_check_access(vma, flags);
+            if (!denied)
+                page = lookup(vma, addr, flags);
+        } else if (vma && vma->flags & VM_GROWSDOWN) {
+            denied = 0; /* the fault grows the stack or refuses */
+        }
+        mmap_read_unlock(mm);
+        if (page) {
+            *out = page;
+            return 0;
+        }
+        if (denied)
+            return -EFAULT;
+        u32 r = mm_fault(mm, addr, flags | FAULT_REMOTE);
+        if (r & VM_FAULT_OOM)
+            return -ENOMEM;
+        if (r & VM_FAULT_ERROR)
+            return r & VM_FAULT_KILLED ? -EINTR : -EFAULT;
+    }
+}
+
+s64 gup(struct mm *mm, u64 addr, u64 n, u32 flags, struct page **out)
+{
+    addr = page_align_down(addr);
+    for (u64 i = 0; i < n; i++) {
+        s64 err = gup_one(mm, addr + (i << PAGE_SHIFT), flags, &out[i]);
+        if (err)
+            return i ? (s64)i : err;
+    }
+    return (s64)n;
+}
+
+size_t access_remote(struct mm *mm, u64 addr, void *buf, size_t n, u32 flags)
+{
+    size_t done = 0;
+    while (done < n) {
+        struct page *page;
+        u64 at = addr + done, off = at & ~PAGE_MASK;
+        size_t chunk = min(n - done, (size_t)(PAGE_SIZE - off));
+        if (gup(mm, at, 1, flags, &page) != 1)
+            break;
+        char *va = (char *)page_to_virt(page) + off;
+        if (flags & FAULT_WRITE) {
+            memcpy(va, (char *)buf + done, chunk);
+            if (page_mapping(page))
+                cache_set_dirty(page);
+        } else {
+            memcpy((char *)buf + done, va, chunk);
+        }
+        page_put(page);
+        done += chunk;
+    }
+    return done;
+}
+
+/* Faults in [pos, stop) of one area. mmap_lock held for reading. */
+static int populate_area(struct vma *vma, u64 pos, u64 stop)
+{
+    u32 flags = (vma->flags & (VM_WRITE | VM_SHARED)) == VM_WRITE ? FAULT_WRITE : 0;
+    if (!(vma->flags & VM_ACCESS) || vma->flags & (VM_IO | VM_PFNMAP))
+        return vma->flags & VM_ACCESS ? 0 : -EFAULT;
+    for (; pos < stop; pos += PAGE_SIZE) {
+        struct fault f = {.mm = vma->mm, .vma = vma, .addr = pos, .flags = flags, .pgoff = vma_index(vma, pos)};
+        u32 r;
+        do
+            r = fault_handle(&f);
+        while (r & VM_FAULT_RETRY);
+        if (r & VM_FAULT_ERROR)
+            return r & VM_FAULT_OOM ? -ENOMEM : r & VM_FAULT_KILLED ? -EINTR : -EFAULT;
+    }
+    return 0;
+}
+
+#define POPULATE_CHUNK (512 * PAGE_SIZE)
+
+int mm_populate(struct mm *mm, u64 start, u64 len, bool ignore_errors)
+{
+    u64 pos = start, end = start + len;
+    while (pos < end) {
+        mmap_read_lock(mm);
+        struct vma *vma = vma_find(mm, pos);
+        int err = -ENOMEM;
+        if (!vma || vma_start(vma) >= end) {
+            mmap_read_unlock(mm);
+            return ignore_errors ? 0 : err;
+        }
+        if (vma_start(vma) <= pos || ignore_errors) {
+            pos = max(pos, vma_start(vma));
+            u64 stop = min(min(end, vma_end(vma)), pos + POPULATE_CHUNK);
+            err = populate_area(vma, pos, stop);
+            pos = ignore_errors && err ? vma_end(vma) : stop;
+        }
+        mmap_read_unlock(mm);
+        if (err && (!ignore_errors || err == -EINTR))
+            return err;
+        if (sched_fatal_signal())
+            return -EINTR;
+        sched_cond();
+    }
+    return 0;
+}

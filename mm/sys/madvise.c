@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * madvise. Advice of features that are absent answers as Linux with them configured out: EINVAL (THP, KSM, memory failure).
+ *
+ * MADV_FREE frees at once: a program may not rely on the old bytes from the call on, and without reclaim nothing would
+ * free them later.
+ *
+ * Locks: mmap_lock for reading where pages are dropped, for writing where flags change.
+ */
+#include <lib/errno.h>
+#include <mm/cache.h>
+#include <mm/fault.h>
+#include <mm/pt.h>
+#include <mm/sys.h>
+#include <mm/vma.h>
+#include <uapi/mman.h>
+
+struct advice {
+    int nr;
+    u64 set, clear; /* flags kept in the area */
+};
+static const struct advice flag_advice[] = {
+    {UAPI_MADV_NORMAL, 0, VM_RAND_READ | VM_SEQ_READ},
+    {UAPI_MADV_RANDOM, VM_RAND_READ, VM_SEQ_READ},
+    {UAPI_MADV_SEQUENTIAL, VM_SEQ_READ, VM_RAND_READ},
+    {UAPI_MADV_DONTFORK, VM_DONTCOPY, 0},
+    {UAPI_MADV_DOFORK, 0, VM_DONTCOPY},
+    {UAPI_MADV_WIPEONFORK, VM_WIPEONFORK, 0},
+    {UAPI_MADV_KEEPONFORK, 0, VM_WIPEONFORK},
+    {UAPI_MADV_DONTDUMP, VM_DONTDUMP, 0},
+    {UAPI_MADV_DODUMP, 0, VM_DONTDUMP},
+};
+
+static const struct advice *find_flag_advice(int nr)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(flag_advice); i++)
+        if (flag_advice[i].nr == nr)
+            return &flag_advice[i];
+    return NULL;
+}
+
+static int check_flag_advice(const struct vma *vma, int nr)
+{
+    switch (nr) {
+    case UAPI_MADV_DOFORK:
+        return vma->flags & VM_IO ? -EINVAL : 0;
+    case UAPI_MADV_DODUMP:
+        return vma->flags & (VM_IO | VM_PFNMAP | VM_DONTEXPAND | VM_MIXEDMAP) ? -EINVAL : 0;
+    case UAPI_MADV_WIPEONFORK:
+        return vma->file || vma->flags & VM_SHARED ? -EINVAL : 0;
+    default:
+        return 0;
+    }
+}
+
+/* Entries of [start,end) go; the area stays. */
+static int drop_pages(struct vma *vma, u64 start, u64 end, int nr)
+{
+    if (vma->flags & (VM_PFNMAP | VM_HUGETLB) ||
+        (vma->flags & VM_LOCKED && nr != UAPI_MADV_DONTNEED_LOCKED))
+        return -EINVAL;
+    if (nr == UAPI_MADV_FREE && !vma_is_anon(vma))
+        return -EINVAL;
+    struct gather g;
+    gather_begin(&g, vma->mm, false);
+    pt_zap_range(&g, vma, start, end);
+    gather_end(&g);
+    return 0;
+}
+
+static int remove_pages(struct vma *vma, u64 start, u64 end)
+{
+    if (vma->flags & VM_LOCKED || !vma->mapping)
+        return -EINVAL;
+    if ((vma->flags & (VM_SHARED | VM_WRITE)) != (VM_SHARED | VM_WRITE))
+        return -EACCES;
+    if (vma->mapping->ops->read_pages)
+        return -EOPNOTSUPP; /* as a file system without hole punching */
+    u64 from = vma_index(vma, start) << PAGE_SHIFT;
+    return cache_punch(vma->mapping, from, from + (end - start));
+}
+
+static int read_ahead(struct vma *vma, u64 start, u64 end)
+{
+    if (!vma->mapping)
+        return -EBADF;
+    u64 pages = DIV_ROUND_UP(READ_ONCE(vma->mapping->size), PAGE_SIZE);
+    u64 last = min(vma_index(vma, end - PAGE_SIZE) + 1, pages);
+    for (u64 i = vma_index(vma, start); i < last; i++) {
+        bool major;
+        struct page *page = cache_get(vma->mapping, i, &major);
+        if (IS_ERR(page))
+            break; /* only a hint */
+        page_put(page);
+    }
+    return 0;
+}
+
+static int advise_area(struct vma *vma, u64 start, u64 end, int nr)
+{
+    const struct advice *a = find_flag_advice(nr);
+    if (a) {
+        int err = check_flag_advice(vma, nr);
+        return err ? err : vma_set_flags(vma->mm, start, end, a->set, a->clear);
+    }
+    switch (nr) {
+    case UAPI_MADV_DONTNEED:
+    case UAPI_MADV_DONTNEED_LOCKED:
+    case UAPI_MADV_FREE:
+        return drop_pages(vma, start, end, nr);
+    case UAPI_MADV_REMOVE:
+        return remove_pages(vma, start, end);
+    case UAPI_MADV_WILLNEED:
+        return read_ahead(vma, start, end);
+    default: /* COLD, PAGEOUT: hints to a reclaim that is absent; their checks are Linux's */
+        return vma->flags & (VM_LOCKED | VM_PFNMAP | VM_HUGETLB) ? -EINVAL : 0;
+    }
+}
+
+/* Every area of [start,end) in turn; a hole is reported after the rest was done. mmap_lock held. */
+static int advise_range(struct mm *mm, u64 start, u64 end, int nr)
+{
+    int hole = 0;
+    for (u64 pos = start; pos < end;) {
+        struct vma *vma = vma_find(mm, pos);
+        if (!vma || vma_start(vma) >= end)
+            return -ENOMEM;
+        if (vma_start(vma) > pos) {
+            hole = -ENOMEM;
+            pos = vma_start(vma);
+        }
+        u64 stop = min(end, vma_end(vma));
+        int err = advise_area(vma, pos, stop, nr);
+        if (err)
+            return err;
+        pos = stop;
+    }
+    return hole;
+}
+
+/* MADV_POPULATE_*: as if each page were read or written. */
+static int populate(struct mm *mm, u64 start, u64 end, u32 fault_flags)
+{
+    u64 need = fault_flags & FAULT_WRITE ? VM_WRITE : VM_ACCESS;
+    for (u64 pos = start; pos < end; pos += PAGE_SIZE) {
+        mmap_read_lock(mm);
+        struct vma *vma = vma_find(mm, pos);
+        int err = 0;
+        if (!vma || vma_start(vma) > pos)
+            err = -ENOMEM;
+        else if (vma->flags & (VM_PFNMAP | VM_IO) || !(vma->flags & need))
+            err = -EINVAL;
+        mmap_read_unlock(mm);
+        if (err)
+            return err;
+        struct page *page;
+        s64 n = gup(mm, pos, 1, fault_flags, &page);
+        if (n != 1)
+            return n == -EINTR || n == -ENOMEM ? (int)n : -EFAULT;
+        page_put(page);
+    }
+    return 0;
+}
+
+static bool known(int nr)
+{
+    switch (nr) {
+    case UAPI_MADV_WILLNEED:
+    case UAPI_MADV_DONTNEED:
+    case UAPI_MADV_FREE:
+    case UAPI_MADV_REMOVE:
+    case UAPI_MADV_COLD:
+    case UAPI_MADV_PAGEOUT:
+    case UAPI_MADV_POPULATE_READ:
+    case UAPI_MADV_POPULATE_WRITE:
+    case UAPI_MADV_DONTNEED_LOCKED:
+        return true;
+    default:
+        return find_flag_advice(nr) != NULL;
+    }
+}
+
+s64 sys_mm_madvise(struct mm *mm, u64 addr, u64 len, int advice)
+{
+    if (!known(advice) || addr & ~PAGE_MASK)
+        return -EINVAL;
+    u64 size = page_align_up(len), end = addr + size;
+    if ((len && !size) || end < addr)
+        return -EINVAL;
+    if (end == addr)
+        return 0;
+    if (advice == UAPI_MADV_POPULATE_READ || advice == UAPI_MADV_POPULATE_WRITE)
+        return populate(mm, addr, end, advice == UAPI_MADV_POPULATE_WRITE ? FAULT_WRITE : 0);
+    bool write = find_flag_advice(advice) != NULL;
+    if (write) {
+        int err = mmap_write_lock_killable(mm);
+        if (err)
+            return err;
+    } else {
+        mmap_read_lock(mm);
+    }
+    int err = advise_range(mm, addr, end, advice);
+    if (write)
+        mmap_write_unlock(mm);
+    else
+        mmap_read_unlock(mm);
+    return err;
+}

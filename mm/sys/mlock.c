@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: MIT */
+/* mlock, mlock2, munlock, mlockall, munlockall. mmap_lock for writing; pages are faulted in after it is released. */
+#include <lib/errno.h>
+#include <mm/fault.h>
+#include <mm/sys.h>
+#include <mm/vma.h>
+#include <uapi/mman.h>
+
+#define LOCK_BITS (VM_LOCKED | VM_LOCKONFAULT)
+
+/* Pages of [start,end) that are locked already: they count once. */
+static u64 locked_in(struct mm *mm, u64 start, u64 end)
+{
+    u64 n = 0;
+    for (struct vma *v = vma_find(mm, start); v && vma_start(v) < end; v = vma_next(v))
+        if (v->flags & VM_LOCKED)
+            n += (min(end, vma_end(v)) - max(start, vma_start(v))) >> PAGE_SHIFT;
+    return n;
+}
+
+/* Stops at the first hole: what lies before stays changed. */
+static int apply(struct mm *mm, u64 start, u64 end, u64 set, u64 clear)
+{
+    for (u64 pos = start; pos < end;) {
+        struct vma *vma = vma_find(mm, pos);
+        if (!vma || vma_start(vma) > pos)
+            return -ENOMEM;
+        u64 stop = min(end, vma_end(vma));
+        if (!(vma->flags & (VM_IO | VM_PFNMAP))) {
+            int err = vma_set_flags(mm, pos, stop, set, clear);
+            if (err)
+                return err;
+        }
+        pos = stop;
+    }
+    return 0;
+}
+
+/* Every area of the space. */
+static void apply_all(struct mm *mm, u64 set, u64 clear)
+{
+    for (struct vma *v = vma_first(mm); v;) {
+        u64 end = vma_end(v);
+        if (!(v->flags & (VM_IO | VM_PFNMAP)))
+            vma_set_flags(mm, vma_start(v), end, set, clear);
+        v = vma_find(mm, end);
+    }
+}
+
+s64 sys_mm_mlock(struct mm *mm, u64 addr, u64 len, int flags)
+{
+    if (flags & ~UAPI_MLOCK_ONFAULT)
+        return -EINVAL;
+    if (!mm->rlimit.memlock)
+        return -EPERM;
+    u64 size = page_align_up(len + (addr & ~PAGE_MASK));
+    addr &= PAGE_MASK;
+    if (addr + size < addr)
+        return -EINVAL;
+    if (!size)
+        return 0;
+    int err = mmap_write_lock_killable(mm);
+    if (err)
+        return err;
+    u64 pages = size >> PAGE_SHIFT, limit = mm->rlimit.memlock >> PAGE_SHIFT;
+    bool fits = mm->rlimit.memlock == U64_MAX ||
+                mm->locked_vm + pages - locked_in(mm, addr, addr + size) <= limit;
+    u64 set = flags & UAPI_MLOCK_ONFAULT ? LOCK_BITS : VM_LOCKED;
+    err = fits ? apply(mm, addr, addr + size, set, LOCK_BITS & ~set) : -ENOMEM;
+    mmap_write_unlock(mm);
+    if (err || flags & UAPI_MLOCK_ONFAULT)
+        return err;
+    err = mm_populate(mm, addr, size, false);
+    return err == -EFAULT ? -ENOMEM : err;
+}
+
+s64 sys_mm_munlock(struct mm *mm, u64 addr, u64 len)
+{
+    u64 size = page_align_up(len + (addr & ~PAGE_MASK));
+    addr &= PAGE_MASK;
+    if (addr + size < addr)
+        return -EINVAL;
+    int err = mmap_write_lock_killable(mm);
+    if (err)
+        return err;
+    err = apply(mm, addr, addr + size, 0, LOCK_BITS);
+    mmap_write_unlock(mm);
+    return err;
+}
+
+s64 sys_mm_mlockall(struct mm *mm, int flags)
+{
+    if (!flags || flags & ~(UAPI_MCL_CURRENT | UAPI_MCL_FUTURE | UAPI_MCL_ONFAULT) ||
+        flags == UAPI_MCL_ONFAULT)
+        return -EINVAL;
+    if (!mm->rlimit.memlock)
+        return -EPERM;
+    int err = mmap_write_lock_killable(mm);
+    if (err)
+        return err;
+    u64 set = flags & UAPI_MCL_ONFAULT ? LOCK_BITS : VM_LOCKED;
+    bool current = flags & UAPI_MCL_CURRENT;
+    if (current && mm->rlimit.memlock != U64_MAX && mm->total_vm > mm->rlimit.memlock >> PAGE_SHIFT) {
+        err = -ENOMEM;
+    } else {
+        mm->def_flags = (mm->def_flags & ~LOCK_BITS) | (flags & UAPI_MCL_FUTURE ? set : 0);
+        if (current)
+            apply_all(mm, set, LOCK_BITS & ~set);
+    }
+    mmap_write_unlock(mm);
+    if (!err && current && !(flags & UAPI_MCL_ONFAULT))
+        mm_populate(mm, 0, mm->task_size, true);
+    return err;
+}
+
+s64 sys_mm_munlockall(struct mm *mm)
+{
+    int err = mmap_write_lock_killable(mm);
+    if (err)
+        return err;
+    mm->def_flags &= ~LOCK_BITS;
+    apply_all(mm, 0, LOCK_BITS);
+    mmap_write_unlock(mm);
+    return 0;
+}

@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * mremap: shrink, grow in place, move.
+ *
+ *   new_len < old_len            the tail is unmapped
+ *   room behind                  the area grows where it is
+ *   MREMAP_MAYMOVE / _FIXED      a copy of the area elsewhere, entries moved, the old range unmapped (DONTUNMAP: kept empty)
+ *   old_len == 0                 a second view of a shared mapping
+ *
+ * Locks: mmap_lock for writing throughout; entries are moved with both areas write-locked.
+ */
+#include <lib/errno.h>
+#include <mm/fault.h>
+#include <mm/pt.h>
+#include <mm/rmap.h>
+#include <mm/sys.h>
+#include <mm/vma.h>
+#include <uapi/mman.h>
+
+struct move {
+    struct mm *mm;
+    u64 addr, old_len, new_len, flags, new_addr;
+    u64 populate_start, populate_len; /* out: a locked area grew */
+};
+
+/* May the area grow by `more` pages? 0 or -errno. */
+static int check_growth(const struct move *m, const struct vma *vma)
+{
+    const struct mm *mm = m->mm;
+    u64 pgoff = vma_index(vma, m->addr), more = (m->new_len - m->old_len) >> PAGE_SHIFT;
+    if (pgoff + (m->new_len >> PAGE_SHIFT) < pgoff)
+        return -EINVAL;
+    if (vma->flags & (VM_DONTEXPAND | VM_PFNMAP))
+        return -EFAULT;
+    if (vma->flags & VM_LOCKED && mm->rlimit.memlock != U64_MAX &&
+        mm->locked_vm + more > mm->rlimit.memlock >> PAGE_SHIFT)
+        return -EAGAIN;
+    return vma_may_expand(mm, vma->flags, more) ? 0 : -ENOMEM;
+}
+
+/* The area of m->addr if it may be resized or moved as asked, or NULL with *err. */
+static struct vma *area_of(const struct move *m, int *err)
+{
+    struct vma *vma = vma_find(m->mm, m->addr);
+    *err = -EFAULT;
+    if (!vma || vma_start(vma) > m->addr)
+        return NULL;
+    *err = -EINVAL;
+    if (!m->old_len && !(vma->flags & (VM_SHARED | VM_MAYSHARE)))
+        return NULL;
+    if (m->flags & UAPI_MREMAP_DONTUNMAP && vma->flags & (VM_DONTEXPAND | VM_PFNMAP))
+        return NULL;
+    *err = -EFAULT;
+    if (m->old_len > vma_end(vma) - m->addr)
+        return NULL;
+    *err = m->new_len == m->old_len ? 0 : check_growth(m, vma);
+    return *err ? NULL : vma;
+}
+
+/* Grows in place: 0; -EAGAIN when there is no room; -ENOMEM. */
+static int grow_in_place(struct move *m, struct vma *vma)
+{
+    u64 end = m->addr + m->new_len;
+    struct vma *next = vma_next(vma);
+    if (vma_end(vma) != m->addr + m->old_len || end > m->mm->task_size || end < m->addr ||
+        (next && end > vma_start_gap(next)))
+        return -EAGAIN;
+    u64 more = (m->new_len - m->old_len) >> PAGE_SHIFT;
+    if (vma->flags & VM_ACCOUNT && commit_charge(m->mm, more))
+        return -ENOMEM;
+    if (vma->flags & VM_LOCKED) {
+        m->mm->locked_vm += more;
+        m->populate_start = vma_end(vma);
+        m->populate_len = more << PAGE_SHIFT;
+    }
+    vma_set_bounds(vma, vma_start(vma), end);
+    vma_merge(vma);
+    return 0;
+}
+
+/* The copy of vma for [to, to + new_len), not inserted; NULL when out of memory. */
+static struct vma *make_copy(const struct move *m, struct vma *vma, u64 to)
+{
+    struct vma *copy = vma_dup(vma, m->mm, vma_start(vma), vma_end(vma));
+    if (!copy)
+        return NULL;
+    rmap_lock_vma(copy);
+    copy->pgoff = vma_index(vma, m->addr);
+    copy->node.start = to;
+    copy->node.end = to + m->new_len;
+    if (!copy->mapping && !copy->anon_vma && !copy->ops)
+        copy->pgoff = to >> PAGE_SHIFT; /* no page depends on it, and so it can merge at its new place */
+    rmap_unlock_vma(copy);
+    return copy;
+}
+
+static void undo_move(struct move *m, struct vma *vma, struct vma *copy, u64 moved)
+{
+    u64 to = vma_start(copy);
+    pt_move_range(copy, to, vma, m->addr, moved); /* the tables of the old place still stand */
+    if (copy->flags & VM_LOCKED)
+        m->mm->locked_vm += vma_pages(copy); /* vma_unmap counts it down */
+    vma_unmap(m->mm, to, m->new_len);
+}
+
+static s64 move_area(struct move *m, struct vma *vma, u64 to)
+{
+    struct mm *mm = m->mm;
+    u64 pages = m->new_len >> PAGE_SHIFT, len = min(m->old_len, m->new_len);
+    if (mm->map_count >= sysctl_max_map_count - 3)
+        return -ENOMEM;
+    bool account = vma->flags & VM_ACCOUNT;
+    if (account && commit_charge(mm, pages))
+        return -ENOMEM;
+    struct vma *copy = make_copy(m, vma, to);
+    if (!copy) {
+        if (account)
+            commit_uncharge(pages);
+        return -ENOMEM;
+    }
+    vma_write_lock(vma);
+    vma_insert(mm, copy);
+    u64 moved = pt_move_range(vma, m->addr, copy, to, len);
+    if (moved < len) {
+        undo_move(m, vma, copy, moved);
+        return -ENOMEM;
+    }
+    if (copy->ops && copy->ops->mremap)
+        copy->ops->mremap(copy);
+    if (copy->flags & VM_LOCKED) {
+        mm->locked_vm += pages;
+        m->populate_start = to;
+        m->populate_len = m->new_len;
+    }
+    if (m->flags & UAPI_MREMAP_DONTUNMAP)
+        vma_set_flags(mm, m->addr, m->addr + m->old_len, 0, VM_LOCKED | VM_LOCKONFAULT);
+    else if (m->old_len)
+        vma_unmap(mm, m->addr, m->old_len);
+    vma_merge(vma_find(mm, to));
+    return (s64)to;
+}
+
+static s64 remap_to(struct move *m)
+{
+    struct mm *mm = m->mm;
+    u64 to = m->new_addr;
+    bool fixed = m->flags & UAPI_MREMAP_FIXED;
+    if (to & ~PAGE_MASK || m->new_len > mm->task_size || to > mm->task_size - m->new_len)
+        return -EINVAL;
+    if (m->addr + m->old_len > to && to + m->new_len > m->addr)
+        return -EINVAL;
+    if (mm->map_count + 2 >= sysctl_max_map_count - 3)
+        return -ENOMEM;
+    int err;
+    if (fixed) {
+        if (to < sysctl_mmap_min_addr)
+            return -EPERM;
+        err = vma_unmap(mm, to, m->new_len);
+        if (err)
+            return err;
+    }
+    if (m->old_len > m->new_len) {
+        err = vma_unmap(mm, m->addr + m->new_len, m->old_len - m->new_len);
+        if (err)
+            return err;
+        m->old_len = m->new_len;
+    }
+    struct vma *vma = area_of(m, &err);
+    if (!vma)
+        return err;
+    if (!fixed) {
+        s64 at = vma_find_gap(mm, to, m->new_len, vma->flags, false);
+        if (at < 0)
+            return at;
+        to = (u64)at;
+    }
+    return move_area(m, vma, to);
+}
+
+static s64 remap_locked(struct move *m)
+{
+    struct mm *mm = m->mm;
+    struct vma *vma = vma_find(mm, m->addr);
+    if (!vma || vma_start(vma) > m->addr)
+        return -EFAULT;
+    if (m->flags & (UAPI_MREMAP_FIXED | UAPI_MREMAP_DONTUNMAP))
+        return remap_to(m);
+    int err;
+    if (m->old_len >= m->new_len) {
+        err = m->old_len == m->new_len
+                  ? 0
+                  : vma_unmap(mm, m->addr + m->new_len, m->old_len - m->new_len);
+        return err ? err : (s64)m->addr;
+    }
+    vma = area_of(m, &err);
+    if (!vma)
+        return err;
+    err = m->old_len ? grow_in_place(m, vma) : -EAGAIN;
+    if (err != -EAGAIN)
+        return err ? err : (s64)m->addr;
+    if (!(m->flags & UAPI_MREMAP_MAYMOVE))
+        return -ENOMEM;
+    s64 to = vma_find_gap(mm, 0, m->new_len, vma->flags, false);
+    return to < 0 ? to : move_area(m, vma, (u64)to);
+}
+
+s64 sys_mm_mremap(struct mm *mm, u64 addr, u64 old_len, u64 new_len, u64 flags, u64 new_addr)
+{
+    if (flags & ~(u64)(UAPI_MREMAP_FIXED | UAPI_MREMAP_MAYMOVE | UAPI_MREMAP_DONTUNMAP))
+        return -EINVAL;
+    if (flags & (UAPI_MREMAP_FIXED | UAPI_MREMAP_DONTUNMAP) && !(flags & UAPI_MREMAP_MAYMOVE))
+        return -EINVAL;
+    if (flags & UAPI_MREMAP_DONTUNMAP && old_len != new_len)
+        return -EINVAL;
+    if (addr & ~PAGE_MASK)
+        return -EINVAL;
+    struct move m = {mm, addr, page_align_up(old_len), page_align_up(new_len), flags, new_addr, 0, 0};
+    if (!m.new_len)
+        return -EINVAL;
+    int err = mmap_write_lock_killable(mm);
+    if (err)
+        return err;
+    s64 r = remap_locked(&m);
+    mmap_write_unlock(mm);
+    if (r >= 0 && m.populate_len)
+        mm_populate(mm, m.populate_start, m.populate_len, true);
+    return r;
+}
