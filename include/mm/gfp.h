@@ -19,6 +19,10 @@ typedef u32 gfp_t;
 #define GFP_COMP       0x1000u /* set up as a compound page */
 #define GFP_THISNODE   0x2000u
 #define GFP_MEMALLOC   0x4000u /* may use all of the reserve: reclaim itself, OOM victims */
+#define GFP_RECLAIMABLE 0x8000u /* kept near other reclaimable kernel memory (slab caches that can shrink) */
+
+/* The bits that say which zone and which kind of page block: an index below 8. */
+#define GFP_ZONE_BITS (GFP_DMA_ZONE | GFP_DMA32_ZONE | GFP_MOVABLE)
 
 #define GFP_ATOMIC  GFP_HIGH
 #define GFP_NOWAIT  0u

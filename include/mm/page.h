@@ -2,7 +2,7 @@
 /*
  * struct page: one per 4 KiB frame, 32 bytes (Linux: 64), and the operations that concern nothing but a page.
  *
- *   flags    bits 0..19 PG_*, 20..23 order of a compound head, 24..25 zone, 26..29 node
+ *   flags    bits 0..19 PG_*, 20..23 order of a compound head, 24..25 zone, 26..29 node, 30 kept on the movable pcp
  *   links    are 32-bit frame numbers, 0 = none: frame 0 is never managed. See mm/page_list.h.
  *
  *   state           refcount  mapcount            owner                      index            next/prev
@@ -42,8 +42,13 @@ struct page {
         u32 order;          /* free in buddy */
         spinlock_t pt_lock; /* table page */
     };
-    u64 owner;
-    u32 next, prev;
+    union {
+        struct {
+            u64 owner;
+            u32 next, prev;
+        };
+        struct rcu_head rcu; /* slab page waiting for a grace period */
+    };
 };
 BUILD_ASSERT(sizeof(struct page) == 32);
 
@@ -74,6 +79,7 @@ BUILD_ASSERT(NR_PAGE_FLAGS <= 20);
 #define PAGE_ORDER_SHIFT 20
 #define PAGE_ZONE_SHIFT  24
 #define PAGE_NODE_SHIFT  26
+#define PAGE_PCP_MOVABLE (1u << 30)
 #define PAGE_FLAGS_MASK  ((1u << PAGE_ORDER_SHIFT) - 1)
 
 #define PAGE_OWNER_ANON 1UL
@@ -125,7 +131,7 @@ static inline bool page_test_and_clear(struct page *page, enum page_flag f)
 /* Not atomic: only while nobody else can see the page. */
 static inline void page_init_flags(struct page *page, u32 bits)
 {
-    page->flags = (page->flags & ~PAGE_FLAGS_MASK) | bits;
+    WRITE_ONCE(page->flags, (READ_ONCE(page->flags) & ~PAGE_FLAGS_MASK) | bits);
 }
 
 static inline unsigned page_zone_index(const struct page *page)

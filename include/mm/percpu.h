@@ -11,13 +11,16 @@
 #include <port/mem.h>
 
 #define MAX_SLAB_CACHES 192
+#define PCP_SLOTS       128
 struct slab_cpu;
+struct pcp;
 
 struct mm_cpu {
+    struct pcp *pcp_alloc[8];        /* where order-0 allocations look first, by gfp & GFP_ZONE_BITS */
+    struct pcp *pcp_free[PCP_SLOTS]; /* where an order-0 page goes back to, by page->flags >> PAGE_ZONE_SHIFT */
     u64 event[NR_VM_EVENTS];              /* vm_events, summed by stat_event() */
     s64 node_stat[MAX_NODES][NR_NODE_STATS]; /* this CPU's share of each node's gauges; may be negative */
     struct slab_cpu *slab[MAX_SLAB_CACHES]; /* by cache id */
-    u64 pad[4];
 } __aligned_to(64);
 
 extern struct mm_cpu mm_cpus[NR_CPUS];

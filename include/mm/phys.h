@@ -19,21 +19,38 @@ enum zone_type { ZONE_DMA, ZONE_DMA32, ZONE_NORMAL, ZONE_MOVABLE, MAX_ZONES };
 enum migrate_type { MIGRATE_UNMOVABLE, MIGRATE_MOVABLE, MIGRATE_RECLAIMABLE, NR_MIGRATE_TYPES };
 enum watermark { WMARK_MIN, WMARK_LOW, WMARK_HIGH, NR_WMARKS };
 
-#define PCP_MAX 256
-struct pcp { /* one per (zone, CPU): a stack of order-0 frames */
-    u32 count, high, batch;
-    u32 pfn[PCP_MAX];
+/*
+ * Stack of order-0 frames of one zone for one CPU: two for each (zone, CPU), one for movable pages, one for the rest. Only the
+ * owning CPU uses it, without a lock; mm/phys/pcp.c tells how others may empty it. Statistics are sums over these.
+ */
+#define PCP_MAX 512
+struct pcp {
+    u32 count, high; /* frames now, at most */
+    u32 batch;       /* frames fetched at once */
+    struct zone *zone;
+    u64 allocs;      /* successful allocations of any order from this zone by this CPU */
+    u64 alloc_pages; /* pages of those beyond the first */
+    u64 frees;       /* pages given back */
+    u64 numa_miss;   /* allocations that came here because the zone they preferred was short */
+    u64 numa_foreign; /* allocations that preferred this zone and went elsewhere */
+    u32 pfn[];
 };
+enum { PCP_UNMOVABLE, PCP_MOVABLE, NR_PCPS };
 
-struct virgin { /* [lo,hi): RAM whose struct pages have not been filled in */
+/* [lo,hi): RAM whose struct pages have not been filled in; both ends multiples of 2^MAX_ORDER. */
+struct virgin {
     pfn_t lo, hi;
 };
 #define ZONE_MAX_VIRGIN 32
 
+#define PAGEBLOCK_ORDER 9 /* grouping by mobility works in blocks of 2 MiB */
+#define PAGEBLOCK_PAGES (1u << PAGEBLOCK_ORDER)
+
 struct zone {
-    spinlock_t lock; /* free, nr_free, virgin */
+    spinlock_t lock; /* free, nr_free, virgin, pageblock, struct pages of free blocks */
     u8 index;        /* enum zone_type */
     u8 node;
+    u32 page_flags;            /* what page->flags says of a clean page of this zone */
     pfn_t start_pfn, end_pfn;  /* spanned */
     u64 present, managed;      /* pages */
     u64 nr_free;               /* pages in buddy and virgin; read with READ_ONCE */
@@ -42,7 +59,11 @@ struct zone {
     struct page_list free[MAX_ORDER + 1][NR_MIGRATE_TYPES];
     struct virgin virgin[ZONE_MAX_VIRGIN];
     unsigned nr_virgin;
-    struct pcp *pcp[NR_CPUS];
+    u64 nr_virgin_pages;
+    u8 *pageblock;             /* enum migrate_type of each page block from block_base on; virgin ones: not set */
+    pfn_t block_base;
+    u64 nr_blocks;
+    struct pcp *pcp[NR_CPUS][NR_PCPS]; /* NULL where the zone is empty or the CPU not possible */
 };
 
 /* The lists a reclaimable page is on. Sharded by CPU so that faults on different CPUs share no lock; see mm/lru.h. */
@@ -78,10 +99,8 @@ int mm_boot(void);
  */
 struct page *alloc_pages(gfp_t gfp, unsigned order);
 struct page *alloc_pages_node(unsigned node, gfp_t gfp, unsigned order);
-static inline struct page *alloc_page(gfp_t gfp)
-{
-    return alloc_pages(gfp, 0);
-}
+/* alloc_pages(gfp, 0), from this CPU's list in some 20 instructions. */
+struct page *alloc_page(gfp_t gfp);
 /* The page must have refcount 1 or 0 and be off every list. Never sleeps. */
 void free_pages(struct page *page, unsigned order);
 /* Frees n order-0 pages of refcount 0 at once (end of a gather). */
@@ -89,6 +108,12 @@ void free_page_batch(struct page **pages, unsigned n);
 /* Gives all pages of this CPU's / every CPU's pcp back to the buddy. drain_all may sleep. */
 void pcp_drain_local(void);
 void pcp_drain_all(void);
+
+/*
+ * Hands RAM that the home had reserved (initramfs, boot code) to the core; managed pages grow. [lo,hi) lies in a range that
+ * mem_ranges() names MEM_RESERVED. Never sleeps.
+ */
+void phys_give(pfn_t lo, pfn_t hi);
 
 /* Pages. Free pages include pcp lists only in phys_free_all(). */
 u64 phys_free(void);
@@ -99,6 +124,42 @@ u64 phys_present(void);
 u64 phys_available(void);
 /* Sets watermarks from min_free_kbytes and watermark_scale_factor (Linux's formulas). */
 void watermark_setup(u64 min_free_kbytes);
+/* Linux's choice of min_free_kbytes for the memory there is: 4 * sqrt(kB), 128 .. 262144. */
+u64 watermark_default_kbytes(void);
+/* Does the zone hold 2^order pages above mark for an allocation that asked for zones up to `asked`? */
+bool watermark_ok(const struct zone *z, unsigned order, u64 mark, enum zone_type asked, gfp_t gfp);
+/* Pages that the watermarks and reserves keep away from users (Linux's totalreserve_pages). */
+u64 watermark_reserve(void);
+/* The values now in force (/proc/sys/vm); change min_free_kbytes with watermark_setup(). */
+extern u64 sysctl_min_free_kbytes, sysctl_watermark_scale_factor;
+extern u64 sysctl_lowmem_reserve_ratio[MAX_ZONES];
+/* Pages at the top of each node that only movable allocations may use (movablecore=); set before mm_boot(). */
+extern u64 phys_movablecore;
+
+/* The best zone for gfp's zone bits, before any fallback. */
+static inline enum zone_type gfp_zone(gfp_t gfp)
+{
+    if (gfp & GFP_DMA_ZONE)
+        return ZONE_DMA;
+    if (gfp & GFP_DMA32_ZONE)
+        return ZONE_DMA32;
+    return (gfp & GFP_MOVABLE) ? ZONE_MOVABLE : ZONE_NORMAL;
+}
+/* Every populated zone, node by node: for_each_zone(z) { ... } */
+struct zone *phys_first_zone(void);
+struct zone *phys_next_zone(const struct zone *z);
+#define for_each_zone(z) for ((z) = phys_first_zone(); (z); (z) = phys_next_zone(z))
+/* Statistics of a zone, summed over the CPUs. */
+struct zone_counts {
+    u64 allocs, alloc_pages, frees; /* alloc_pages: all pages handed out */
+    u64 numa_miss, numa_foreign, numa_local, numa_other, numa_hit;
+    u64 pcp_pages; /* frames that wait in per-CPU lists */
+};
+void zone_counts(const struct zone *z, struct zone_counts *out);
+/* Free blocks of one order and type, virgin memory included (as movable blocks of MAX_ORDER). */
+u64 zone_free_blocks(struct zone *z, unsigned order, enum migrate_type type);
+/* Page blocks of one type, those of virgin memory counted as movable. */
+u64 zone_pageblocks(struct zone *z, enum migrate_type type);
 /* NULL, or a text naming the broken invariant (buddy alignment, double entries, counts). Stops allocation meanwhile. */
 const char *phys_validate(void);
 

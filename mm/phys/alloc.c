@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * alloc_pages: the walk over zones when the per-CPU list has nothing, and what happens when memory is short.
+ *
+ *      zonelist of the node, zones that gfp allows
+ *        1. above the low watermark           2. above min (GFP_HIGH: half of min; GFP_MEMALLOC: to the last page)
+ *        3. GFP_RECLAIM: other CPUs' lists are emptied, then reclaim, as long as it makes progress
+ *        4. NULL, with a line in the log unless GFP_NOWARN
+ *
+ * A zone beyond the first that serves an allocation counts numa_miss there and numa_foreign at the first, if the nodes differ.
+ */
+#include <mm/phys_internal.h>
+#include <mm/stat.h>
+#include <port/clock.h>
+#include <port/failpoint.h>
+#include <port/log.h>
+#include <port/sched.h>
+
+const struct reclaim_ops *phys_reclaim_ops;
+
+#define RECLAIM_ROUNDS 16
+#define WARN_INTERVAL_NS 5000000000UL
+#define WARN_BURST       10
+
+static struct {
+    u64 since;
+    u32 printed, missed;
+} warn_state;
+
+void alloc_boot(void)
+{
+    warn_state.since = 0;
+    warn_state.printed = warn_state.missed = 0;
+}
+
+/* The flags as words, as in Linux's "mode:0x..(GFP_KERNEL|...)". */
+static void gfp_text(gfp_t gfp, char *buf, size_t size)
+{
+    static const struct {
+        gfp_t bits;
+        const char *name;
+    } names[] = {
+        {GFP_HIGHUSER_MOVABLE, "GFP_HIGHUSER_MOVABLE"}, {GFP_KERNEL, "GFP_KERNEL"}, {GFP_NOFS, "GFP_NOFS"},
+        {GFP_ATOMIC, "GFP_ATOMIC"},       {GFP_RECLAIM, "__GFP_RECLAIM"},   {GFP_IO, "__GFP_IO"},
+        {GFP_FS, "__GFP_FS"},             {GFP_DMA_ZONE, "GFP_DMA"},        {GFP_DMA32_ZONE, "GFP_DMA32"},
+        {GFP_MOVABLE, "__GFP_MOVABLE"},   {GFP_ZERO, "__GFP_ZERO"},         {GFP_NOWARN, "__GFP_NOWARN"},
+        {GFP_NORETRY, "__GFP_NORETRY"},   {GFP_NOFAIL, "__GFP_NOFAIL"},     {GFP_ACCOUNT, "__GFP_ACCOUNT"},
+        {GFP_COMP, "__GFP_COMP"},         {GFP_THISNODE, "__GFP_THISNODE"}, {GFP_MEMALLOC, "__GFP_MEMALLOC"},
+        {GFP_RECLAIMABLE, "__GFP_RECLAIMABLE"},
+    };
+    struct seq s;
+    seq_init(&s, buf, size - 1);
+    for (unsigned i = 0; i < ARRAY_SIZE(names); i++) {
+        if ((gfp & names[i].bits) != names[i].bits)
+            continue;
+        gfp &= ~names[i].bits;
+        if (s.len)
+            seq_putc(&s, '|');
+        seq_puts(&s, names[i].name);
+    }
+    if (!s.len)
+        seq_puts(&s, "GFP_NOWAIT");
+    buf[s.len] = 0;
+}
+
+static void warn_failure(gfp_t gfp, unsigned order)
+{
+    char mode[200];
+    u64 now = clock_ns();
+    if (now - READ_ONCE(warn_state.since) > WARN_INTERVAL_NS) {
+        u32 missed = __atomic_exchange_n(&warn_state.missed, 0, __ATOMIC_RELAXED);
+        WRITE_ONCE(warn_state.since, now);
+        WRITE_ONCE(warn_state.printed, 0);
+        if (missed)
+            log_print(LOG_WARN, "warn_alloc: %u callbacks suppressed\n", missed);
+    }
+    if (__atomic_fetch_add(&warn_state.printed, 1, __ATOMIC_RELAXED) >= WARN_BURST) {
+        __atomic_fetch_add(&warn_state.missed, 1, __ATOMIC_RELAXED);
+        return;
+    }
+    gfp_text(gfp, mode, sizeof(mode));
+    log_print(LOG_WARN, "%s: page allocation failure: order:%u, mode:%#x(%s), nodemask=(null)\n", sched_comm(), order,
+              gfp, mode);
+}
+
+static struct page *zone_alloc(struct zone *z, gfp_t gfp, unsigned order)
+{
+    if (order == 0)
+        return pcp_alloc_zone(z, gfp);
+    spin_lock(&z->lock);
+    struct page *page = buddy_alloc(z, order, gfp_migrate_type(gfp));
+    spin_unlock(&z->lock);
+    if (page) {
+        struct pcp *stats = zone_stats_here(z);
+        stats->allocs++;
+        stats->alloc_pages += (1UL << order) - 1;
+    }
+    return page;
+}
+
+/* One walk over the zones. */
+static struct page *walk_zones(unsigned node, gfp_t gfp, unsigned order, enum watermark mark)
+{
+    enum zone_type asked = gfp_zone(gfp);
+    struct zone *first = NULL;
+    for (struct zone **zp = nodes[node]->zonelist; *zp; zp++) {
+        struct zone *z = *zp;
+        if (z->index > asked)
+            continue;
+        if (!first)
+            first = z;
+        if ((gfp & GFP_THISNODE) && z->node != node)
+            break;
+        if (!watermark_ok(z, order, READ_ONCE(z->watermark[mark]), asked, gfp))
+            continue;
+        struct page *page = zone_alloc(z, gfp, order);
+        if (!page)
+            continue;
+        if (unlikely(z->node != first->node)) {
+            zone_stats_here(z)->numa_miss++;
+            zone_stats_here(first)->numa_foreign++;
+        }
+        return page;
+    }
+    return NULL;
+}
+
+static struct page *alloc_reclaim(unsigned node, gfp_t gfp, unsigned order)
+{
+    struct zone *z;
+    u64 waiting = 0;
+    for_each_zone(z) waiting += pcp_pages(z);
+    if (waiting) {
+        pcp_drain_all();
+        struct page *page = walk_zones(node, gfp, order, WMARK_MIN);
+        if (page)
+            return page;
+    }
+    for (unsigned round = 0; phys_reclaim_ops && (round < RECLAIM_ROUNDS || (gfp & GFP_NOFAIL)); round++) {
+        stat_event(gfp_zone(gfp) == ZONE_MOVABLE ? ALLOCSTALL_MOVABLE : ALLOCSTALL_NORMAL);
+        u64 freed = phys_reclaim_ops->reclaim(node, gfp, order);
+        struct page *page = walk_zones(node, gfp, order, WMARK_MIN);
+        if (page)
+            return page;
+        if ((!freed || (gfp & GFP_NORETRY)) && !(gfp & GFP_NOFAIL))
+            break;
+    }
+    return NULL;
+}
+
+/* Makes tails point at the head. */
+static void make_compound(struct page *page, unsigned order)
+{
+    WRITE_ONCE(page->flags, page->flags | (1u << PG_head) | (order << PAGE_ORDER_SHIFT));
+    for (unsigned i = 1; i < 1u << order; i++)
+        page[i].owner = (u64)(uptr)page | PAGE_OWNER_TAIL;
+}
+
+struct page *alloc_slow(unsigned node, gfp_t gfp, unsigned order)
+{
+    struct page *page = walk_zones(node, gfp, order, WMARK_LOW);
+    if (!page)
+        page = walk_zones(node, gfp, order, WMARK_MIN);
+    if (!page && (gfp & GFP_RECLAIM) && !(gfp & GFP_MEMALLOC))
+        page = alloc_reclaim(node, gfp, order);
+    while (!page && (gfp & GFP_NOFAIL) && (gfp & GFP_RECLAIM)) {
+        sched_yield_cpu();
+        page = alloc_reclaim(node, gfp | GFP_MEMALLOC, order);
+    }
+    if (!page) {
+        if (!(gfp & GFP_NOWARN))
+            warn_failure(gfp, order);
+        return NULL;
+    }
+    if (order && (gfp & GFP_COMP))
+        make_compound(page, order);
+    if (gfp & GFP_ZERO)
+        for (unsigned i = 0; i < 1u << order; i++)
+            mem_clear_page(page_to_virt(page + i));
+    page_hand_out(page);
+    return page;
+}
+
+struct page *alloc_pages_node(unsigned node, gfp_t gfp, unsigned order)
+{
+    ASSERT(node < nr_nodes);
+    if (unlikely(order > MAX_ORDER))
+        return NULL;
+    if (order == 0 && node == mem_cpu_node(cpu_id()) && !(gfp & GFP_THISNODE))
+        return alloc_page(gfp);
+    if (failpoint_hit(FAIL_PAGE_ALLOC) && !(gfp & GFP_NOFAIL))
+        return NULL;
+    return alloc_slow(node, gfp, order);
+}
+
+struct page *alloc_pages(gfp_t gfp, unsigned order)
+{
+    if (order == 0)
+        return alloc_page(gfp);
+    return alloc_pages_node(mem_cpu_node(cpu_id()), gfp, order);
+}
