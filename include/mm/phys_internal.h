@@ -72,6 +72,9 @@ void pcp_reset(void);
 int pcp_boot(void);
 /* Opens the lists, once the zones are complete. */
 void pcp_open_all(void);
+/* Nobody but the caller touches any list until pcp_thaw(). May sleep. */
+void pcp_freeze(void);
+void pcp_thaw(void);
 /* Order 0 from this zone through this CPU's list. NULL when the zone has no page. */
 struct page *pcp_alloc_zone(struct zone *z, gfp_t gfp);
 /* This CPU's statistics of a zone. */

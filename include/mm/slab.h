@@ -17,18 +17,24 @@ struct slab_cache;
 struct slab_cache *slab_cache_create(const char *name, size_t size, size_t align, u32 flags);
 /* -EBUSY when objects are still in use. */
 int slab_cache_destroy(struct slab_cache *);
-/* Uninitialised object (GFP_ZERO clears it), or NULL. Sleeps only with GFP_RECLAIM. Hot: inline-able fast path of ~15 instructions. */
-void *slab_alloc(struct slab_cache *, gfp_t gfp);
-void slab_free(struct slab_cache *, void *obj);
-/* Frees memory of empty slabs. Returns pages freed. */
+/* Uninitialised object (GFP_ZERO clears it), or NULL. Sleeps only with GFP_RECLAIM. Inline: a pop from this CPU's stack. */
+static inline void *slab_alloc(struct slab_cache *, gfp_t gfp);
+/* Inline: a push. Never sleeps. */
+static inline void slab_free(struct slab_cache *, void *obj);
+/* Empties the per-CPU stacks and frees the empty slabs of a cache / of all caches. Returns pages freed. May sleep. */
 u64 slab_shrink(struct slab_cache *);
+u64 slab_shrink_all(void);
 
-/* Up to 4 MiB; NULL when out of memory. kfree(NULL) does nothing. Alignment: power-of-two sizes are naturally aligned. */
-void *kmalloc(size_t size, gfp_t gfp);
-void *kzalloc(size_t size, gfp_t gfp);
+/*
+ * Up to 4 MiB; NULL when out of memory. kfree(NULL) does nothing. Alignment: power-of-two sizes are naturally aligned.
+ * kmalloc(0) is a pointer to no bytes that kfree takes.
+ */
+static inline void *kmalloc(size_t size, gfp_t gfp);
+static inline void *kzalloc(size_t size, gfp_t gfp);
 void *krealloc(void *p, size_t size, gfp_t gfp);
 void kfree(const void *p);
 size_t ksize(const void *p);
+/* Frees the object that holds head, at that offset, after a grace period. Kmalloc'd or from a cache. */
 void kfree_rcu_head(struct rcu_head *head, size_t offset_in_object);
 char *kstrdup(const char *s, gfp_t gfp);
 /* kmalloc, or vmalloc for large sizes. May sleep. */
@@ -46,9 +52,24 @@ struct slab_info {
     const char *name;
     u64 active_objs, num_objs, obj_size, objs_per_slab, pages_per_slab, active_slabs, num_slabs;
 };
-void slab_for_each(void (*fn)(void *ctx, const struct slab_info *), void *ctx);
+void slab_for_each(void (*fn)(void *ctx, const struct slab_info *), void *ctx); /* fn may not sleep */
+/* fn gets each area, lowest first; end includes the guard page; pages 0: freed, waiting for the flush. fn may not sleep. */
 void vmalloc_for_each(void (*fn)(void *ctx, u64 start, u64 end, u64 pages), void *ctx);
+struct vmalloc_stats {
+    u64 used_pages;   /* in areas that are in use */
+    u64 cached_pages; /* in freed areas that keep their pages for the next of the same size */
+    u64 lazy_pages;   /* of address space, guard pages included, that wait for a flush */
+    u64 total_bytes;  /* of the window */
+};
+void vmalloc_stats(struct vmalloc_stats *out);
+/* Gives the pages of cached areas and the addresses of freed ones back. Returns pages freed. */
+u64 vmalloc_purge(void);
+const char *vmalloc_validate(void);
 const char *slab_validate(void);
 /* Objects in use of one cache, exact while nobody else runs. */
 u64 slab_in_use(struct slab_cache *);
+int slab_boot(void);
+int vmalloc_boot(void);
+
+#include <mm/slab_inline.h>
 #endif

@@ -10,6 +10,7 @@
  * A zone beyond the first that serves an allocation counts numa_miss there and numa_foreign at the first, if the nodes differ.
  */
 #include <mm/phys_internal.h>
+#include <lib/fmt.h>
 #include <mm/stat.h>
 #include <port/clock.h>
 #include <port/failpoint.h>
@@ -79,7 +80,7 @@ static void warn_failure(gfp_t gfp, unsigned order)
         return;
     }
     gfp_text(gfp, mode, sizeof(mode));
-    log_print(LOG_WARN, "%s: page allocation failure: order:%u, mode:%#x(%s), nodemask=(null)\n", sched_comm(), order,
+    log_print(LOG_WARN, "cpu%u: page allocation failure: order:%u, mode:%#x(%s), nodemask=(null)\n", cpu_id(), order,
               gfp, mode);
 }
 

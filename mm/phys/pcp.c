@@ -16,6 +16,7 @@
  * Locks: zone->lock inside, to refill and drain; drain_mutex for pcp_drain_all().
  */
 #include <mm/phys_internal.h>
+#include <lib/errno.h>
 #include <mm/stat.h>
 #include <port/failpoint.h>
 #include <port/lock.h>
@@ -98,7 +99,7 @@ int pcp_boot(void)
     for_each_zone(z)
     {
         /* All stacks of a zone together hold at most an eighth of it. */
-        u64 high = z->managed / (8 * NR_PCPS * cpus);
+        u64 high = z->present / (8 * NR_PCPS * cpus);
         u32 cap = (u32)min(max(high, 2UL), (u64)PCP_MAX);
         u32 batch = max(min(cap / 4, 64u), 1u);
         for (unsigned cpu = 0; cpu < cpus; cpu++) {
@@ -300,16 +301,25 @@ void pcp_drain_local(void)
     rcu_read_unlock();
 }
 
-void pcp_drain_all(void)
+void pcp_freeze(void)
 {
-    struct zone *z;
     mutex_lock(&drain_mutex);
     for (unsigned cpu = 0; cpu < cpu_nr_possible(); cpu++)
         pcp_close(cpu);
     rcu_synchronize();
+}
+
+void pcp_thaw(void)
+{
+    pcp_open_all();
+    mutex_unlock(&drain_mutex);
+}
+
+void pcp_drain_all(void)
+{
+    struct zone *z;
+    pcp_freeze();
     for_each_zone(z) for (unsigned cpu = 0; cpu < cpu_nr_possible(); cpu++) for (unsigned k = 0; k < NR_PCPS; k++)
         pcp_drain(z->pcp[cpu][k]);
-    for (unsigned cpu = 0; cpu < cpu_nr_possible(); cpu++)
-        pcp_open(cpu);
-    mutex_unlock(&drain_mutex);
+    pcp_thaw();
 }

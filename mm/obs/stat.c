@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: MIT */
+/* Sums of the per-CPU counters, and their names in /proc/vmstat. */
+#include <mm/phys.h>
+#include <mm/stat.h>
+
+struct mm_cpu mm_cpus[NR_CPUS];
+
+const char *const stat_event_name[NR_VM_EVENTS] = {
+    [PGPGIN] = "pgpgin",
+    [PGPGOUT] = "pgpgout",
+    [PSWPIN] = "pswpin",
+    [PSWPOUT] = "pswpout",
+    [PGALLOC_DMA] = "pgalloc_dma",
+    [PGALLOC_DMA32] = "pgalloc_dma32",
+    [PGALLOC_NORMAL] = "pgalloc_normal",
+    [PGALLOC_MOVABLE] = "pgalloc_movable",
+    [PGFREE] = "pgfree",
+    [PGACTIVATE] = "pgactivate",
+    [PGDEACTIVATE] = "pgdeactivate",
+    [PGFAULT] = "pgfault",
+    [PGMAJFAULT] = "pgmajfault",
+    [PGREFILL] = "pgrefill",
+    [PGSTEAL_KSWAPD] = "pgsteal_kswapd",
+    [PGSTEAL_DIRECT] = "pgsteal_direct",
+    [PGSCAN_KSWAPD] = "pgscan_kswapd",
+    [PGSCAN_DIRECT] = "pgscan_direct",
+    [ALLOCSTALL_NORMAL] = "allocstall_normal",
+    [ALLOCSTALL_MOVABLE] = "allocstall_movable",
+    [SLABS_SCANNED] = "slabs_scanned",
+    [DROP_PAGECACHE] = "drop_pagecache",
+    [DROP_SLAB] = "drop_slab",
+    [OOM_KILL] = "oom_kill",
+    [UNEVICTABLE_PGMLOCKED] = "unevictable_pgs_mlocked",
+    [UNEVICTABLE_PGMUNLOCKED] = "unevictable_pgs_munlocked",
+    [NUMA_HIT] = "numa_hit",
+    [NUMA_MISS] = "numa_miss",
+    [NUMA_FOREIGN] = "numa_foreign",
+    [NUMA_LOCAL] = "numa_local",
+    [NUMA_OTHER] = "numa_other",
+    [COW_REUSE] = "pgreuse",
+};
+
+const char *const stat_node_name[NR_NODE_STATS] = {
+    [NR_INACTIVE_ANON] = "nr_inactive_anon",
+    [NR_ACTIVE_ANON] = "nr_active_anon",
+    [NR_INACTIVE_FILE] = "nr_inactive_file",
+    [NR_ACTIVE_FILE] = "nr_active_file",
+    [NR_UNEVICTABLE] = "nr_unevictable",
+    [NR_ANON_MAPPED] = "nr_anon_pages",
+    [NR_FILE_MAPPED] = "nr_mapped",
+    [NR_FILE_PAGES] = "nr_file_pages",
+    [NR_FILE_DIRTY] = "nr_dirty",
+    [NR_WRITEBACK] = "nr_writeback",
+    [NR_SHMEM] = "nr_shmem",
+    [NR_SLAB_RECLAIMABLE] = "nr_slab_reclaimable",
+    [NR_SLAB_UNRECLAIMABLE] = "nr_slab_unreclaimable",
+    [NR_PAGETABLE] = "nr_page_table_pages",
+    [NR_KERNEL_STACK_KB] = "nr_kernel_stack",
+    [NR_MLOCK] = "nr_mlock",
+};
+
+/* What the page allocator counts per zone. */
+static u64 zone_event(enum vm_event e)
+{
+    struct zone *z;
+    u64 sum = 0;
+    for_each_zone(z)
+    {
+        struct zone_counts c;
+        zone_counts(z, &c);
+        switch (e) {
+        case PGALLOC_DMA:
+        case PGALLOC_DMA32:
+        case PGALLOC_NORMAL:
+        case PGALLOC_MOVABLE:
+            if (z->index == e - PGALLOC_DMA)
+                sum += c.alloc_pages;
+            break;
+        case PGFREE:
+            sum += c.frees;
+            break;
+        case NUMA_HIT:
+            sum += c.numa_hit;
+            break;
+        case NUMA_MISS:
+            sum += c.numa_miss;
+            break;
+        case NUMA_FOREIGN:
+            sum += c.numa_foreign;
+            break;
+        case NUMA_LOCAL:
+            sum += c.numa_local;
+            break;
+        case NUMA_OTHER:
+            sum += c.numa_other;
+            break;
+        default:
+            return 0;
+        }
+    }
+    return sum;
+}
+
+u64 stat_event_sum(enum vm_event e)
+{
+    u64 sum = zone_event(e);
+    for (unsigned cpu = 0; cpu < cpu_nr_possible(); cpu++)
+        sum += READ_ONCE(mm_cpus[cpu].event[e]);
+    return sum;
+}
+
+s64 stat_node_sum(unsigned node, enum node_stat s)
+{
+    s64 sum = 0;
+    for (unsigned cpu = 0; cpu < cpu_nr_possible(); cpu++)
+        sum += READ_ONCE(mm_cpus[cpu].node_stat[node][s]);
+    return max(sum, 0L);
+}
+
+s64 stat_sum(enum node_stat s)
+{
+    s64 sum = 0;
+    for (unsigned node = 0; node < nr_nodes; node++)
+        sum += stat_node_sum(node, s);
+    return sum;
+}

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * mm_boot: the core comes up, each part on the ones before it.
+ *
+ *      per-CPU data -> nodes, zones, memory map, per-CPU lists -> watermarks -> slab, kmalloc, vmalloc -> page tables -> page cache
+ */
+#include <mm/phys_internal.h>
+#include <lib/errno.h>
+#include <mm/cache.h>
+#include <mm/pt.h>
+#include <mm/slab.h>
+
+int mm_boot(void)
+{
+    int err;
+    for (unsigned cpu = 0; cpu < cpu_nr_possible(); cpu++)
+        cpu_set_local(cpu, &mm_cpus[cpu]);
+    pcp_reset();
+    alloc_boot();
+    if ((err = node_boot()))
+        return err;
+    watermark_boot();
+    pcp_open_all();
+    if ((err = slab_boot()))
+        return err;
+    if ((err = vmalloc_boot()))
+        return err;
+    if ((err = pt_boot()))
+        return err;
+    return cache_boot();
+}
