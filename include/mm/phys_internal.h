@@ -77,6 +77,8 @@ void pcp_freeze(void);
 void pcp_thaw(void);
 /* Order 0 from this zone through this CPU's list. NULL when the zone has no page. */
 struct page *pcp_alloc_zone(struct zone *z, gfp_t gfp);
+/* Has this CPU's list of that zone a page? */
+bool pcp_has_page(const struct zone *z, gfp_t gfp);
 /* This CPU's statistics of a zone. */
 static inline struct pcp *zone_stats_here(struct zone *z)
 {

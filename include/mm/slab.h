@@ -50,6 +50,7 @@ struct page *vmalloc_to_page(const void *p);
 /* For /proc/slabinfo and validators: calls fn for each cache. */
 struct slab_info {
     const char *name;
+    /* active_objs: in use, without those that wait in per-CPU stacks */
     u64 active_objs, num_objs, obj_size, objs_per_slab, pages_per_slab, active_slabs, num_slabs;
 };
 void slab_for_each(void (*fn)(void *ctx, const struct slab_info *), void *ctx); /* fn may not sleep */

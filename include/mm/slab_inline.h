@@ -19,7 +19,7 @@ struct slab_node {
     struct page_list full;
     u64 nr_objs;
     u32 nr_empty;
-} __aligned_to(64);
+};
 
 struct slab_cache {
     u32 id;

@@ -4,7 +4,7 @@
  *
  *      zonelist of the node, zones that gfp allows
  *        1. above the low watermark           2. above min (GFP_HIGH: half of min; GFP_MEMALLOC: to the last page)
- *        3. GFP_RECLAIM: other CPUs' lists are emptied, then reclaim, as long as it makes progress
+ *        3. this CPU's lists are emptied; with GFP_RECLAIM also those of the others, then reclaim while it makes progress
  *        4. NULL, with a line in the log unless GFP_NOWARN
  *
  * A zone beyond the first that serves an allocation counts numa_miss there and numa_foreign at the first, if the nodes differ.
@@ -112,7 +112,7 @@ static struct page *walk_zones(unsigned node, gfp_t gfp, unsigned order, enum wa
             first = z;
         if ((gfp & GFP_THISNODE) && z->node != node)
             break;
-        if (!watermark_ok(z, order, READ_ONCE(z->watermark[mark]), asked, gfp))
+        if (!watermark_ok(z, order, READ_ONCE(z->watermark[mark]), asked, gfp) && !(order == 0 && pcp_has_page(z, gfp)))
             continue;
         struct page *page = zone_alloc(z, gfp, order);
         if (!page)
@@ -162,6 +162,10 @@ struct page *alloc_slow(unsigned node, gfp_t gfp, unsigned order)
     struct page *page = walk_zones(node, gfp, order, WMARK_LOW);
     if (!page)
         page = walk_zones(node, gfp, order, WMARK_MIN);
+    if (!page) {
+        pcp_drain_local();
+        page = walk_zones(node, gfp, order, WMARK_MIN);
+    }
     if (!page && (gfp & GFP_RECLAIM) && !(gfp & GFP_MEMALLOC))
         page = alloc_reclaim(node, gfp, order);
     while (!page && (gfp & GFP_NOFAIL) && (gfp & GFP_RECLAIM)) {

@@ -253,6 +253,15 @@ struct page *alloc_page(gfp_t gfp)
     return page;
 }
 
+bool pcp_has_page(const struct zone *z, gfp_t gfp)
+{
+    unsigned kind = (gfp & GFP_MOVABLE) ? PCP_MOVABLE : PCP_UNMOVABLE;
+    rcu_read_lock();
+    bool has = load_acquire(&cpu_local()->pcp_free[pcp_slot(z, kind)])->count;
+    rcu_read_unlock();
+    return has;
+}
+
 struct page *pcp_alloc_zone(struct zone *z, gfp_t gfp)
 {
     unsigned kind = (gfp & GFP_MOVABLE) ? PCP_MOVABLE : PCP_UNMOVABLE;

@@ -32,6 +32,15 @@ static void sum_cache(struct slab_cache *c, struct node_sums *s)
     }
 }
 
+/* Objects in the stacks of all CPUs. slab_caches_lock held, so that no stack goes away. */
+static u64 in_stacks_now(const struct slab_cache *c)
+{
+    u64 n = 0;
+    for (unsigned cpu = 0; cpu < cpu_nr_possible(); cpu++)
+        n += READ_ONCE(load_acquire(&mm_cpus[cpu].slab[c->id])->count);
+    return n;
+}
+
 void slab_for_each(void (*fn)(void *ctx, const struct slab_info *), void *ctx)
 {
     struct slab_cache *c;
@@ -39,10 +48,11 @@ void slab_for_each(void (*fn)(void *ctx, const struct slab_info *), void *ctx)
     list_for_each_entry(c, &slab_caches, list)
     {
         struct node_sums s;
+        u64 stacked = in_stacks_now(c);
         sum_cache(c, &s);
         struct slab_info info = {
             .name = c->name,
-            .active_objs = s.handed_out,
+            .active_objs = s.handed_out > stacked ? s.handed_out - stacked : 0,
             .num_objs = s.objs,
             .obj_size = c->stride,
             .objs_per_slab = (PAGE_SIZE << c->order) / c->stride,

@@ -40,6 +40,9 @@ void machine_settle(void)
 {
     rcu_barrier();
     rcu_barrier(); /* callbacks of callbacks: slabs that SLAB_RCU emptied */
+    vmalloc_purge();
+    slab_shrink_all(); /* the per-CPU stacks themselves are objects, too */
+    rcu_barrier();
 }
 
 void machine_up_config(const struct host_config *cfg)
