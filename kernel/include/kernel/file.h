@@ -330,6 +330,6 @@ int proc_mkdir(const char *path); /* parents of files appear by themselves */
 int dev_register(const char *name, u32 mode_and_type, u32 major, u32 minor, const struct file_ops *ops, void *priv);
 
 /* Supplied by kernel/ipc: opening a FIFO node (sets f->ops, f->priv), and the end of an inode whose ->ipc is set. */
-int fifo_open(struct inode *inode, struct file *f);
+int fifo_open(struct inode *inode, struct file *f); /* may sleep: waits for the other side */
 void ipc_inode_evict(struct inode *inode);
 #endif

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Sockets: the UNIX domain. Bodies in kernel/ipc/{sock_sys,sock_msg,unix,unix_bind,unix_stream,unix_dgram,scm,sockopt}.c. Other families
+ * answer -EAFNOSUPPORT, as a Linux without network does.
+ */
+#ifndef KERNEL_SOCKET_H
+#define KERNEL_SOCKET_H
+#include <kernel/file.h>
+
+/* Is this an open socket? */
+bool file_is_socket(const struct file *f);
+/* Registers /proc/net/unix and the socket's knobs; after procfs. */
+void socket_boot(void);
+/* All of kernel/ipc: caches, /proc files. After fs_boot's procfs registration, before the first program. */
+void ipc_boot(void);
+
+/* System V objects. fork and exit need nothing but these: exit applies the semaphore adjustments of the last thread's process. */
+void sysv_exit(struct process *p);
+void sysv_boot(void);
+#endif
