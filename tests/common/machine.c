@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* See machine.h. */
 #include "machine.h"
+#include <mm/rmap.h>
 
 #define MAX_CACHES 192
 
@@ -90,6 +91,8 @@ const char *machine_validate(void)
         bad = slab_validate();
     if (!bad)
         bad = lru_validate();
+    if (!bad)
+        bad = rmap_validate_all();
     return bad;
 }
 

@@ -2,23 +2,10 @@
 /* An address space on a hosted machine whose entries the test makes by hand, as the faults would. */
 #ifndef TESTS_PT_FIXTURE_H
 #define TESTS_PT_FIXTURE_H
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <stdint.h>
-#include <string.h>
-#include <cmocka.h>
-#include <host/failpoint.h>
-#include <host/machine.h>
-#include <host/mmu.h>
-#include <host/thread.h>
+#include "../../common/machine.h"
+#include <lib/errno.h>
 #include <mm/cache.h>
-#include <mm/lru.h>
-#include <mm/phys.h>
-#include <mm/pt.h>
 #include <mm/rmap.h>
-#include <mm/stat.h>
-#include <mm/vma.h>
 
 #define BASE 0x40000000UL /* 2 MiB and 1 GiB aligned */
 #define RW_FLAGS (VM_READ | VM_WRITE)
@@ -32,8 +19,7 @@
 
 static inline struct mm *scene_start_cfg(const struct host_config *cfg)
 {
-    host_machine_start(cfg);
-    host_machine_boot();
+    machine_up_config(cfg);
     struct mm *mm = mm_alloc();
     assert_non_null(mm);
     return mm;
@@ -49,25 +35,19 @@ static inline void scene_check(struct mm *mm)
     assert_null_text(rmap_validate_all());
     assert_null_text(lru_validate());
 }
-/* Nothing of any address space may be left. */
-static inline void scene_check_empty(void)
-{
-    rcu_barrier();
-    assert_null_text(rmap_validate_all());
-    assert_null_text(lru_validate());
-    assert_null_text(phys_validate());
-    assert_int_equal(stat_sum(NR_PAGETABLE), 0);
-    assert_int_equal(stat_sum(NR_ANON_MAPPED), 0);
-    assert_int_equal(stat_sum(NR_FILE_MAPPED), 0);
-    assert_int_equal(stat_sum(NR_INACTIVE_ANON) + stat_sum(NR_ACTIVE_ANON), 0);
-}
+/* The end of mm and of the machine: nothing of any address space may be left. */
 static inline void scene_end(struct mm *mm)
 {
     scene_check(mm);
     host_mm_unload_all(mm);
     mm_put(mm);
-    scene_check_empty();
-    host_machine_stop();
+    machine_settle();
+    assert_null_text(rmap_validate_all());
+    assert_int_equal(stat_sum(NR_PAGETABLE), 0);
+    assert_int_equal(stat_sum(NR_ANON_MAPPED), 0);
+    assert_int_equal(stat_sum(NR_FILE_MAPPED), 0);
+    assert_int_equal(stat_sum(NR_INACTIVE_ANON) + stat_sum(NR_ACTIVE_ANON), 0);
+    machine_down();
 }
 
 static inline struct vma *scene_map_file(struct mm *mm, u64 addr, u64 pages, u64 flags, struct address_space *m,

@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: MIT */
+/* The validators notice what they are there for. Each case breaks one thing, looks, and mends it. */
+#include "pt_fixture.h"
+
+static struct mm *mm;
+static struct vma *vma;
+static struct page *page;
+static pte_t *entry;
+
+static void build(void)
+{
+    mm = scene_start();
+    vma = scene_map(mm, BASE, 8, RW_FLAGS);
+    page = scene_touch(vma, BASE);
+    entry = pt_find(mm, BASE);
+    scene_check(mm);
+}
+
+#define expect(text, part)                                                                         \
+    do {                                                                                           \
+        const char *got_ = (text);                                                                 \
+        assert_non_null(got_);                                                                     \
+        if (!strstr(got_, part))                                                                   \
+            fail_msg("expected \"%s\", got \"%s\"", part, got_);                                   \
+    } while (0)
+
+static void with_entry(u64 v, const char *part)
+{
+    pte_t good = *entry;
+    entry->v = v;
+    expect(pt_validate(mm), part);
+    *entry = good;
+    scene_check(mm);
+}
+
+static void tables(void **state)
+{
+    build();
+    struct page *table = pt_table_page(entry);
+    table->mapcount++;
+    expect(pt_validate(mm), "used entries");
+    table->mapcount--;
+    table->owner += 64;
+    expect(pt_validate(mm), "another mm");
+    table->owner -= 64;
+    page_get(table);
+    expect(pt_validate(mm), "more than one reference");
+    page_put(table);
+    page_clear(table, PG_table);
+    expect(pt_validate(mm), "without PG_table");
+    page_set(table, PG_table);
+    mm->pgtables_bytes += PAGE_SIZE;
+    expect(pt_validate(mm), "pgtables_bytes");
+    mm->pgtables_bytes -= PAGE_SIZE;
+    scene_end(mm);
+}
+
+static void leaves(void **state)
+{
+    build();
+    u64 good = entry->v;
+    with_entry(good & ~PTE_US, "without PTE_US");
+    with_entry(good & ~PTE_XD, "VM_EXEC");
+    with_entry((good & ~PTE_P) | PTE_PROTNONE, "PROT_NONE entry in an accessible");
+    with_entry(0x1000, "neither a mapping nor empty");
+    with_entry(pte_make(zero_pfn, vma->prot | PTE_SPECIAL | PTE_RW).v, "zero page is writable");
+    with_entry(pte_make(page_to_pfn(pt_table_page(entry)), vma->prot).v, "table or reserved");
+    vma->flags &= ~VM_WRITE;
+    expect(pt_validate(mm), "without VM_WRITE");
+    vma->flags &= ~VM_ACCESS;
+    expect(pt_validate(mm), "PROT_NONE area");
+    vma->flags |= RW_FLAGS;
+    page->mapcount++;
+    expect(pt_validate(mm), "fewer references");
+    page_get(page);
+    expect(pt_validate(mm), "writable and shared");
+    page->mapcount--;
+    page_put(page);
+    /* An entry where no area is. */
+    scene_install(vma, BASE + 8 * PAGE_SIZE, (pte_t){good});
+    expect(pt_validate(mm), "outside of every area");
+    pt_take(entry + 8);
+    scene_end(mm);
+}
+
+static void census(void **state)
+{
+    build();
+    page->mapcount++;
+    expect(rmap_validate_all(), "mapcount is not");
+    page->mapcount--;
+    rss_add(mm, RSS_ANON, 1);
+    expect(rmap_validate_all(), "rss");
+    rss_add(mm, RSS_ANON, -1);
+    stat_node_add(0, NR_ANON_MAPPED, 1);
+    expect(rmap_validate_all(), "NR_ANON_MAPPED");
+    stat_node_add(0, NR_ANON_MAPPED, -1);
+    stat_node_add(0, NR_FILE_MAPPED, 1);
+    expect(rmap_validate_all(), "NR_FILE_MAPPED");
+    stat_node_add(0, NR_FILE_MAPPED, -1);
+    pte_t good = *entry;
+    *entry = (pte_t){0};
+    rss_add(mm, RSS_ANON, -1);
+    expect(rmap_validate_all(), "mapcount is not");
+    rss_add(mm, RSS_ANON, 1);
+    *entry = good;
+    page->refcount = 0;
+    expect(rmap_validate_all(), "not in use");
+    page->refcount = 1;
+    scene_end(mm);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(tables),
+        cmocka_unit_test(leaves),
+        cmocka_unit_test(census),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
