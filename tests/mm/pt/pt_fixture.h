@@ -6,6 +6,7 @@
 #include <lib/errno.h>
 #include <mm/cache.h>
 #include <mm/rmap.h>
+#include <mm/shmem.h>
 
 #define BASE 0x40000000UL /* 2 MiB and 1 GiB aligned */
 #define RW_FLAGS (VM_READ | VM_WRITE)

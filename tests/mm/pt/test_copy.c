@@ -56,7 +56,7 @@ static void parent_may_go_first(void **state)
 static void cached_pages_are_left_to_faults(void **state)
 {
     struct mm *mm = scene_start();
-    mapping_init(&file, NULL, NULL, AS_SHMEM);
+    mapping_init(&file, &shmem_mapping_ops, NULL, AS_SHMEM);
     struct vma *shared = scene_map_file(mm, BASE, 4, RW_FLAGS | VM_SHARED | VM_MAYSHARE, &file, 0);
     struct vma *clean = scene_map_file(mm, BASE + PMD_SIZE, 4, RW_FLAGS, &file, 0);
     struct vma *mixed = scene_map_file(mm, BASE + 2 * PMD_SIZE, 4, RW_FLAGS, &file, 0);

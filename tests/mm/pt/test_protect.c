@@ -103,7 +103,7 @@ static void shared_memory_is_writable_at_once(void **state)
 {
     static struct address_space file;
     struct mm *mm = scene_start();
-    mapping_init(&file, NULL, NULL, AS_SHMEM);
+    mapping_init(&file, &shmem_mapping_ops, NULL, AS_SHMEM);
     struct vma *vma = scene_map_file(mm, BASE, 1, VM_READ | VM_SHARED | VM_MAYSHARE, &file, 0);
     scene_map_cached(vma, BASE, false);
     protect(mm, BASE, 1, RW_FLAGS);

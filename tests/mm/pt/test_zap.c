@@ -96,7 +96,7 @@ static void zero_page_is_not_counted(void **state)
 static void dirty_bit_reaches_the_page(void **state)
 {
     struct mm *mm = scene_start();
-    mapping_init(&file, NULL, NULL, AS_SHMEM);
+    mapping_init(&file, &shmem_mapping_ops, NULL, AS_SHMEM);
     struct vma *vma = scene_map_file(mm, BASE, 2, RW_FLAGS | VM_SHARED | VM_MAYSHARE, &file, 0);
     struct page *clean = scene_map_cached(vma, BASE, false), *dirty = scene_map_cached(vma, BASE + PAGE_SIZE, true);
     page_clear(clean, PG_dirty);
@@ -117,7 +117,7 @@ static void dirty_bit_reaches_the_page(void **state)
 static void private_copies_can_be_spared(void **state)
 {
     struct mm *mm = scene_start();
-    mapping_init(&file, NULL, NULL, AS_SHMEM);
+    mapping_init(&file, &shmem_mapping_ops, NULL, AS_SHMEM);
     struct vma *vma = scene_map_file(mm, BASE, 3, RW_FLAGS, &file, 0);
     scene_map_cached(vma, BASE, false);
     scene_touch(vma, BASE + PAGE_SIZE);

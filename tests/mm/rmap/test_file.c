@@ -16,7 +16,7 @@ static unsigned areas(void)
 static void links_follow_areas(void **state)
 {
     struct mm *mm = scene_start(), *child;
-    mapping_init(&file, NULL, NULL, AS_SHMEM);
+    mapping_init(&file, &shmem_mapping_ops, NULL, AS_SHMEM);
     scene_map_file(mm, BASE, 8, RW_FLAGS | VM_SHARED | VM_MAYSHARE, &file, 0);
     scene_map_file(mm, BASE + PMD_SIZE, 8, RW_FLAGS, &file, 0);
     assert_int_equal(areas(), 2);
@@ -38,7 +38,7 @@ static void links_follow_areas(void **state)
 static void truncation_reaches_every_area(void **state)
 {
     struct mm *mm = scene_start(), *other = mm_alloc();
-    mapping_init(&file, NULL, NULL, AS_SHMEM);
+    mapping_init(&file, &shmem_mapping_ops, NULL, AS_SHMEM);
     struct vma *shared = scene_map_file(mm, BASE, 8, RW_FLAGS | VM_SHARED | VM_MAYSHARE, &file, 0);
     struct vma *shifted = scene_map_file(other, BASE, 8, RW_FLAGS, &file, 4);
     for (u64 i = 0; i < 8; i++)
@@ -79,7 +79,7 @@ static int count_areas(void *ctx, struct vma *vma, u64 addr)
 static void cached_page_finds_its_entries(void **state)
 {
     struct mm *mm = scene_start();
-    mapping_init(&file, NULL, NULL, AS_SHMEM);
+    mapping_init(&file, &shmem_mapping_ops, NULL, AS_SHMEM);
     struct vma *a = scene_map_file(mm, BASE, 8, RW_FLAGS | VM_SHARED | VM_MAYSHARE, &file, 0);
     struct vma *b = scene_map_file(mm, BASE + PMD_SIZE, 8, VM_READ, &file, 2);
     scene_map_file(mm, BASE + 2 * PMD_SIZE, 8, VM_READ, &file, 3);
