@@ -101,8 +101,8 @@ static inline void gather_range(struct gather *g, u64 start, u64 end)
 
 /* Empties the entries of [start,end) within vma: rmap, rss, counters, dirty bits to pages, swap entries freed. */
 void pt_zap_range(struct gather *g, struct vma *vma, u64 start, u64 end);
-/* The same, but private copies (anonymous pages) stay: truncation without even_cows. */
-void pt_zap_file_pages(struct gather *g, struct vma *vma, u64 start, u64 end);
+/* The same for truncation: faults may be under way in the area, and private copies (anonymous pages) stay unless even_cows. */
+void pt_zap_mapping(struct gather *g, struct vma *vma, u64 start, u64 end, bool even_cows);
 /* Frees tables that cover only [floor, ceiling) around the hole [start,end); floor/ceiling: neighbours' bounds. */
 void pt_free_tables(struct gather *g, u64 start, u64 end, u64 floor, u64 ceiling);
 /* Copies vma's entries to dst's area for fork; private pages become write-protected in both. 0 or -ENOMEM (dst half filled:

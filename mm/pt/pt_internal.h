@@ -50,10 +50,12 @@ pte_t *pt_alloc_level(struct mm *mm, u64 addr, unsigned level);
 /* Entry of a level for addr, NULL when a table above it is missing. (walk.c) */
 pte_t *pt_find_level(struct mm *mm, u64 addr, unsigned level);
 /*
- * The next level-1 table with used entries that covers a part of [*addr, end): moves *addr up to the first address it may
- * hold and returns the entry for it. NULL when there is none. (walk.c)
+ * The next level-1 table that covers a part of [*addr, end): moves *addr up to the first address it may hold and returns
+ * the entry for it. NULL when there is none. pt_next passes over tables without used entries, judged without their
+ * lock: an entry that is being installed at this moment may be missed. (walk.c)
  */
 pte_t *pt_next(struct mm *mm, u64 *addr, u64 end);
+pte_t *pt_next_any(struct mm *mm, u64 *addr, u64 end);
 
 /* An empty table page of mm, counted; NULL when out of memory. May sleep. (table.c) */
 struct page *pt_table_alloc(struct mm *mm);

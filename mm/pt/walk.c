@@ -9,7 +9,7 @@
  * A missing table is allocated without a lock and installed under the pt_lock of the table above; who comes second gives
  * its table back. Walks hold no lock: T2 (mm/pt.h) keeps the tables of a linked area in place.
  *
- * Entry points: pt_find, pt_alloc; inside mm/pt: pt_find_level, pt_alloc_level, pt_next.
+ * Entry points: pt_find, pt_alloc; inside mm/pt: pt_find_level, pt_alloc_level, pt_next, pt_next_any.
  */
 #include "pt_internal.h"
 #include <lib/errno.h>
@@ -90,7 +90,7 @@ static u64 skip_hole(const pte_t *table, u64 a, u64 end, unsigned level)
     return base + ((u64)pt_skip_empty(table, pt_index(a, level) + 1, n) << shift);
 }
 
-pte_t *pt_next(struct mm *mm, u64 *addr, u64 end)
+static __always_inline_fn pte_t *next_table(struct mm *mm, u64 *addr, u64 end, bool used_only)
 {
     u64 a = *addr;
     while (a < end) {
@@ -102,7 +102,7 @@ pte_t *pt_next(struct mm *mm, u64 *addr, u64 end)
                 break;
             ASSERT(pt_is_table(e));
             below = pt_below(e);
-            if (level == 2 && READ_ONCE(virt_to_page(below)->mapcount) == 0)
+            if (used_only && level == 2 && READ_ONCE(virt_to_page(below)->mapcount) == 0)
                 break;
         }
         if (level == 1) {
@@ -112,4 +112,14 @@ pte_t *pt_next(struct mm *mm, u64 *addr, u64 end)
         a = skip_hole(t, a, end, level);
     }
     return NULL;
+}
+
+pte_t *pt_next(struct mm *mm, u64 *addr, u64 end)
+{
+    return next_table(mm, addr, end, true);
+}
+
+pte_t *pt_next_any(struct mm *mm, u64 *addr, u64 end)
+{
+    return next_table(mm, addr, end, false);
 }

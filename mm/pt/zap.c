@@ -12,7 +12,8 @@
  *
  * Invariants
  *  Z1. No new entry of the range can appear that the caller wants gone: the area is write-locked or out of the tree, or
- *      (truncation) the fault path checks again under the page lock.
+ *      (truncation) the fault path checks under pt_lock that the page is still in the cache; then each table has to be
+ *      locked, even if it looks empty.
  *  Z2. An address is in the gather's range before its page can be released (G1).
  *
  * Locks: pt_lock; inside it the page cache tree's, for a page that becomes dirty.
@@ -84,28 +85,30 @@ static void zap_table(struct zap *z, pte_t *p, u64 addr, u64 end)
         gather_range(g, first, last);
 }
 
-static void zap(struct gather *g, struct vma *vma, u64 start, u64 end, bool file_only)
+static void zap(struct zap *z, struct vma *vma, u64 start, u64 end, pte_t *(*next_table)(struct mm *, u64 *, u64))
 {
-    struct zap z = {.g = g, .file_only = file_only};
     struct mm *mm = vma->mm;
     pte_t *p;
 
-    for (u64 addr = start; (p = pt_next(mm, &addr, end));) {
+    for (u64 addr = start; (p = next_table(mm, &addr, end));) {
         u64 next = pt_step(addr, end, 2);
-        zap_table(&z, p, addr, next);
+        zap_table(z, p, addr, next);
         addr = next;
     }
     for (unsigned k = 0; k < NR_RSS; k++)
-        if (z.rss[k])
-            rss_add(mm, k, z.rss[k]);
+        if (z->rss[k])
+            rss_add(mm, k, z->rss[k]);
 }
 
 void pt_zap_range(struct gather *g, struct vma *vma, u64 start, u64 end)
 {
-    zap(g, vma, start, end, false);
+    struct zap z = {.g = g};
+    zap(&z, vma, start, end, pt_next);
 }
 
-void pt_zap_file_pages(struct gather *g, struct vma *vma, u64 start, u64 end)
+void pt_zap_mapping(struct gather *g, struct vma *vma, u64 start, u64 end, bool even_cows)
 {
-    zap(g, vma, start, end, true);
+    struct zap z = {.g = g, .file_only = !even_cows};
+    /* Z1: a fault that saw the page in the cache may be installing it; only pt_lock tells. */
+    zap(&z, vma, start, end, pt_next_any);
 }

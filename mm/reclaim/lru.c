@@ -7,7 +7,7 @@
  *   not swapbacked      (active)   LRU_INACTIVE_FILE (+1)    NR_INACTIVE_FILE (+1)
  *   unevictable                    LRU_UNEVICTABLE           NR_UNEVICTABLE
  *
- *   last reference dropped ──> off its list ──> owner and flags cleared ──> free
+ *   last reference dropped ──> off its list ──> free (which clears flags and owner)
  *
  * Invariants
  *  L1. PG_lru is set exactly while the page is on a list, namely the one that its flags name, of the shard that its frame
@@ -100,13 +100,7 @@ void page_free_last(struct page *page)
     ASSERT(!(flags & (1u << PG_locked | 1u << PG_writeback | 1u << PG_slab | 1u << PG_table)));
     if (flags & (1u << PG_lru))
         lru_remove(page);
-    page->owner = 0;
-    if (unlikely(flags & (1u << PG_head))) {
-        free_pages(page, page_order(page));
-        return;
-    }
-    page_init_flags(page, 0);
-    free_page_batch(&page, 1);
+    free_pages(page, unlikely(flags & (1u << PG_head)) ? page_order(page) : 0);
 }
 
 /* Takes a page of no references off its list; *locked is the shard whose lock is held. */
@@ -142,10 +136,10 @@ void page_put_batch(struct page **pages, unsigned n)
             page_free_last(page);
             continue;
         }
-        if (flags & (1u << PG_lru))
+        if (flags & (1u << PG_lru)) {
             leave_lru(cpu, page, flags, &locked);
-        page->flags = flags & ~PAGE_FLAGS_MASK;
-        page->owner = 0;
+            page->flags = flags & ~(1u << PG_lru); /* the rest is cleared when it is freed */
+        }
         pages[nr++] = page;
     }
     if (locked)

@@ -45,10 +45,7 @@ static void unmap_area(struct vma *vma, u64 first, u64 last, bool even_cows)
     u64 end = vma_start(vma) + ((min(last, to) - from + 1) << PAGE_SHIFT);
     struct gather g;
     gather_begin(&g, vma->mm, false);
-    if (even_cows || (vma->flags & VM_SHARED))
-        pt_zap_range(&g, vma, start, end);
-    else
-        pt_zap_file_pages(&g, vma, start, end);
+    pt_zap_mapping(&g, vma, start, end, even_cows);
     gather_end(&g);
 }
 

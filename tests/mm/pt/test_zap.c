@@ -124,7 +124,7 @@ static void private_copies_can_be_spared(void **state)
     scene_map_cached(vma, BASE + 2 * PAGE_SIZE, false);
     struct gather g;
     gather_begin(&g, mm, false);
-    pt_zap_file_pages(&g, vma, BASE, BASE + 3 * PAGE_SIZE);
+    pt_zap_mapping(&g, vma, BASE, BASE + 3 * PAGE_SIZE, false);
     gather_end(&g);
     assert_int_equal(rss_sum(mm, RSS_SHMEM), 0);
     assert_int_equal(rss_sum(mm, RSS_ANON), 1);
