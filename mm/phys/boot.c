@@ -2,13 +2,16 @@
 /*
  * mm_boot: the core comes up, each part on the ones before it.
  *
- *      per-CPU data -> nodes, zones, memory map, per-CPU lists -> watermarks -> slab, kmalloc, vmalloc -> page tables -> page cache
+ *      per-CPU data -> nodes, zones, memory map, per-CPU lists -> watermarks -> slab, kmalloc, vmalloc -> page tables -> rmap
+ *      -> page cache -> areas
  */
 #include <mm/phys_internal.h>
 #include <lib/errno.h>
 #include <mm/cache.h>
 #include <mm/pt.h>
+#include <mm/rmap.h>
 #include <mm/slab.h>
+#include <mm/vma.h>
 
 int mm_boot(void)
 {
@@ -27,5 +30,9 @@ int mm_boot(void)
         return err;
     if ((err = pt_boot()))
         return err;
-    return cache_boot();
+    if ((err = rmap_boot()))
+        return err;
+    if ((err = cache_boot()))
+        return err;
+    return vma_boot();
 }
