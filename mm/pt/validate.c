@@ -28,7 +28,7 @@ static const char *check_rights(const struct vma *vma, pte_t e)
     return NULL;
 }
 
-static const char *check_page(const struct vma *vma, pte_t e)
+static const char *check_page(const struct vma *vma, u64 addr, pte_t e)
 {
     const struct page *page = pfn_to_page(pte_pfn(e));
     if (pte_special(e)) {
@@ -36,14 +36,18 @@ static const char *check_page(const struct vma *vma, pte_t e)
             return "the zero page is writable";
         return NULL;
     }
-    if (page->flags & (1u << PG_buddy | 1u << PG_slab | 1u << PG_table | 1u << PG_reserved))
-        return "entry maps a free, slab, table or reserved frame";
+    if (page->flags & (1u << PG_buddy | 1u << PG_slab | 1u << PG_table))
+        return "entry maps a free, slab or table frame";
     if (page->mapcount < 0)
         return "mapped page has no mapcount";
     if (page_refs(page) < page->mapcount + 1)
         return "page has fewer references than mappings";
     if (page_is_anon(page) && page_anon_vma(page) != vma->anon_vma)
         return "anonymous page belongs to another anon_vma than its area";
+    if (page_mapping(page) && page_mapping(page) != vma->mapping)
+        return "cached page of another mapping than its area's";
+    if ((page_is_anon(page) || page_mapping(page)) && page->index != (u32)vma_index(vma, addr))
+        return "page's index is not that of its address"; /* R1 */
     if (page_is_anon(page) && pte_write(e) && page->mapcount != 0)
         return "anonymous page is writable and shared";
     if (!(vma->flags & VM_SHARED) && pte_write(e) && !page_is_anon(page) && page_mapping(page))
@@ -60,7 +64,7 @@ static const char *check_leaf(struct check *c, u64 addr, pte_t e)
     if (!c->vma || addr < vma_start(c->vma))
         return "entry outside of every area";
     const char *err = check_rights(c->vma, e);
-    return err ? err : check_page(c->vma, e);
+    return err ? err : check_page(c->vma, addr, e);
 }
 
 static const char *check_table(struct check *c, pte_t *table, unsigned level, u64 base)

@@ -44,7 +44,9 @@ static const char *count_mm(struct census *c, struct mm *mm)
 
 static const char *check_frame(const struct page *page, u32 mappings, u64 *anon, u64 *file)
 {
-    const u32 other = 1u << PG_slab | 1u << PG_table | 1u << PG_reserved | 1u << PG_buddy;
+    const u32 other = 1u << PG_slab | 1u << PG_table | 1u << PG_buddy;
+    if (page->flags & (1u << PG_reserved) && !mappings)
+        return NULL; /* the home's; it may map some to users (vdso) */
     if (page->refcount == 0 || (page->flags & other))
         return mappings ? "entry maps a frame that is not in use as a user page" : NULL;
     if (page->mapcount + 1 != (s32)mappings)

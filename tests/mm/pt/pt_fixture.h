@@ -40,6 +40,7 @@ static inline void scene_check(struct mm *mm)
 static inline void scene_end(struct mm *mm)
 {
     scene_check(mm);
+    host_mm_load(NULL);
     host_mm_unload_all(mm);
     mm_put(mm);
     machine_settle();
@@ -56,7 +57,7 @@ static inline struct vma *scene_map_file(struct mm *mm, u64 addr, u64 pages, u64
 {
     struct vma_request req = {.addr = addr,
                               .len = pages << PAGE_SHIFT,
-                              .flags = flags | VM_MAYREAD | VM_MAYWRITE | VM_MAYEXEC,
+                              .flags = flags | VM_MAYREAD | VM_MAYWRITE | VM_MAYEXEC | VM_NORESERVE,
                               .pgoff = pgoff,
                               .mapping = m,
                               .fixed = true};

@@ -11,11 +11,11 @@ static struct vma *target_of(struct vma *vma, u64 to)
     struct vma_request req = {.addr = to,
                               .len = vma_pages(vma) << PAGE_SHIFT,
                               .flags = vma->flags,
-                              .pgoff = vma->pgoff,
                               .fixed = true};
     mmap_write_lock(mm);
     assert_int_equal(vma_map(mm, &req), to);
     struct vma *copy = vma_find(mm, to);
+    copy->pgoff = vma->pgoff;
     anon_vma_clone(copy, vma);
     mmap_write_unlock(mm);
     return copy;

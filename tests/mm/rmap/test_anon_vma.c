@@ -51,7 +51,9 @@ static void unlike_neighbours_do_not_share(void **state)
     struct vma *a = scene_map(mm, BASE, 4, RW_FLAGS);
     struct vma *flags = scene_map(mm, BASE + 4 * PAGE_SIZE, 4, RW_FLAGS | VM_NOHUGEPAGE);
     struct vma *gap = scene_map(mm, BASE - 8 * PAGE_SIZE, 4, VM_READ);
-    struct vma *offset = scene_map_file(mm, BASE - 4 * PAGE_SIZE, 4, RW_FLAGS, NULL, 77);
+    struct vma *offset = scene_map(mm, BASE - 4 * PAGE_SIZE, 4, RW_FLAGS | VM_NOHUGEPAGE);
+    offset->flags = a->flags;
+    offset->pgoff += 77; /* as if mremap had brought it */
     anon_vma_prepare(a);
     anon_vma_prepare(flags);
     anon_vma_prepare(gap);
