@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "bench.h"
 #include "help.h"
 #include "run.h"
 #include "util.h"
@@ -13,6 +14,7 @@ static const struct {
 } commands[] = {
     {"run", cmd_run},
     {"shell", cmd_shell},
+    {"bench", cmd_bench},
 };
 
 int main(int argc, char **argv)

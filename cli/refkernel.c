@@ -170,12 +170,12 @@ static char *find_deb(const char *dir)
     return path;
 }
 
-/* "linux-image-6.12.117+deb12-amd64" -> "6.12.117" */
+/* "linux-image-6.12.117+deb12-amd64" -> "6.12.117", "linux-image-6.1.0-56-cloud-amd64" -> "6.1.0-56" */
 static char *release_of(const char *package)
 {
     const char *from = package + strlen("linux-image-");
 
-    return xasprintf("%.*s", (int)strcspn(from, "+"), from);
+    return xasprintf("%.*s", (int)strspn(from, "0123456789.-") - (strchr(from, '+') ? 0 : 1), from);
 }
 
 static void fetch(const char *series, enum kernel_use use, const char *dir)

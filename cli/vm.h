@@ -19,7 +19,6 @@ struct vm {
     int port_fd;         /* connected socket of the port "pagoda", or -1 */
     bool share_root;     /* the host's files over 9p, tag "host" */
     bool share_writable;
-    bool console_stdio;  /* the console is QEMU's own standard streams, input included */
     struct words extra;  /* further QEMU words */
 };
 
