@@ -4,7 +4,10 @@
 #include <string.h>
 
 #include "bench.h"
+#include "build.h"
+#include "doctor.h"
 #include "help.h"
+#include "mkinitramfs.h"
 #include "run.h"
 #include "util.h"
 
@@ -15,6 +18,9 @@ static const struct {
     {"run", cmd_run},
     {"shell", cmd_shell},
     {"bench", cmd_bench},
+    {"build", cmd_build},
+    {"doctor", cmd_doctor},
+    {"mkinitramfs", cmd_mkinitramfs},
 };
 
 int main(int argc, char **argv)
