@@ -46,6 +46,28 @@ static bool has_line(const char *text, const char *word)
     return false;
 }
 
+/* Firmware clears the screen before it hands over: take out terminal sequences, and end the line where the screen was cleared. */
+static void strip_sequences(char *text)
+{
+    char *to = text;
+
+    for (const char *from = text; *from; from++) {
+        if (*from != '\033') {
+            *to++ = *from;
+            continue;
+        }
+        if (from[1] == '[') {
+            const char *last = from + 2 + strspn(from + 2, "0123456789;?");
+            if (*last == 'J')
+                *to++ = '\n';
+            from = *last ? last : last - 1;
+        } else if (from[1]) {
+            from++;
+        }
+    }
+    *to = '\0';
+}
+
 int console_run(const struct console_run *c, char **out)
 {
     size_t have = 0, room = 65536, seen = 0;
@@ -91,6 +113,7 @@ int console_run(const struct console_run *c, char **out)
         kill(pid, SIGKILL);
     while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
         ;
+    strip_sequences(text);
     *out = text;
     if (found)
         return 0;

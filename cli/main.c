@@ -9,6 +9,7 @@
 #include "help.h"
 #include "mkinitramfs.h"
 #include "run.h"
+#include "test.h"
 #include "util.h"
 
 static const struct {
@@ -21,6 +22,7 @@ static const struct {
     {"build", cmd_build},
     {"doctor", cmd_doctor},
     {"mkinitramfs", cmd_mkinitramfs},
+    {"test", cmd_test},
 };
 
 int main(int argc, char **argv)

@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: MIT */
+#include "guesttest.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <regex.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "console.h"
+#include "mkinitramfs.h"
+#include "paths.h"
+#include "refkernel.h"
+#include "vm.h"
+
+struct result {
+    char *out, *err;
+    int status;
+};
+
+static char *slurp_fd(int fd)
+{
+    char *path = xasprintf("/proc/self/fd/%d", fd), *text = file_read(path, NULL);
+
+    free(path);
+    close(fd);
+    return text ? text : xstrdup("");
+}
+
+/* Runs argv with `input` (NULL: empty) and keeps both outputs apart. */
+static struct result run_apart(char *const argv[], const char *input)
+{
+    int in = memfd_create("in", 0), out = memfd_create("out", 0), err = memfd_create("err", 0), status;
+    struct result r;
+
+    if (in < 0 || out < 0 || err < 0 || (input && write(in, input, strlen(input)) < 0))
+        die(EXIT_FAILED, "memfd: %s", strerror(errno));
+    lseek(in, 0, SEEK_SET);
+    fflush(NULL);
+    pid_t pid = fork();
+    if (!pid) {
+        dup2(in, 0);
+        dup2(out, 1);
+        dup2(err, 2);
+        close(in);
+        close(out);
+        close(err);
+        execvp(argv[0], argv);
+        dprintf(2, "%s: %s\n", argv[0], strerror(errno));
+        _exit(127);
+    }
+    while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+        ;
+    close(in);
+    r.status = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+    r.out = slurp_fd(out);
+    r.err = slurp_fd(err);
+    return r;
+}
+
+static struct result run_guest(const struct guest_case *c, const char *kernel)
+{
+    struct words w = {0};
+    char *self = path_self();
+
+    words_add(&w, self);
+    words_add(&w, "run");
+    words_addf(&w, "--kernel=%s", kernel);
+    words_addf(&w, "--timeout=%d", c->timeout);
+    for (size_t i = 0; i < c->opts.n; i++)
+        words_add(&w, c->opts.v[i]);
+    words_add(&w, "--");
+    if (c->kind == CASE_RUN) {
+        words_add(&w, "sh");
+        words_add(&w, "-c");
+    }
+    words_add(&w, c->script);
+    free(self);
+    return run_apart(w.v, c->input);
+}
+
+/* Up to 20 lines from the first that differs. */
+static void show_difference(int log, const char *want, const char *got)
+{
+    const char *want_line = want, *got_line = got;
+    int number = 1;
+
+    for (size_t i = 0; want[i] && want[i] == got[i]; i++) {
+        if (want[i] == '\n') {
+            want_line = want + i + 1;
+            got_line = got + i + 1;
+            number++;
+        }
+    }
+    dprintf(log, "  the output differs from line %d on\n    expected: %.400s\n    was:      %.400s\n", number,
+            want_line, got_line);
+}
+
+static void show_result(int log, const struct result *r)
+{
+    size_t out = strlen(r->out), err = strlen(r->err);
+
+    if (out)
+        dprintf(log, "  output:\n%s\n", out > 3000 ? r->out + out - 3000 : r->out);
+    if (err)
+        dprintf(log, "  standard error:\n%s\n", err > 4000 ? r->err + err - 4000 : r->err);
+}
+
+/* Each expression must be found; lines count as lines for ^ and $. */
+static bool matches(const struct guest_case *c, const char *text, int log)
+{
+    bool all = true;
+
+    for (size_t i = 0; i < c->match.n; i++) {
+        regex_t re;
+        if (regcomp(&re, c->match.v[i], REG_EXTENDED | REG_NOSUB | REG_NEWLINE)) {
+            dprintf(log, "  bad expression: %s\n", c->match.v[i]);
+            return false;
+        }
+        if (regexec(&re, text, 0, NULL, 0)) {
+            dprintf(log, "  not found: %s\n", c->match.v[i]);
+            all = false;
+        }
+        regfree(&re);
+    }
+    return all;
+}
+
+static int judge(const struct guest_case *c, const struct result *r, const char *want, int want_status, int log)
+{
+    bool good = true;
+
+    if (r->status != want_status) {
+        dprintf(log, "  status %d, expected %d\n", r->status, want_status);
+        good = false;
+    }
+    if (want && strcmp(want, r->out)) {
+        show_difference(log, want, r->out);
+        good = false;
+    }
+    good &= matches(c, r->out, log);
+    if (!good)
+        show_result(log, r);
+    return good ? TEST_PASSED : TEST_FAILED;
+}
+
+static int test_run(const struct guest_case *c, const char *kernel, int log)
+{
+    struct result guest = run_guest(c, kernel);
+    char *const host_argv[] = {"sh", "-c", c->script, NULL};
+
+    if (!c->as_host)
+        return judge(c, &guest, c->expect, c->status, log);
+    struct result host = run_apart(host_argv, c->input);
+    return judge(c, &guest, host.out, host.status, log);
+}
+
+static int test_same(const struct guest_case *c, const char *kernel, int log)
+{
+    struct result linux_says = run_guest(c, "linux"), says = run_guest(c, kernel);
+
+    if (linux_says.status >= EXIT_TIMEOUT) {
+        dprintf(log, "  Linux itself did not run it: status %d\n", linux_says.status);
+        show_result(log, &linux_says);
+        return TEST_FAILED;
+    }
+    return judge(c, &says, linux_says.out, linux_says.status, log);
+}
+
+/* The guest powers off by itself, QEMU ends with 0, and the console holds what is wanted. */
+static int test_boot(const struct guest_case *c, const char *kernel, int log)
+{
+    struct kernel_image image;
+    struct words w = {0};
+    struct result r = {.err = xstrdup("")};
+    char *initrd = xasprintf("/tmp/pagoda.boot.%d.cpio", (int)getpid());
+    char *append = xasprintf("console=ttyS0 quiet panic=-1%s%s", c->append ? " " : "", c->append ? c->append : "");
+    int err = busybox_initramfs(initrd, c->script);
+
+    if (err) {
+        dprintf(log, "  busybox-static is not installed\n");
+        return TEST_SKIPPED;
+    }
+    kernel_find(kernel, USE_BENCH, &image);
+    words_add(&w, vm_qemu());
+    static const char *const fixed[] = {"-accel", "tcg", "-nographic", "-no-reboot"};
+    for (size_t i = 0; i < sizeof(fixed) / sizeof(fixed[0]); i++)
+        words_add(&w, fixed[i]);
+    for (size_t i = 0; i < c->opts.n; i++)
+        words_add(&w, c->opts.v[i]);
+    words_add(&w, "-kernel");
+    words_add(&w, image.path);
+    words_add(&w, "-initrd");
+    words_add(&w, initrd);
+    words_add(&w, "-append");
+    words_add(&w, append);
+    struct console_run run = {.command = &w, .timeout_ms = c->timeout * 1000};
+    r.status = console_run(&run, &r.out);
+    unlink(initrd);
+    return judge(c, &r, NULL, c->status, log);
+}
+
+int guest_test(const struct guest_case *c, const char *kernel, int log)
+{
+    for (size_t i = 0; i < c->needs.n; i++) {
+        char *path = find_program(c->needs.v[i]);
+        if (!path) {
+            dprintf(log, "  %s is not installed\n", c->needs.v[i]);
+            return TEST_SKIPPED;
+        }
+        free(path);
+    }
+    switch (c->kind) {
+    case CASE_BOOT:
+        return test_boot(c, kernel, log);
+    case CASE_SAME:
+        return test_same(c, kernel, log);
+    default:
+        return test_run(c, kernel, log);
+    }
+}
