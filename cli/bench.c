@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * `pagoda bench`: boots build/user/bench as /init under each kernel, one after the other, from the same initramfs with
- * the same QEMU command and kernel command line, and lays the rows of both consoles side by side.
+ * `pagoda bench`: boots build/user/bench as /init under each kernel, one after the other, from the
+ * same initramfs with the same QEMU command and kernel command line, and lays the rows of both
+ * consoles side by side.
  *
- * With -icount shift=0,sleep=off one instruction is one nanosecond of guest time, so a value does not depend on the machine.
- * transparent_hugepage=never: a row of faults is about pages of 4 KiB on either side.
+ * With -icount shift=0,sleep=off one instruction is one nanosecond of guest time, so a value does
+ * not depend on the machine. transparent_hugepage=never: a row of faults is about pages of 4 KiB on
+ * either side.
  */
 #include "bench.h"
 
@@ -36,11 +38,16 @@ static void parse(int argc, char **argv, struct bench_opts *o)
 {
     enum { OPT_KERNEL = 256, OPT_ROWS, OPT_JSON, OPT_MARKDOWN, OPT_WALL, OPT_TIMEOUT, OPT_ACCEL };
     static const struct option options[] = {
-        {"kernel", required_argument, NULL, OPT_KERNEL}, {"rows", required_argument, NULL, OPT_ROWS},
-        {"json", no_argument, NULL, OPT_JSON},           {"markdown", no_argument, NULL, OPT_MARKDOWN},
-        {"wall", no_argument, NULL, OPT_WALL},           {"timeout", required_argument, NULL, OPT_TIMEOUT},
-        {"accel", required_argument, NULL, OPT_ACCEL},   {"verbose", no_argument, NULL, 'v'},
-        {"help", no_argument, NULL, 'h'},                {NULL, 0, NULL, 0},
+        {"kernel", required_argument, NULL, OPT_KERNEL},
+        {"rows", required_argument, NULL, OPT_ROWS},
+        {"json", no_argument, NULL, OPT_JSON},
+        {"markdown", no_argument, NULL, OPT_MARKDOWN},
+        {"wall", no_argument, NULL, OPT_WALL},
+        {"timeout", required_argument, NULL, OPT_TIMEOUT},
+        {"accel", required_argument, NULL, OPT_ACCEL},
+        {"verbose", no_argument, NULL, 'v'},
+        {"help", no_argument, NULL, 'h'},
+        {NULL, 0, NULL, 0},
     };
     int c;
 
@@ -121,7 +128,8 @@ static struct bench_row *find_row(struct bench_table *t, const char *name)
     return r;
 }
 
-/* One line of the console; anything that is not exactly of the benchmark's form is the kernel's own talk. */
+/* One line of the console; anything that is not exactly of the benchmark's form is the kernel's own
+ * talk. */
 static void take_line(struct bench_table *t, int kernel, const char *line, bool icount)
 {
     char name[64], reason[64];
@@ -140,15 +148,16 @@ static void take_line(struct bench_table *t, int kernel, const char *line, bool 
         snprintf(r->reason[kernel], sizeof(r->reason[kernel]), "%s", reason);
     } else if (sscanf(line, "@clock %llu %llu", &tsc, &ns) == 2) {
         if (icount && (ns < tsc / 100 * 98 || ns > tsc / 100 * 102))
-            warn("%s: the clock disagrees with the instruction counter: %llu ns, %llu instructions", t->kernels[kernel],
-                 ns, tsc);
+            warn("%s: the clock disagrees with the instruction counter: %llu ns, %llu instructions",
+                 t->kernels[kernel], ns, tsc);
     } else if (!strncmp(line, "@note ", 6)) {
         warn("%s: %s", t->kernels[kernel], line + 6);
     }
 }
 
 /* 0, or EXIT_FAILED after a message. */
-static int bench_kernel(const struct bench_opts *o, struct bench_table *t, const char *spec, const char *initrd)
+static int bench_kernel(const struct bench_opts *o, struct bench_table *t, const char *spec,
+                        const char *initrd)
 {
     struct kernel_image image;
     struct words command = {0};

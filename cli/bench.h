@@ -25,7 +25,8 @@ struct bench_table {
 
 int cmd_bench(int argc, char **argv);
 
-/* cli/benchtab.c: the forms of the table, on standard output. The ratio is the first kernel's value over the last's. */
+/* cli/benchtab.c: the forms of the table, on standard output. The ratio is the first kernel's value
+ * over the last's. */
 void bench_print_text(const struct bench_table *t);
 void bench_print_markdown(const struct bench_table *t);
 void bench_print_json(const struct bench_table *t);

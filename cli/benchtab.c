@@ -7,7 +7,8 @@
 
 #include "util.h"
 
-/* Values are thousandths: below a hundred one digit after the point says something, above it does not. */
+/* Values are thousandths: below a hundred one digit after the point says something, above it does
+ * not. */
 static const char *value_text(const struct bench_row *r, int kernel, char *buf, size_t room)
 {
     int64_t v = r->value[kernel];

@@ -96,7 +96,8 @@ void cases_read(struct case_list *list, const char *path)
     free(text);
 }
 
-void cases_add_programs(struct case_list *list, enum case_kind kind, const char *dir, const char *prefix)
+void cases_add_programs(struct case_list *list, enum case_kind kind, const char *dir,
+                        const char *prefix)
 {
     struct dirent **entries = NULL;
     int n = scandir(dir, &entries, NULL, alphasort);

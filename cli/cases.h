@@ -35,6 +35,7 @@ struct case_list {
 /* Appends the cases of a file; exits with file and line after an error of form. */
 void cases_read(struct case_list *list, const char *path);
 /* Appends a case for each program in a folder, in order of name; an absent folder is empty. */
-void cases_add_programs(struct case_list *list, enum case_kind kind, const char *dir, const char *prefix);
+void cases_add_programs(struct case_list *list, enum case_kind kind, const char *dir,
+                        const char *prefix);
 
 #endif

@@ -46,7 +46,8 @@ static bool has_line(const char *text, const char *word)
     return false;
 }
 
-/* Firmware clears the screen before it hands over: take out terminal sequences, and end the line where the screen was cleared. */
+/* Firmware clears the screen before it hands over: take out terminal sequences, and end the line
+ * where the screen was cleared. */
 static void strip_sequences(char *text)
 {
     char *to = text;

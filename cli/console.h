@@ -14,8 +14,9 @@ struct console_run {
     bool echo;         /* to standard error as it comes */
 };
 
-/* Collects the console, carriage returns removed, and QEMU's own messages in *out, which the caller frees. Returns QEMU's
- * exit status, 0 when `until` was seen, or EXIT_TIMEOUT; QEMU is gone on return. */
+/* Collects the console, carriage returns removed, and QEMU's own messages in *out, which the caller
+ * frees. Returns QEMU's exit status, 0 when `until` was seen, or EXIT_TIMEOUT; QEMU is gone on
+ * return. */
 int console_run(const struct console_run *c, char **out);
 
 #endif

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What is needed and what is there: one line per finding, worst first in colour, or all of it as JSON. */
+/* What is needed and what is there: one line per finding, worst first in colour, or all of it as
+ * JSON. */
 #include "doctor.h"
 
 #include <getopt.h>
@@ -72,7 +73,8 @@ static void check_tools(void)
     if (file_exists("/usr/include/cmocka.h"))
         add("cmocka", GOOD, xstrdup("/usr/include/cmocka.h"));
     else
-        add("cmocka", OPTIONAL_MISSING, xstrdup("missing, for hosted tests: Debian package libcmocka-dev"));
+        add("cmocka", OPTIONAL_MISSING,
+            xstrdup("missing, for hosted tests: Debian package libcmocka-dev"));
 }
 
 static void check_kvm(bool probe)
@@ -85,7 +87,9 @@ static void check_kvm(bool probe)
         why = "no QEMU to try it with";
     add("kvm", state == KVM_WORKS ? GOOD : OPTIONAL_MISSING,
         xasprintf("%s; --accel auto uses %s", why,
-                  state == KVM_WORKS ? "it" : state == KVM_UNTRIED ? "it if a probe guest runs" : "tcg"));
+                  state == KVM_WORKS     ? "it"
+                  : state == KVM_UNTRIED ? "it if a probe guest runs"
+                                         : "tcg"));
     free(qemu);
 }
 
@@ -120,7 +124,8 @@ static void check_cache(void)
     }
     if (statvfs(dir, &fs) == 0)
         add("cache", GOOD,
-            xasprintf("%s (%llu MiB free)", dir, (unsigned long long)fs.f_bavail * fs.f_frsize >> 20));
+            xasprintf("%s (%llu MiB free)", dir,
+                      (unsigned long long)fs.f_bavail * fs.f_frsize >> 20));
     free(dir);
 }
 
@@ -130,8 +135,8 @@ static void print_json(bool ok)
 
     printf("{\"ok\": %s, \"findings\": [", ok ? "true" : "false");
     for (size_t i = 0; i < finding_count; i++) {
-        printf("%s\n  {\"name\": \"%s\", \"state\": \"%s\", \"text\": \"", i ? "," : "", findings[i].name,
-               words[findings[i].verdict]);
+        printf("%s\n  {\"name\": \"%s\", \"state\": \"%s\", \"text\": \"", i ? "," : "",
+               findings[i].name, words[findings[i].verdict]);
         for (const char *s = findings[i].text; *s; s++)
             printf(*s == '"' || *s == '\\' ? "\\%c" : "%c", *s);
         printf("\"}");
@@ -145,8 +150,8 @@ static void print_text(bool ok)
     static const char *const colours[] = {C_GREEN, C_DIM, C_RED};
 
     for (size_t i = 0; i < finding_count; i++)
-        printf("%s%s%s  %-20s %s\n", colour(1, colours[findings[i].verdict]), marks[findings[i].verdict],
-               colour(1, C_OFF), findings[i].name, findings[i].text);
+        printf("%s%s%s  %-20s %s\n", colour(1, colours[findings[i].verdict]),
+               marks[findings[i].verdict], colour(1, C_OFF), findings[i].name, findings[i].text);
     puts(ok ? "Everything needed is here." : "Something needed is missing (!!).");
 }
 

@@ -34,7 +34,8 @@ static char *slurp_fd(int fd)
 /* Runs argv with `input` (NULL: empty) and keeps both outputs apart. */
 static struct result run_apart(char *const argv[], const char *input)
 {
-    int in = memfd_create("in", 0), out = memfd_create("out", 0), err = memfd_create("err", 0), status;
+    int in = memfd_create("in", 0), out = memfd_create("out", 0), err = memfd_create("err", 0),
+        status;
     struct result r;
 
     if (in < 0 || out < 0 || err < 0 || (input && write(in, input, strlen(input)) < 0))
@@ -96,8 +97,9 @@ static void show_difference(int log, const char *want, const char *got)
             number++;
         }
     }
-    dprintf(log, "  the output differs from line %d on\n    expected: %.400s\n    was:      %.400s\n", number,
-            want_line, got_line);
+    dprintf(log,
+            "  the output differs from line %d on\n    expected: %.400s\n    was:      %.400s\n",
+            number, want_line, got_line);
 }
 
 static void show_result(int log, const struct result *r)
@@ -130,7 +132,8 @@ static bool matches(const struct guest_case *c, const char *text, int log)
     return all;
 }
 
-static int judge(const struct guest_case *c, const struct result *r, const char *want, int want_status, int log)
+static int judge(const struct guest_case *c, const struct result *r, const char *want,
+                 int want_status, int log)
 {
     bool good = true;
 
@@ -178,7 +181,8 @@ static int test_boot(const struct guest_case *c, const char *kernel, int log)
     struct words w = {0};
     struct result r = {.err = xstrdup("")};
     char *initrd = xasprintf("/tmp/pagoda.boot.%d.cpio", (int)getpid());
-    char *append = xasprintf("console=ttyS0 quiet panic=-1%s%s", c->append ? " " : "", c->append ? c->append : "");
+    char *append = xasprintf("console=ttyS0 quiet panic=-1%s%s", c->append ? " " : "",
+                             c->append ? c->append : "");
     int err = busybox_initramfs(initrd, c->script);
 
     if (err) {

@@ -27,7 +27,8 @@ const char help_run[] =
     "Usage: pagoda run [OPTIONS] [--] [CMD [ARG]...]\n"
     "\n"
     "Boots the Pagoda kernel in QEMU and runs CMD there, an unmodified program of this machine.\n"
-    "The guest sees this machine's root; what it writes is kept in its memory and gone afterwards.\n"
+    "The guest sees this machine's root; what it writes is kept in its memory and gone "
+    "afterwards.\n"
     "Without CMD: a tour of at most two minutes.\n"
     "\n"
     "  -m, --memory SIZE      memory of the guest (1G)\n"
@@ -54,22 +55,25 @@ const char help_run[] =
     "  tar c src | pagoda run -p 2 -- sh -c 'tar t | wc -l'\n"
     "  pagoda run -m 256M --append 'init_on_alloc=1' -- ./my-program\n";
 
-const char help_shell[] = "Usage: pagoda shell [OPTIONS]\n"
-                          "\n"
-                          "$SHELL (or /bin/sh) on Pagoda, on this terminal. Options as for `pagoda run`.\n"
-                          "Everything written there is gone when the shell ends, unless --rw.\n";
+const char help_shell[] =
+    "Usage: pagoda shell [OPTIONS]\n"
+    "\n"
+    "$SHELL (or /bin/sh) on Pagoda, on this terminal. Options as for `pagoda run`.\n"
+    "Everything written there is gone when the shell ends, unless --rw.\n";
 
-const char help_build[] = "Usage: pagoda build [MAKE-WORD...]\n"
-                          "\n"
-                          "Runs make in the source tree: kernel image, guest programs, this command. Words are\n"
-                          "passed on: `pagoda build clean`, `pagoda build CC=clang B=build-clang`.\n";
+const char help_build[] =
+    "Usage: pagoda build [MAKE-WORD...]\n"
+    "\n"
+    "Runs make in the source tree: kernel image, guest programs, this command. Words are\n"
+    "passed on: `pagoda build clean`, `pagoda build CC=clang B=build-clang`.\n";
 
 const char help_test[] =
     "Usage: pagoda test [--list] [--hosted | --guest] [--kernel WHICH] [PATTERN]\n"
     "\n"
     "First the hosted tests (`make check`: the core on its software MMU, under ASan and UBSan),\n"
     "then the guest tests of tests/guest/cases, each in a guest of its own. PATTERN keeps the\n"
-    "tests whose name contains it. The last line counts passed and failed; status 1 if any failed.\n";
+    "tests whose name contains it. The last line counts passed and failed; status 1 if any "
+    "failed.\n";
 
 const char help_bench[] =
     "Usage: pagoda bench [OPTIONS]\n"
@@ -86,11 +90,12 @@ const char help_bench[] =
     "      --timeout SECONDS  per kernel (900)\n"
     "  -v, --verbose          QEMU commands and consoles on standard error\n";
 
-const char help_doctor[] = "Usage: pagoda doctor [--json] [--probe]\n"
-                           "\n"
-                           "Says which tools are there, which are missing and which Debian package has them; the\n"
-                           "state of KVM (--probe tries an untried one), the build, and the cache. Status 1 when\n"
-                           "something needed is missing.\n";
+const char help_doctor[] =
+    "Usage: pagoda doctor [--json] [--probe]\n"
+    "\n"
+    "Says which tools are there, which are missing and which Debian package has them; the\n"
+    "state of KVM (--probe tries an untried one), the build, and the cache. Status 1 when\n"
+    "something needed is missing.\n";
 
 const char help_mkinitramfs[] =
     "Usage: pagoda mkinitramfs [-o FILE] [--script FILE] [--add HOST-FILE:PATH] [--init FILE]\n"
@@ -98,7 +103,8 @@ const char help_mkinitramfs[] =
     "Writes an initramfs (newc cpio; gzip if FILE ends in .gz) with busybox and an /init script\n"
     "that mounts /proc, /sys and /dev, runs the script (or a shell) and powers off. Boot it:\n"
     "\n"
-    "  qemu-system-x86_64 -M q35 -cpu max -m 512 -nographic -no-reboot -kernel build/pagoda.elf \\\n"
+    "  qemu-system-x86_64 -M q35 -cpu max -m 512 -nographic -no-reboot -kernel build/pagoda.elf "
+    "\\\n"
     "      -initrd FILE -append 'console=ttyS0 quiet panic=-1'\n"
     "\n"
     "      --script FILE      shell script to run instead of an interactive shell\n"

@@ -16,12 +16,8 @@ static const struct {
     const char *name;
     int (*run)(int argc, char **argv);
 } commands[] = {
-    {"run", cmd_run},
-    {"shell", cmd_shell},
-    {"bench", cmd_bench},
-    {"build", cmd_build},
-    {"doctor", cmd_doctor},
-    {"mkinitramfs", cmd_mkinitramfs},
+    {"run", cmd_run},     {"shell", cmd_shell},   {"bench", cmd_bench},
+    {"build", cmd_build}, {"doctor", cmd_doctor}, {"mkinitramfs", cmd_mkinitramfs},
     {"test", cmd_test},
 };
 

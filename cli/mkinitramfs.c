@@ -15,16 +15,17 @@
 
 #define BUSYBOX "/bin/busybox"
 
-static const char init_script[] = "#!/bin/sh\n"
-                                  "export PATH=/bin HOME=/ TERM=linux\n"
-                                  "mount -t proc proc /proc\n"
-                                  "mount -t sysfs sysfs /sys\n"
-                                  "mount -t devtmpfs devtmpfs /dev\n"
-                                  "mkdir -p /dev/pts /dev/shm\n"
-                                  "mount -t devpts devpts /dev/pts\n"
-                                  "mount -t tmpfs tmpfs /tmp\n"
-                                  "if [ -f /script ]; then sh /script; else setsid cttyhack sh; fi\n"
-                                  "poweroff -f\n";
+static const char init_script[] =
+    "#!/bin/sh\n"
+    "export PATH=/bin HOME=/ TERM=linux\n"
+    "mount -t proc proc /proc\n"
+    "mount -t sysfs sysfs /sys\n"
+    "mount -t devtmpfs devtmpfs /dev\n"
+    "mkdir -p /dev/pts /dev/shm\n"
+    "mount -t devpts devpts /dev/pts\n"
+    "mount -t tmpfs tmpfs /tmp\n"
+    "if [ -f /script ]; then sh /script; else setsid cttyhack sh; fi\n"
+    "poweroff -f\n";
 
 /* A busybox that needs no library is the only one of use. */
 static int add_busybox(struct initramfs *a)
@@ -116,9 +117,12 @@ int cmd_mkinitramfs(int argc, char **argv)
 {
     enum { OPT_SCRIPT = 256, OPT_ADD, OPT_INIT, OPT_BUSYBOX };
     static const struct option options[] = {
-        {"output", required_argument, NULL, 'o'},      {"script", required_argument, NULL, OPT_SCRIPT},
-        {"add", required_argument, NULL, OPT_ADD},     {"init", required_argument, NULL, OPT_INIT},
-        {"busybox", no_argument, NULL, OPT_BUSYBOX},   {"help", no_argument, NULL, 'h'},
+        {"output", required_argument, NULL, 'o'},
+        {"script", required_argument, NULL, OPT_SCRIPT},
+        {"add", required_argument, NULL, OPT_ADD},
+        {"init", required_argument, NULL, OPT_INIT},
+        {"busybox", no_argument, NULL, OPT_BUSYBOX},
+        {"help", no_argument, NULL, 'h'},
         {NULL, 0, NULL, 0},
     };
     const char *output = "initramfs.cpio", *script_path = NULL, *init = NULL;
@@ -157,7 +161,8 @@ int cmd_mkinitramfs(int argc, char **argv)
     add_skeleton(&a);
     err = init ? initramfs_file(&a, "init", 0755, init) : add_script(&a, script);
     if (err)
-        die(EXIT_FAILED, "%s: %s", init ? init : BUSYBOX " (Debian package busybox-static)", strerror(-err));
+        die(EXIT_FAILED, "%s: %s", init ? init : BUSYBOX " (Debian package busybox-static)",
+            strerror(-err));
     for (size_t i = 0; i < add.n; i++)
         add_file(&a, add.v[i]);
     size_t n = strlen(output);

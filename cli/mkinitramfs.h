@@ -5,8 +5,9 @@
 
 int cmd_mkinitramfs(int argc, char **argv);
 
-/* Writes busybox, its applets, and an /init that runs the shell script `script` (NULL: an interactive shell) and powers off.
- * 0/-errno; -ENOENT also when busybox-static is not installed. */
+/* Writes busybox, its applets, and an /init that runs the shell script `script` (NULL: an
+ * interactive shell) and powers off. 0/-errno; -ENOENT also when busybox-static is not installed.
+ */
 int busybox_initramfs(const char *path, const char *script);
 
 #endif

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The cache holds, per series and flavour:  linux-6.12-generic/{vmlinuz,release,*.ko}  linux-6.12-cloud/{vmlinuz,release}
+ * The cache holds, per series and flavour:  linux-6.12-generic/{vmlinuz,release,*.ko}
+ * linux-6.12-cloud/{vmlinuz,release}
  *
- * Fetching uses apt with a source list, lists and cache of its own inside the cache directory, so that neither the
- * system's package lists nor its installed packages change, and no privilege is needed. Signatures are checked with
- * Debian's archive key ring.
+ * Fetching uses apt with a source list, lists and cache of its own inside the cache directory, so
+ * that neither the system's package lists nor its installed packages change, and no privilege is
+ * needed. Signatures are checked with Debian's archive key ring.
  */
 #include "refkernel.h"
 
@@ -24,8 +25,8 @@
 #define MIRROR   "http://deb.debian.org/debian-security bookworm-security main"
 
 /* In the order they must be loaded; a series that lacks one, or has it built in, skips it. */
-static const char *const modules[] = {"virtio_mmio", "netfs", "fscache", "9pnet", "9pnet_virtio",
-                                      "9p", "overlay", "virtio-rng"};
+static const char *const modules[] = {"virtio_mmio",  "netfs", "fscache", "9pnet",
+                                      "9pnet_virtio", "9p",    "overlay", "virtio-rng"};
 
 static char *cache_dir(const char *series, enum kernel_use use)
 {
@@ -51,7 +52,9 @@ bool refkernel_cached(const char *series, enum kernel_use use)
     return there;
 }
 
-/* ---- fetching ---------------------------------------------------------------------------------------------------- */
+/* ---- fetching
+ * ----------------------------------------------------------------------------------------------------
+ */
 
 static void apt_words(struct words *w, const char *program, const char *apt_dir)
 {
@@ -116,7 +119,8 @@ static char *newest_package(const char *apt_dir, const char *series, enum kernel
     char *out = must_run(&w, "apt-cache");
     for (char *line = strtok(out, "\n"); line; line = strtok(NULL, "\n")) {
         size_t len = strlen(line), tail = strlen(suffix);
-        if (strncmp(line, prefix, strlen(prefix)) || len < tail || strcmp(line + len - tail, suffix))
+        if (strncmp(line, prefix, strlen(prefix)) || len < tail ||
+            strcmp(line + len - tail, suffix))
             continue;
         if (use == USE_RUN && (strstr(line, "-cloud-") || strstr(line, "-rt-")))
             continue;
@@ -137,15 +141,17 @@ static void unpack(const char *deb, const char *into)
     words_add(&w, "sh");
     words_add(&w, "-ec");
     /* 100 MB of drivers stay in the archive: only the image and a handful of modules come out. */
-    words_add(&w, "dpkg-deb --fsys-tarfile \"$1\" | tar -x -C \"$2\" --wildcards --no-anchored 'vmlinuz-*' "
-                  "'virtio_mmio.ko*' 'netfs.ko*' 'fscache.ko*' '9pnet.ko*' '9pnet_virtio.ko*' '9p.ko*' "
-                  "'overlay.ko*' 'virtio-rng.ko*' || [ -n \"$(ls \"$2\"/boot/vmlinuz-*)\" ]\n"
-                  "mv \"$2\"/boot/vmlinuz-* \"$2\"/vmlinuz\n"
-                  "if [ -d \"$2\"/lib ]; then\n"
-                  "  find \"$2\"/lib -name '*.ko.xz' -exec xz -d {} +\n"
-                  "  find \"$2\"/lib -name '*.ko' -exec mv {} \"$2\" \\;\n"
-                  "fi\n"
-                  "rm -rf \"$2\"/boot \"$2\"/lib\n");
+    words_add(
+        &w,
+        "dpkg-deb --fsys-tarfile \"$1\" | tar -x -C \"$2\" --wildcards --no-anchored 'vmlinuz-*' "
+        "'virtio_mmio.ko*' 'netfs.ko*' 'fscache.ko*' '9pnet.ko*' '9pnet_virtio.ko*' '9p.ko*' "
+        "'overlay.ko*' 'virtio-rng.ko*' || [ -n \"$(ls \"$2\"/boot/vmlinuz-*)\" ]\n"
+        "mv \"$2\"/boot/vmlinuz-* \"$2\"/vmlinuz\n"
+        "if [ -d \"$2\"/lib ]; then\n"
+        "  find \"$2\"/lib -name '*.ko.xz' -exec xz -d {} +\n"
+        "  find \"$2\"/lib -name '*.ko' -exec mv {} \"$2\" \\;\n"
+        "fi\n"
+        "rm -rf \"$2\"/boot \"$2\"/lib\n");
     words_add(&w, "unpack");
     words_add(&w, deb);
     words_add(&w, into);
@@ -170,7 +176,8 @@ static char *find_deb(const char *dir)
     return path;
 }
 
-/* "linux-image-6.12.117+deb12-amd64" -> "6.12.117", "linux-image-6.1.0-56-cloud-amd64" -> "6.1.0-56" */
+/* "linux-image-6.12.117+deb12-amd64" -> "6.12.117", "linux-image-6.1.0-56-cloud-amd64" ->
+ * "6.1.0-56" */
 static char *release_of(const char *package)
 {
     const char *from = package + strlen("linux-image-");
@@ -180,7 +187,8 @@ static char *release_of(const char *package)
 
 static void fetch(const char *series, enum kernel_use use, const char *dir)
 {
-    char *apt_dir = path_cache("apt"), *work = xasprintf("%s.new", dir), *package, *deb, *path, *release;
+    char *apt_dir = path_cache("apt"), *work = xasprintf("%s.new", dir), *package, *deb, *path,
+         *release;
     char *here = getcwd(NULL, 0);
     struct words w = {0}, rm = {0};
 
@@ -224,7 +232,9 @@ static void fetch(const char *series, enum kernel_use use, const char *dir)
     free(here);
 }
 
-/* ---- look-up ----------------------------------------------------------------------------------------------------- */
+/* ---- look-up
+ * -----------------------------------------------------------------------------------------------------
+ */
 
 static void refkernel_find(const char *series, enum kernel_use use, struct kernel_image *out)
 {

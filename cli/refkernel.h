@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Debian's Linux kernels, the reference: fetched as packages into the cache on first use; the system is not touched. */
+/* Debian's Linux kernels, the reference: fetched as packages into the cache on first use; the
+ * system is not touched. */
 #ifndef CLI_REFKERNEL_H
 #define CLI_REFKERNEL_H
 
@@ -20,7 +21,8 @@ enum kernel_use {
     USE_RUN,   /* Debian's generic flavour with its 9p and overlay modules */
 };
 
-/* Resolves "pagoda", "linux", "linux-6.12", "linux-6.1" or a path; exits with a message when there is none. */
+/* Resolves "pagoda", "linux", "linux-6.12", "linux-6.1" or a path; exits with a message when there
+ * is none. */
 void kernel_find(const char *spec, enum kernel_use use, struct kernel_image *out);
 /* Whether kernel_find() would have to fetch something. */
 bool refkernel_cached(const char *series, enum kernel_use use);

@@ -2,8 +2,8 @@
 /*
  * `pagoda run`: options, the orders for run-init, the initramfs that carries them, and the session.
  *
- * The initramfs is run-init as /init, ORDERS_PATH, /dev/console and, for a reference kernel, its modules. Everything else
- * the guest sees is the host's own root.
+ * The initramfs is run-init as /init, ORDERS_PATH, /dev/console and, for a reference kernel, its
+ * modules. Everything else the guest sees is the host's own root.
  */
 #include "run.h"
 
@@ -35,8 +35,22 @@ struct run_opts {
     char **cmd; /* NULL-terminated */
 };
 
-enum { OPT_RW = 256, OPT_NO_ROOT, OPT_APPEND, OPT_ACCEL, OPT_KERNEL, OPT_DRY_RUN, OPT_TIMEOUT, OPT_BOOT_TIMEOUT,
-       OPT_CONSOLE, OPT_MACHINE, OPT_CPU, OPT_ENV, OPT_CWD, OPT_QEMU };
+enum {
+    OPT_RW = 256,
+    OPT_NO_ROOT,
+    OPT_APPEND,
+    OPT_ACCEL,
+    OPT_KERNEL,
+    OPT_DRY_RUN,
+    OPT_TIMEOUT,
+    OPT_BOOT_TIMEOUT,
+    OPT_CONSOLE,
+    OPT_MACHINE,
+    OPT_CPU,
+    OPT_ENV,
+    OPT_CWD,
+    OPT_QEMU
+};
 
 static const struct option long_options[] = {
     {"memory", required_argument, NULL, 'm'},
@@ -95,7 +109,8 @@ static void parse(int argc, char **argv, const char *help, struct run_opts *o)
 {
     int c;
 
-    *o = (struct run_opts){.memory = "1G", .cpus = 1, .kernel = "pagoda", .machine = "q35", .boot_timeout = 120};
+    *o = (struct run_opts){
+        .memory = "1G", .cpus = 1, .kernel = "pagoda", .machine = "q35", .boot_timeout = 120};
     optind = 1;
     while ((c = getopt_long(argc, argv, "+m:p:vh", long_options, NULL)) != -1) {
         switch (c) {
@@ -160,14 +175,16 @@ static void parse(int argc, char **argv, const char *help, struct run_opts *o)
     o->cmd = argv + optind;
 }
 
-/* ---- orders and initramfs ---------------------------------------------------------------------------------------- */
+/* ---- orders and initramfs
+ * ---------------------------------------------------------------------------------------- */
 
-static const char *const passed_env[] = {"PATH",     "HOME",   "TERM",     "LANG",   "LANGUAGE", "USER", "LOGNAME",
-                                         "SHELL",    "TZ",     "COLORTERM", "EDITOR", "VISUAL",   "PAGER", "NO_COLOR",
-                                         "LESS",     "PYTHONPATH", "LD_LIBRARY_PATH"};
+static const char *const passed_env[] = {
+    "PATH",    "HOME",     "TERM", "LANG",       "LANGUAGE",       "USER",
+    "LOGNAME", "SHELL",    "TZ",   "COLORTERM",  "EDITOR",         "VISUAL",
+    "PAGER",   "NO_COLOR", "LESS", "PYTHONPATH", "LD_LIBRARY_PATH"};
 
-static void add_orders(struct initramfs *a, const struct run_opts *o, const struct kernel_image *kernel,
-                       unsigned tty)
+static void add_orders(struct initramfs *a, const struct run_opts *o,
+                       const struct kernel_image *kernel, unsigned tty)
 {
     extern char **environ;
     unsigned short rows = 0, cols = 0;
@@ -212,8 +229,8 @@ static void add_orders(struct initramfs *a, const struct run_opts *o, const stru
     free(text);
 }
 
-static void write_initramfs(const char *path, const struct run_opts *o, const struct kernel_image *kernel,
-                            unsigned tty)
+static void write_initramfs(const char *path, const struct run_opts *o,
+                            const struct kernel_image *kernel, unsigned tty)
 {
     struct initramfs a;
     char *init = path_build("user/init");
@@ -240,7 +257,9 @@ static void write_initramfs(const char *path, const struct run_opts *o, const st
     free(init);
 }
 
-/* ---- running ----------------------------------------------------------------------------------------------------- */
+/* ---- running
+ * -----------------------------------------------------------------------------------------------------
+ */
 
 static int run_session(const struct run_opts *o, struct vm *vm, unsigned tty)
 {
@@ -274,8 +293,9 @@ static int run(struct run_opts *o)
     kernel_find(o->kernel, USE_RUN, &kernel);
     for (int fd = 0; fd < STREAM_COUNT; fd++)
         tty |= isatty(fd) && !o->console ? 1u << fd : 0;
-    append = xasprintf("console=ttyS0 quiet panic=-1%s%s%s", kernel.is_pagoda ? "" : " mitigations=off",
-                       o->append ? " " : "", o->append ? o->append : "");
+    append =
+        xasprintf("console=ttyS0 quiet panic=-1%s%s%s", kernel.is_pagoda ? "" : " mitigations=off",
+                  o->append ? " " : "", o->append ? o->append : "");
     if (o->dry_run) {
         initrd = path_cache("dry-run.cpio");
     } else {

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- *      stdin ──► DATA 0 ─────────────┐            ┌───────────── console (QEMU's stdout), QEMU's stderr
- *      stdout ◄── ring ◄── DATA 1 ◄── port socket │ last lines kept for a failure
- *      stderr ◄── ring ◄── DATA 2 ◄──┘            ▼
+ *      stdin ──► DATA 0 ─────────────┐            ┌───────────── console (QEMU's stdout), QEMU's
+ * stderr stdout ◄── ring ◄── DATA 1 ◄── port socket │ last lines kept for a failure stderr ◄── ring
+ * ◄── DATA 2 ◄──┘            ▼
  *
  * Invariants
- *  1. Descriptors 0, 1 and 2 are never made non-blocking: their file descriptions belong to others too. A write follows a
- *     poll and is short enough not to wait.
+ *  1. Descriptors 0, 1 and 2 are never made non-blocking: their file descriptions belong to others
+ * too. A write follows a poll and is short enough not to wait.
  *  2. Credit goes back to the guest only for bytes that have left, so a ring never overflows.
  *  3. However the session ends, the terminal is as it was and QEMU is gone.
  */
@@ -54,7 +54,9 @@ static struct {
     size_t queue_head, queue_len, queue_room;
 } g;
 
-/* ---- the terminal ------------------------------------------------------------------------------------------------ */
+/* ---- the terminal
+ * ------------------------------------------------------------------------------------------------
+ */
 
 static struct termios saved;
 static bool raw;
@@ -93,9 +95,12 @@ bool term_size(int fd, unsigned short *rows, unsigned short *cols)
     return true;
 }
 
-/* ---- frames ------------------------------------------------------------------------------------------------------ */
+/* ---- frames
+ * ------------------------------------------------------------------------------------------------------
+ */
 
-/* Hand the queue to QEMU as far as it takes it without waiting: while it does not, the guest may itself be waiting for us. */
+/* Hand the queue to QEMU as far as it takes it without waiting: while it does not, the guest may
+ * itself be waiting for us. */
 static void flush_port(void)
 {
     while (g.queue_head < g.queue_len) {
@@ -144,8 +149,9 @@ static void on_frame(const struct frame *f, const char *data)
     switch (f->type) {
     case FRAME_READY:
         if (word != PROTO_VERSION) {
-            g.failure = xasprintf("the guest's run-init speaks version %u, not %u: run `pagoda build`", word,
-                                  PROTO_VERSION);
+            g.failure =
+                xasprintf("the guest's run-init speaks version %u, not %u: run `pagoda build`",
+                          word, PROTO_VERSION);
             g.done = true;
         }
         g.ready = true;
@@ -202,7 +208,8 @@ static bool read_port(void)
     return true;
 }
 
-/* ---- this side's streams ----------------------------------------------------------------------------------------- */
+/* ---- this side's streams
+ * ----------------------------------------------------------------------------------------- */
 
 /* Three Ctrl-] in a row end a guest that takes no keys any more. */
 static bool escaped(const char *data, ssize_t n)
@@ -277,7 +284,9 @@ static bool read_console(int fd)
     return true;
 }
 
-/* ---- QEMU -------------------------------------------------------------------------------------------------------- */
+/* ---- QEMU
+ * --------------------------------------------------------------------------------------------------------
+ */
 
 static void start_qemu(void)
 {
@@ -376,7 +385,8 @@ static void show_log(void)
     }
     if (g.s->verbose || from == end)
         return;
-    fprintf(stderr, "%s--- the guest's last console lines ---%s\n", colour(2, C_DIM), colour(2, C_OFF));
+    fprintf(stderr, "%s--- the guest's last console lines ---%s\n", colour(2, C_DIM),
+            colour(2, C_OFF));
     for (; from < end; from++) {
         if (*from != '\r')
             putc(*from, stderr);
@@ -452,7 +462,8 @@ int session_run(struct session *s)
             next = until;
         if (next && now >= next) {
             g.failure = g.ready ? xasprintf("time is up (%d s)", s->limit_ms / 1000)
-                                : xasprintf("the guest did not come up within %d s", (int)(now - start) / 1000);
+                                : xasprintf("the guest did not come up within %d s",
+                                            (int)(now - start) / 1000);
             g.status = EXIT_TIMEOUT;
             g.done = true;
             break;
@@ -461,9 +472,11 @@ int session_run(struct session *s)
     }
     flush_streams();
     if (!g.done) { /* QEMU went before CMD's end was told: collect its last words */
-        while ((g.console >= 0 && read_console(g.console)) || (g.errors >= 0 && read_console(g.errors)))
+        while ((g.console >= 0 && read_console(g.console)) ||
+               (g.errors >= 0 && read_console(g.errors)))
             ;
-        g.failure = xstrdup(g.ready ? "the guest ended before the program did" : "the guest ended before it came up");
+        g.failure = xstrdup(g.ready ? "the guest ended before the program did"
+                                    : "the guest ended before it came up");
     }
     stop_qemu();
     term_restore();

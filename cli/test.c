@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * `pagoda test`: the hosted tests through make, then the guest tests, as many at once as there are processors. Each guest
- * test runs in a process of this command's own that writes its log to a memory file; results are printed as they come.
+ * `pagoda test`: the hosted tests through make, then the guest tests, as many at once as there are
+ * processors. Each guest test runs in a process of this command's own that writes its log to a
+ * memory file; results are printed as they come.
  */
 #include "test.h"
 
@@ -51,8 +52,8 @@ static void parse(int argc, char **argv, struct test_opts *o)
                                             {NULL, 0, NULL, 0}};
     int c;
 
-    *o = (struct test_opts){.hosted = true, .guest = true, .kernel = "pagoda",
-                            .jobs = sysconf(_SC_NPROCESSORS_ONLN)};
+    *o = (struct test_opts){
+        .hosted = true, .guest = true, .kernel = "pagoda", .jobs = sysconf(_SC_NPROCESSORS_ONLN)};
     optind = 1;
     while ((c = getopt_long(argc, argv, "j:h", options, NULL)) != -1) {
         switch (c) {
@@ -142,14 +143,16 @@ static void end_job(struct job *j, int status, struct tally *t)
 
     if (code == TEST_PASSED) {
         t->passed++;
-        printf("%sok%s    %-50s %6.1f s\n", colour(1, C_GREEN), colour(1, C_OFF), j->c->name, seconds);
+        printf("%sok%s    %-50s %6.1f s\n", colour(1, C_GREEN), colour(1, C_OFF), j->c->name,
+               seconds);
     } else if (code == TEST_SKIPPED) {
         t->skipped++;
-        printf("%sskip%s  %-50s %s\n", colour(1, C_DIM), colour(1, C_OFF), j->c->name, log ? log + 2 : "");
+        printf("%sskip%s  %-50s %s\n", colour(1, C_DIM), colour(1, C_OFF), j->c->name,
+               log ? log + 2 : "");
     } else {
         t->failed++;
-        printf("%sFAIL%s  %-50s %6.1f s\n%s", colour(1, C_RED), colour(1, C_OFF), j->c->name, seconds,
-               log ? log : "");
+        printf("%sFAIL%s  %-50s %6.1f s\n%s", colour(1, C_RED), colour(1, C_OFF), j->c->name,
+               seconds, log ? log : "");
     }
     fflush(stdout);
     close(j->log);
@@ -187,7 +190,8 @@ static void guest_tests(const struct test_opts *o, const struct case_list *list,
 
 static void collect(struct case_list *list)
 {
-    char *table = path_source("tests/guest/cases"), *own = path_build("tests/guest"), *same = path_build("tests/linux");
+    char *table = path_source("tests/guest/cases"), *own = path_build("tests/guest"),
+         *same = path_build("tests/linux");
 
     cases_read(list, table);
     cases_add_programs(list, CASE_PROGRAM, own, "guest");
@@ -224,7 +228,8 @@ int cmd_test(int argc, char **argv)
     }
     if (t.skipped)
         printf("%d skipped, ", t.skipped);
-    printf("%d passed, %d failed (%.0f s)\n", t.passed, t.failed, (double)(now_ms() - start) / 1000);
+    printf("%d passed, %d failed (%.0f s)\n", t.passed, t.failed,
+           (double)(now_ms() - start) / 1000);
     if (!t.passed && !t.failed)
         warn("no test matches '%s'", o.pattern ? o.pattern : "");
     return t.failed || !t.passed ? EXIT_FAILED : EXIT_OK;

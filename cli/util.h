@@ -8,7 +8,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/* Exit codes of the command itself; `pagoda run` otherwise ends with CMD's. docs/man/pagoda.1 lists them. */
+/* Exit codes of the command itself; `pagoda run` otherwise ends with CMD's. docs/man/pagoda.1 lists
+ * them. */
 enum { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_TIMEOUT = 124, EXIT_PAGODA = 125 };
 
 /* ---- messages, on standard error; coloured only when that is a terminal ---- */
@@ -50,8 +51,8 @@ bool file_exists(const char *path);
 int64_t now_ms(void); /* monotonic */
 /* Path of a program in PATH, or NULL. The caller frees it. */
 char *find_program(const char *name);
-/* Runs argv with standard input from /dev/null; output goes to *out (whole, NUL-terminated) or, with NULL, to our
- * standard error. Returns the exit status, 128+n after a signal, or -errno. */
+/* Runs argv with standard input from /dev/null; output goes to *out (whole, NUL-terminated) or,
+ * with NULL, to our standard error. Returns the exit status, 128+n after a signal, or -errno. */
 int run_command(char *const argv[], char **out);
 
 #endif

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The devices, and why: a serial console for the log; one virtio-serial port for CMD's streams; virtio-9p for the host's
- * files; virtio-rng so that the first getrandom() does not wait. On microvm the same devices sit on virtio-mmio.
+ * The devices, and why: a serial console for the log; one virtio-serial port for CMD's streams;
+ * virtio-9p for the host's files; virtio-rng so that the first getrandom() does not wait. On
+ * microvm the same devices sit on virtio-mmio.
  */
 #include "vm.h"
 
@@ -16,7 +17,8 @@ const char *vm_qemu(void)
     if (!found)
         found = find_program(chosen && *chosen ? chosen : "qemu-system-x86_64");
     if (!found)
-        die(EXIT_PAGODA, "%s is not installed (Debian package qemu-system-x86); see `pagoda doctor`",
+        die(EXIT_PAGODA,
+            "%s is not installed (Debian package qemu-system-x86); see `pagoda doctor`",
             chosen && *chosen ? chosen : "qemu-system-x86_64");
     return found;
 }

@@ -1,19 +1,22 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The benchmark: first program of a guest whose clock counts instructions (`pagoda bench`), or any program anywhere.
+ * The benchmark: first program of a guest whose clock counts instructions (`pagoda bench`), or any
+ * program anywhere.
  *
- * A row is one operation, repeated a fixed number of times between two readings of CLOCK_MONOTONIC; the lowest of
- * PASSES passes counts. What a row needs (memory mapped, pages present, files cached) is made ready outside the readings.
- * Every row runs in a child of its own: one that fails does not take the others along. Nothing is printed while a row runs.
+ * A row is one operation, repeated a fixed number of times between two readings of CLOCK_MONOTONIC;
+ * the lowest of PASSES passes counts. What a row needs (memory mapped, pages present, files cached)
+ * is made ready outside the readings. Every row runs in a child of its own: one that fails does not
+ * take the others along. Nothing is printed while a row runs.
  *
- * The floor of a row is what no kernel can avoid: entering and leaving it, and the words that must be cleared, copied or
- * changed. In instructions:
- *   TRAP  36  the faulting instruction twice, 15 registers saved and restored, swapgs twice, error code dropped, iretq
- *   CALL  20  syscall, swapgs twice, two stack switches, three words saved and restored, table check, call, ret, sysret
- *   PAGE 512  a page cleared or copied by rep stosq / rep movsq: QEMU counts each repetition
- *   ENTRY  1  one page-table entry stored
+ * The floor of a row is what no kernel can avoid: entering and leaving it, and the words that must
+ * be cleared, copied or changed. In instructions: TRAP  36  the faulting instruction twice, 15
+ * registers saved and restored, swapgs twice, error code dropped, iretq CALL  20  syscall, swapgs
+ * twice, two stack switches, three words saved and restored, table check, call, ret, sysret PAGE
+ * 512  a page cleared or copied by rep stosq / rep movsq: QEMU counts each repetition ENTRY  1  one
+ * page-table entry stored
  *
- * Lines: "@row NAME | VALUE | FLOOR | COUNT", "@fail NAME | REASON", and "@end ROWS" last. VALUE is nanoseconds times 1000.
+ * Lines: "@row NAME | VALUE | FLOOR | COUNT", "@fail NAME | REASON", and "@end ROWS" last. VALUE is
+ * nanoseconds times 1000.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -71,10 +74,10 @@ __attribute__((noreturn)) static void fail(const char *what)
     _exit(1);
 }
 
-#define CHECK(call) \
-    do { \
-        if ((long)(call) == -1) \
-            fail(#call); \
+#define CHECK(call)                                                                                \
+    do {                                                                                           \
+        if ((long)(call) == -1)                                                                    \
+            fail(#call);                                                                           \
     } while (0)
 
 static char *map(size_t len, int flags, int fd)
@@ -120,7 +123,8 @@ static void wait_for(pid_t pid)
         fail("child");
 }
 
-/* ---- rows. Each returns how many operations it timed. ------------------------------------------------------------- */
+/* ---- rows. Each returns how many operations it timed.
+ * ------------------------------------------------------------- */
 
 #define BIG (16 * MIB) /* most rows of faults walk this much */
 
@@ -634,7 +638,8 @@ static void report_row(const struct row *r)
         run_row(r);
     }
     close(ends[1]);
-    while (have < sizeof(answer) - 1 && (n = read(ends[0], answer + have, sizeof(answer) - 1 - have)) > 0)
+    while (have < sizeof(answer) - 1 &&
+           (n = read(ends[0], answer + have, sizeof(answer) - 1 - have)) > 0)
         have += (size_t)n;
     answer[have] = '\0';
     close(ends[0]);
@@ -642,7 +647,8 @@ static void report_row(const struct row *r)
     if (WIFSIGNALED(status))
         printf("@fail %s | signal %d\n", r->name, WTERMSIG(status));
     else
-        printf("%s %s | %s\n", WEXITSTATUS(status) ? "@fail" : "@row", r->name, have ? answer : "no answer");
+        printf("%s %s | %s\n", WEXITSTATUS(status) ? "@fail" : "@row", r->name,
+               have ? answer : "no answer");
     fflush(stdout);
 }
 

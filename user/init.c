@@ -2,14 +2,17 @@
 /*
  * run-init: the first program of the guest that `pagoda run -- CMD` boots.
  *
- *      orders ── modules ── mounts ── chroot ── fork CMD ── relay until CMD ends ── FRAME_EXIT ── power off
+ *      orders ── modules ── mounts ── chroot ── fork CMD ── relay until CMD ends ── FRAME_EXIT ──
+ * power off
  *
- * The orders (user/proto.h) come in the initramfs. CMD's streams are pipes, or one pseudo terminal for those that are a
- * terminal on the host; the relay carries them over the virtio-serial port frame by frame.
+ * The orders (user/proto.h) come in the initramfs. CMD's streams are pipes, or one pseudo terminal
+ * for those that are a terminal on the host; the relay carries them over the virtio-serial port
+ * frame by frame.
  *
  * Invariants
  *  1. Nothing is ever written to the console while CMD runs, except by the kernel.
- *  2. FRAME_EXIT or FRAME_FAIL is the last frame; every byte CMD wrote before it ended has been sent by then.
+ *  2. FRAME_EXIT or FRAME_FAIL is the last frame; every byte CMD wrote before it ended has been
+ * sent by then.
  *  3. A stream never has more than FRAME_WINDOW unacknowledged bytes on the wire.
  *
  * docs/RUN.md lists what this program asks of a kernel.
@@ -109,7 +112,9 @@ __attribute__((format(printf, 1, 2), noreturn)) static void fail(const char *fmt
     __builtin_unreachable();
 }
 
-/* ---- orders --------------------------------------------------------------------------------------------------- */
+/* ---- orders
+ * ---------------------------------------------------------------------------------------------------
+ */
 
 static char *read_file(const char *path, size_t *len)
 {
@@ -201,7 +206,9 @@ static void load_modules(void)
     }
 }
 
-/* ---- mounts --------------------------------------------------------------------------------------------------- */
+/* ---- mounts
+ * ---------------------------------------------------------------------------------------------------
+ */
 
 static void must_mount(const char *what, const char *where, const char *type, unsigned long flags,
                        const char *options)
@@ -219,7 +226,8 @@ static void may_mount(const char *what, const char *where, const char *type, uns
         dprintf(2, "run-init: mount %s on %s: %s\n", type, where, strerror(errno));
 }
 
-/* The host's files become /root9p; with root=ro a tmpfs takes the writes. The result is the new root. */
+/* The host's files become /root9p; with root=ro a tmpfs takes the writes. The result is the new
+ * root. */
 static void mount_root(void)
 {
     static const char options[] = "trans=virtio,version=9p2000.L,msize=262144,";
@@ -300,7 +308,9 @@ static int open_port(void)
     return -1;
 }
 
-/* ---- CMD ------------------------------------------------------------------------------------------------------ */
+/* ---- CMD
+ * ------------------------------------------------------------------------------------------------------
+ */
 
 static void set_winsize(uint16_t rows, uint16_t cols)
 {
@@ -394,7 +404,9 @@ static void start_cmd(void)
         close(slave);
 }
 
-/* ---- the relay ------------------------------------------------------------------------------------------------ */
+/* ---- the relay
+ * ------------------------------------------------------------------------------------------------
+ */
 
 static void close_input(void)
 {

@@ -2,24 +2,25 @@
 /*
  * The wire between `pagoda run` on the host and run-init in the guest.
  *
- * One virtio-serial port named "pagoda" carries frames both ways: an 8-byte header, then `len` bytes.
+ * One virtio-serial port named "pagoda" carries frames both ways: an 8-byte header, then `len`
+ * bytes.
  *
  *      0      1        2      4           8
  *      | type | stream | zero | len (LE)  | payload ...
  *
- * Flow control is by credit: each of the three streams starts with FRAME_WINDOW bytes; a sender of FRAME_DATA spends
- * them, the receiver hands them back with FRAME_CREDIT once the bytes have really gone out. A stream whose reader
- * dawdles therefore never blocks the port for the others.
+ * Flow control is by credit: each of the three streams starts with FRAME_WINDOW bytes; a sender of
+ * FRAME_DATA spends them, the receiver hands them back with FRAME_CREDIT once the bytes have really
+ * gone out. A stream whose reader dawdles therefore never blocks the port for the others.
  */
 #ifndef USER_PROTO_H
 #define USER_PROTO_H
 
 #include <stdint.h>
 
-#define FRAME_WINDOW   (256u * 1024)
-#define FRAME_MAX      (32u * 1024) /* longest payload */
-#define PORT_NAME      "pagoda"
-#define PROTO_VERSION  1u
+#define FRAME_WINDOW  (256u * 1024)
+#define FRAME_MAX     (32u * 1024) /* longest payload */
+#define PORT_NAME     "pagoda"
+#define PROTO_VERSION 1u
 
 enum frame_type {
     FRAME_READY = 1, /* guest: CMD is about to start; payload: u32 PROTO_VERSION */
@@ -43,12 +44,12 @@ struct frame {
 
 _Static_assert(sizeof(struct frame) == 8, "the header is on the wire");
 
-/* Where run-init finds its orders inside the initramfs: NUL-terminated "key=value" strings, in order.
- *   module=PATH  load this kernel module          root=ro|rw|none  how to mount the host's files
- *   arg=WORD     next word of CMD                 env=NAME=VALUE   its environment
- *   cwd=DIR      its working directory            tty=DIGIT        bit n set: stream n is a terminal
- *   rows=N cols=N window size                     host=NAME        host name of the guest
- *   console=1    no port: use the console's streams and print the status there
+/* Where run-init finds its orders inside the initramfs: NUL-terminated "key=value" strings, in
+ * order. module=PATH  load this kernel module          root=ro|rw|none  how to mount the host's
+ * files arg=WORD     next word of CMD                 env=NAME=VALUE   its environment cwd=DIR its
+ * working directory            tty=DIGIT        bit n set: stream n is a terminal rows=N cols=N
+ * window size                     host=NAME        host name of the guest console=1    no port: use
+ * the console's streams and print the status there
  */
 #define ORDERS_PATH "/pagoda.orders"
 
