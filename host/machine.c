@@ -10,9 +10,6 @@ struct host_machine host_machine;
 
 static void fill_defaults(struct host_config *c)
 {
-    const char *seed = getenv("PAGODA_SEED");
-    if (seed)
-        c->seed = strtoul(seed, NULL, 0);
     if (!c->cpus)
         c->cpus = 1;
     if (!c->nodes)

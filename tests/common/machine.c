@@ -48,6 +48,10 @@ void machine_settle(void)
 
 void machine_up_config(const struct host_config *cfg)
 {
+    if (host_machine.up) { /* an earlier test failed half-way */
+        host_machine.crashed = true;
+        host_machine_stop();
+    }
     host_machine_start(cfg);
     host_machine_boot();
     machine_settle();

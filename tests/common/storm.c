@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: MIT */
+/* The frame of a storm: processes, workers, forks, rounds, and the end at which everything must have come back. */
+#include "storm_internal.h"
+#include <port/log.h>
+#include <stdarg.h>
+
+struct storm storm;
+
+void storm_fail(const char *fmt, ...)
+{
+    char text[400];
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof(text), fmt, ap);
+    va_end(ap);
+    panic("storm: %s", text);
+}
+
+/* A word in the shared file's pages for a new worker, holding what its last owner wrote; MAX_SLOTS when all are taken. */
+static u32 take_slot(void)
+{
+    u32 slot = 0;
+    spin_lock(&storm.lock);
+    while (slot < MAX_SLOTS && storm.slot_used[slot])
+        slot++;
+    if (slot < MAX_SLOTS)
+        storm.slot_used[slot] = true;
+    spin_unlock(&storm.lock);
+    return slot;
+}
+
+static void give_slot(u32 slot)
+{
+    spin_lock(&storm.lock);
+    storm.slot_used[slot] = false;
+    spin_unlock(&storm.lock);
+}
+
+static int worker_main(void *arg);
+
+/* A child with this worker's slice, and a worker for it. */
+static void do_fork(struct worker *w)
+{
+    int err;
+    if (w->depth >= storm.cfg.fork_depth || storm.nr_children >= ARRAY_SIZE(storm.child))
+        return;
+    u32 slot = take_slot();
+    if (slot == MAX_SLOTS)
+        return;
+    struct mm *mm = host_fork(&err);
+    if (!mm) {
+        give_slot(slot);
+        storm_check(err == -12 && storm.cfg.fail_permille, "fork: %d", err);
+        return;
+    }
+    struct worker *c = malloc(sizeof(*c));
+    *c = *w;
+    c->mm = mm;
+    c->slot = slot;
+    c->depth = w->depth + 1;
+    rand_init(&c->rand, rand_next(&w->rand));
+    struct host_thread *t = host_user_thread(mm, worker_main, c, "child");
+    host_mm_exit(mm); /* the child's thread has its own reference */
+    spin_lock(&storm.lock);
+    storm.stats.forks++;
+    storm.child[storm.nr_children++] = t;
+    spin_unlock(&storm.lock);
+}
+
+static int worker_main(void *arg)
+{
+    struct worker *w = arg;
+    bool child = w->depth > 0;
+    u32 steps = child ? storm.cfg.steps / (w->depth + 1) : storm.cfg.steps;
+    if (child)
+        storm_check_slice(w);
+    for (u32 i = 0; i < steps; i++) {
+        if (!storm_step(w))
+            do_fork(w);
+        if (storm.cfg.validate_each_step) {
+            const char *bad = machine_validate();
+            storm_check(!bad, "%s", bad);
+        }
+    }
+    storm_check_slice(w);
+    if (child) {
+        give_slot(w->slot);
+        free(w);
+    }
+    return 0;
+}
+
+static void set_up(const struct storm_config *cfg)
+{
+    const struct host_config machine = {
+        .seed = cfg->seed,
+        .cpus = cfg->cpus,
+        .ram = (u64)cfg->ram_mib << 20,
+        .threads = cfg->threads,
+        .levels = cfg->levels,
+        .switch_permille = 50,
+    };
+    machine_up_config(&machine);
+    memset(&storm, 0, sizeof(storm));
+    storm.cfg = *cfg;
+    spin_init(&storm.lock, RANK_NONE);
+    storm.constant = host_file_new(FILE_PAGES * PAGE_SIZE, false);
+    storm.shared = host_file_new(FILE_PAGES * PAGE_SIZE, true);
+    for (u32 i = 0; i < FILE_PAGES; i++) {
+        u64 word = storm_constant(i);
+        memcpy(storm.constant->disk + i * PAGE_SIZE, &word, 8);
+        memcpy(storm.constant->disk + (i + 1) * PAGE_SIZE - 8, &word, 8);
+    }
+}
+
+static void join_children(void)
+{
+    for (u32 i = 0; i < storm.nr_children; i++) /* grows while children fork */
+        host_thread_join(storm.child[i]);
+    storm.nr_children = 0;
+}
+
+static void set_failures(bool on)
+{
+    if (on && storm.cfg.fail_permille) {
+        host_fail_chance(FAIL_PAGE_ALLOC, storm.cfg.fail_permille);
+        host_fail_chance(FAIL_SLAB_ALLOC, storm.cfg.fail_permille);
+    } else {
+        host_fail_none();
+    }
+}
+
+struct storm_stats storm_run(const struct storm_config *cfg)
+{
+    u32 n = cfg->processes * cfg->workers;
+    set_up(cfg);
+    struct mm **mm = calloc(cfg->processes, sizeof(*mm));
+    struct worker **w = calloc(n, sizeof(*w));
+    struct host_thread **t = calloc(n, sizeof(*t));
+    for (u32 i = 0; i < cfg->processes; i++) {
+        mm[i] = host_mm_new();
+        assert_non_null(mm[i]);
+    }
+    for (u32 i = 0; i < n; i++) {
+        w[i] = calloc(1, sizeof(**w));
+        w[i]->mm = mm[i / cfg->workers];
+        w[i]->slice = i % cfg->workers;
+        w[i]->slot = take_slot();
+        rand_init(&w[i]->rand, cfg->seed * 1000 + i);
+    }
+    for (u32 round = 0; round < cfg->rounds; round++) {
+        set_failures(true);
+        for (u32 i = 0; i < n; i++)
+            t[i] = host_user_thread(w[i]->mm, worker_main, w[i], "worker");
+        for (u32 i = 0; i < n; i++)
+            host_thread_join(t[i]);
+        join_children();
+        set_failures(false);
+        assert_machine_valid();
+    }
+    for (u32 i = 0; i < cfg->processes; i++)
+        host_mm_exit(mm[i]);
+    host_file_put(storm.constant);
+    host_file_put(storm.shared);
+    for (u32 i = 0; i < n; i++)
+        free(w[i]);
+    free(w);
+    free(t);
+    free(mm);
+    machine_down();
+    return storm.stats;
+}

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Storms: processes with several threads that map, unmap, protect, move, touch, fork and exit at once, against a model that
+ * knows what each byte must be.
+ *
+ *   process: [ slice of worker 0 | slice of worker 1 | ... ]  adjacent, so that areas merge and page tables are shared
+ *   page of a slice: nothing, anonymous, a private copy of the constant file, or a page of the shared file
+ *
+ * A worker is the only one that changes its slice, so it knows what it must find there; what it shares with the others are
+ * the locks, areas, tables, TLBs and frames below. Each page carries its value in its first and its last word. In the
+ * shared file each worker owns one word of each page. A fork hands a copy of the slice and its model to a new worker.
+ */
+#ifndef TESTS_COMMON_STORM_H
+#define TESTS_COMMON_STORM_H
+#include "machine.h"
+
+struct storm_config {
+    u64 seed;
+    u32 cpus;
+    u32 ram_mib;
+    u32 processes, workers; /* workers of each process */
+    u32 rounds;  /* between rounds everything is validated */
+    u32 steps;   /* of each worker in a round */
+    u32 fork_depth;
+    u32 fail_permille; /* chance of an allocation to fail */
+    bool threads;
+    bool validate_each_step; /* only with one worker and without forks */
+    u32 levels;
+};
+
+struct storm_stats {
+    u64 steps, forks, faults_seen, oom_seen, checks;
+};
+
+/* Runs it to the end; a wrong byte, a broken invariant or a leak fails the test with the seed in its message. */
+struct storm_stats storm_run(const struct storm_config *cfg);
+#endif

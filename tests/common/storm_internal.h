@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: MIT */
+/* What storm.c (frame) and storm_ops.c (operations and model) share. */
+#ifndef TESTS_COMMON_STORM_INTERNAL_H
+#define TESTS_COMMON_STORM_INTERNAL_H
+#include "storm.h"
+#include <lib/rand.h>
+
+#define STORM_BASE    0x555500000000UL
+#define SLICE_PAGES   96
+#define FILE_PAGES    64
+#define MAX_SLOTS     64
+
+enum page_kind { PK_NONE, PK_ANON, PK_PRIVATE_FILE, PK_SHARED_FILE, NR_PAGE_KINDS };
+
+struct page_model {
+    u8 kind, prot;
+    bool own;      /* PK_PRIVATE_FILE: written, so no longer the file's */
+    u32 file_page; /* of the files */
+    u64 value;     /* first and last word, when anonymous or own */
+};
+
+struct worker {
+    struct mm *mm;
+    struct rand rand;
+    u32 slice;  /* number within the process */
+    u32 slot;   /* its word in each page of the shared file */
+    u32 depth;  /* of fork */
+    u64 next_value;
+    struct page_model page[SLICE_PAGES];
+};
+
+struct storm {
+    struct storm_config cfg;
+    struct host_file *constant, *shared;
+    u64 slot_value[MAX_SLOTS][FILE_PAGES];
+    bool slot_used[MAX_SLOTS];
+    spinlock_t lock; /* slot_used, children */
+    struct storm_stats stats;
+    struct host_thread *child[4096];
+    u32 nr_children;
+    char failure[256]; /* of a worker; the first one */
+};
+extern struct storm storm;
+
+#define storm_check(cond, ...)                                                                     \
+    do {                                                                                           \
+        if (!(cond))                                                                               \
+            storm_fail(__VA_ARGS__);                                                               \
+    } while (0)
+/* Stops the run: the message, the worker and the seed. */
+void storm_fail(const char *fmt, ...) __printf_fn(1, 2) __noreturn_fn;
+
+/* One random operation; false when it was a wish to fork. */
+bool storm_step(struct worker *w);
+/* Reads and compares every page of the slice. */
+void storm_check_slice(struct worker *w);
+/* What the constant file holds. */
+u64 storm_constant(u32 file_page);
+#endif

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Storms under the seeded scheduler. PAGODA_SEED=n runs all of them with that seed, as the last line of a failed run says;
+ * PAGODA_STORM_SECONDS=n goes on with new seeds for so long (default 10).
+ */
+#include "../common/storm.h"
+#include <time.h>
+
+static u64 first_seed(void)
+{
+    const char *s = getenv("PAGODA_SEED");
+    return s ? strtoul(s, NULL, 0) : 1;
+}
+
+static void report(const char *name, struct storm_stats s)
+{
+    printf("  %s: %lu steps, %lu forks, %lu signals, %lu out of memory, %lu pages checked\n", name, s.steps, s.forks,
+           s.faults_seen, s.oom_seen, s.checks);
+}
+
+/* One worker, everything validated after each step: finds which step breaks an invariant. */
+static void one_worker_validated_at_each_step(void **state)
+{
+    const struct storm_config cfg = {.seed = first_seed(), .cpus = 1, .ram_mib = 16, .processes = 1, .workers = 1,
+                                     .rounds = 1, .steps = 600, .validate_each_step = true};
+    report("sequential", storm_run(&cfg));
+}
+
+static void many_workers(void **state)
+{
+    const struct storm_config cfg = {.seed = first_seed(), .cpus = 4, .ram_mib = 64, .processes = 3, .workers = 3,
+                                     .rounds = 3, .steps = 150, .fork_depth = 2};
+    struct storm_stats s = storm_run(&cfg);
+    report("parallel", s);
+    assert_true(s.forks > 0 && s.faults_seen > 0 && s.oom_seen == 0);
+}
+
+static void five_levels(void **state)
+{
+    const struct storm_config cfg = {.seed = first_seed(), .cpus = 2, .ram_mib = 64, .processes = 2, .workers = 2,
+                                     .rounds = 1, .steps = 150, .fork_depth = 1, .levels = 5};
+    report("five levels", storm_run(&cfg));
+}
+
+static void allocations_fail(void **state)
+{
+    const struct storm_config cfg = {.seed = first_seed(), .cpus = 3, .ram_mib = 64, .processes = 2, .workers = 2,
+                                     .rounds = 3, .steps = 150, .fork_depth = 2, .fail_permille = 30};
+    struct storm_stats s = storm_run(&cfg);
+    report("failing", s);
+    assert_true(s.oom_seen > 0);
+}
+
+static void seeds(void **state)
+{
+    const char *s = getenv("PAGODA_STORM_SECONDS");
+    time_t end = time(NULL) + (s ? atol(s) : 10);
+    u64 seed = first_seed();
+    struct storm_stats sum = {0};
+    u64 runs = 0;
+    do {
+        u64 r = seed * 0x9e3779b97f4a7c15UL >> 32;
+        const struct storm_config cfg = {
+            .seed = seed, .cpus = 1 + r % 6, .ram_mib = 64, .processes = 1 + r / 7 % 3, .workers = 1 + r / 31 % 4,
+            .rounds = 2, .steps = 60, .fork_depth = r / 127 % 3, .fail_permille = r / 511 % 3 == 0 ? 15 : 0,
+            .levels = 4 + r / 2047 % 2};
+        struct storm_stats one = storm_run(&cfg);
+        sum.steps += one.steps;
+        sum.forks += one.forks;
+        sum.faults_seen += one.faults_seen;
+        sum.oom_seen += one.oom_seen;
+        sum.checks += one.checks;
+        runs++;
+        seed++;
+    } while (time(NULL) < end);
+    printf("  %lu seeds before %lu\n", runs, seed);
+    report("seeds", sum);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(one_worker_validated_at_each_step),
+        cmocka_unit_test(many_workers),
+        cmocka_unit_test(five_levels),
+        cmocka_unit_test(allocations_fail),
+        cmocka_unit_test(seeds),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
