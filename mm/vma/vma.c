@@ -134,7 +134,7 @@ void vma_set_bounds(struct vma *vma, u64 start, u64 end)
         rt_resize(&mm->vmas, &vma->node, start, end);
     } else {
         rmap_lock_vma(vma);
-        vma->pgoff += (start - vma_start(vma)) >> PAGE_SHIFT; /* wraps rightly when start falls */
+        vma->pgoff += (u64)((s64)(start - vma_start(vma)) >> PAGE_SHIFT); /* signed: start may fall */
         rt_resize(&mm->vmas, &vma->node, start, end);
         rmap_unlock_vma(vma);
     }
