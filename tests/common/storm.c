@@ -48,6 +48,8 @@ static void do_fork(struct worker *w)
     if (slot == MAX_SLOTS)
         return;
     struct mm *mm = host_fork(&err);
+    if (!storm.cfg.threads)
+        log_print(LOG_DEBUG, "worker %u: fork of worker %u: %d", w->slot, slot, err);
     if (!mm) {
         give_slot(slot);
         storm_check(err == -12 && storm.cfg.fail_permille, "fork: %d", err);

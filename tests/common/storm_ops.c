@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The operations of a storm's worker, each with what it does to the model. See storm.h. */
 #include "storm_internal.h"
+#include <port/log.h>
 
 #define R 1u
 #define W 2u
@@ -34,6 +35,13 @@ static bool may_fail(void)
     return storm.cfg.fail_permille != 0;
 }
 
+/* The last operations stand in the log that a panic prints. */
+#define trace(w, fmt, ...)                                                                         \
+    do {                                                                                           \
+        if (!storm.cfg.threads)                                                                    \
+            log_print(LOG_DEBUG, "worker %u: " fmt, (w)->slot, __VA_ARGS__);                       \
+    } while (0)
+
 /* ---- touching ---- */
 
 static u32 expected_fault(const struct page_model *p, bool write)
@@ -57,8 +65,8 @@ static bool went_through(struct worker *w, u32 page, bool write, u32 r)
         count(&storm.stats.oom_seen);
         return false;
     }
-    storm_check(r == want, "%s at %#lx: fault %#x, expected %#x (kind %u prot %u)", write ? "store" : "load",
-                page_addr(w, page), r, want, p->kind, p->prot);
+    storm_check(r == want, "worker %u: %s at %#lx: fault %#x, expected %#x (kind %u prot %u)", w->slot,
+                write ? "store" : "load", page_addr(w, page), r, want, p->kind, p->prot);
     if (r)
         count(&storm.stats.faults_seen);
     return r == 0;
@@ -146,6 +154,7 @@ static void clear_out(struct worker *w, u32 first, u32 n)
     do
         r = host_munmap(page_addr(w, first), n * PAGE_SIZE);
     while (r == -12 && may_fail());
+    trace(w, "munmap %#lx, %u pages: %ld", page_addr(w, first), n, r);
     storm_check(r == 0, "munmap(%#lx, %u pages): %ld", page_addr(w, first), n, r);
     forget(w, first, n);
 }
@@ -177,6 +186,7 @@ static void do_mmap(struct worker *w)
         flags |= UAPI_MAP_POPULATE;
     u64 at = page_addr(w, first);
     s64 r = host_mmap(at, n * PAGE_SIZE, prot, flags, file ? &mf : NULL, offset);
+    trace(w, "mmap %#lx, %u pages, prot %u flags %#lx kind %u page %u: %ld", at, n, prot, flags, kind, file_page, r);
     if (r == -12 && may_fail()) {
         clear_out(w, first, n);
         return;
@@ -205,6 +215,7 @@ static void do_mprotect(struct worker *w)
     do /* areas before the one that could not be split have changed: go on until all have */
         r = host_mprotect(page_addr(w, first), n * PAGE_SIZE, prot);
     while (r == -12 && upto == n && may_fail());
+    trace(w, "mprotect %#lx, %u pages, prot %u: %ld", page_addr(w, first), n, prot, r);
     storm_check(r == (upto == n ? 0 : -12), "mprotect(%#lx, %u pages, %u): %ld", page_addr(w, first), n, prot, r);
     if (upto < n && may_fail()) { /* the same error for both reasons */
         clear_out(w, first, n);
@@ -222,6 +233,7 @@ static void do_dontneed(struct worker *w)
     for (u32 i = first; i < first + n; i++)
         hole |= w->page[i].kind == PK_NONE;
     s64 r = host_madvise(page_addr(w, first), n * PAGE_SIZE, UAPI_MADV_DONTNEED);
+    trace(w, "dontneed %#lx, %u pages: %ld", page_addr(w, first), n, r);
     storm_check(r == (hole ? -12 : 0), "madvise(%#lx, %u pages, DONTNEED): %ld", page_addr(w, first), n, r);
     for (u32 i = first; i < first + n; i++) {
         w->page[i].own = false;
@@ -248,13 +260,17 @@ static void do_mremap(struct worker *w)
         return;
     u64 old = page_addr(w, from), target = page_addr(w, to);
     s64 r = host_mremap(old, run * PAGE_SIZE, run * PAGE_SIZE, UAPI_MREMAP_MAYMOVE | UAPI_MREMAP_FIXED, target);
+    trace(w, "mremap %#lx, %u pages, to %#lx: %ld", old, run, target, r);
     if (r == -12 && may_fail()) {
         clear_out(w, to, run);
         return;
     }
     storm_check(r == (s64)target, "mremap(%#lx, %u pages, to %#lx): %ld", old, run, target, r);
     memcpy(&w->page[to], &w->page[from], run * sizeof(*p));
-    forget(w, from, run);
+    if (may_fail())
+        clear_out(w, from, run); /* as on Linux, the emptied area stays when splitting it off fails */
+    else
+        forget(w, from, run);
 }
 
 /* Through the page cache instead of a mapping: both must see the same bytes. */

@@ -237,8 +237,8 @@ static s64 do_mlock(void)
 }
 static s64 do_msync(void)
 {
-    touch(BASE, LEN);
-    return host_msync(BASE, LEN, UAPI_MS_SYNC);
+    s64 r = do_write_everywhere();
+    return r ? r : host_msync(BASE, LEN, UAPI_MS_SYNC);
 }
 static s64 do_cache_write(void)
 {
@@ -383,11 +383,15 @@ static bool run(const struct scene *s, enum failpoint point, u64 n, bool for_goo
 static void each_allocation_fails_once(void **state)
 {
     const struct scene *s = *state;
+    u64 runs[HOST_NR_FAILPOINTS] = {0};
     for (int point = 0; point < HOST_NR_FAILPOINTS; point++)
         for (int for_good = 0; for_good < 2; for_good++)
-            for (u64 n = 1; run(s, (enum failpoint)point, n, for_good); n++)
+            for (u64 n = 1; run(s, (enum failpoint)point, n, for_good); n++) {
+                runs[point]++;
                 if (n > 2000)
                     fail_msg("%s never runs out of allocations", s->name);
+            }
+    printf("  failed %lu times: %lu page, %lu object, %lu i/o\n", runs[0] + runs[1] + runs[2], runs[0], runs[1], runs[2]);
 }
 
 int main(void)
