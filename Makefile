@@ -108,10 +108,6 @@ $(B)/cli/%.c.o: %.c
 	@mkdir -p $(@D)
 	@echo "  CC      $<"
 	@$(HOSTCC) $(BASE) -O2 -D_GNU_SOURCE -Icli -c $< -o $@
-$(B)/user/%: user/%.c
-	@mkdir -p $(@D)
-	@echo "  USERCC  $<"
-	@$(CC) $(BASE) -O2 -D_GNU_SOURCE -static -pthread -o $@ $<
 $(B)/tests/%: tests/%.c
 	@mkdir -p $(@D)
 	@echo "  USERCC  $<"
@@ -137,4 +133,11 @@ run-coverage: $(TESTS)
 clean:
 	rm -rf $(B)
 
--include $(KOBJ:.o=.d) $(HOBJ:.o=.d) $(TLIB_OBJ:.o=.d) $(CLI_OBJ:.o=.d) $(TESTS:%=%.c.d) $(USERS:=.d)
+# A guest program is user/NAME.c and, if there is such a folder, user/NAME/*.c.
+.SECONDEXPANSION:
+$(B)/user/%: user/%.c $$(wildcard user/$$*/*.c) $(wildcard user/*.h user/*/*.h)
+	@mkdir -p $(@D)
+	@echo "  USERCC  $<"
+	@$(CC) $(filter-out -MMD -MP,$(BASE)) -O2 -D_GNU_SOURCE -static -pthread -o $@ $(filter %.c,$^)
+
+-include $(KOBJ:.o=.d) $(HOBJ:.o=.d) $(TLIB_OBJ:.o=.d) $(CLI_OBJ:.o=.d) $(TESTS:%=%.c.d)

@@ -26,7 +26,9 @@
 #include "util.h"
 #include "vm.h"
 
-#define APPEND "console=ttyS0 quiet panic=-1 mitigations=off transparent_hugepage=never"
+#define APPEND                                                                                     \
+    "console=ttyS0 quiet panic=-1 mitigations=off transparent_hugepage=never nokaslr "             \
+    "norandmaps"
 
 struct bench_opts {
     const char *kernels, *rows, *accel;

@@ -225,7 +225,7 @@ static void add_orders(struct initramfs *a, const struct run_opts *o,
         memcpy(text + len, orders.v[i], n);
         len += n;
     }
-    initramfs_data(a, ORDERS_PATH + 1, 0600, text, len);
+    initramfs_data(a, &ORDERS_PATH[1], 0600, text, len);
     free(text);
 }
 
