@@ -36,7 +36,7 @@ static int disk_read(struct address_space *m, struct page **pages, unsigned n)
         memcpy(to, block, bytes);
         memset(to + bytes, 0, PAGE_SIZE - bytes);
         page_set(pages[i], PG_uptodate);
-        f->reads++;
+        __atomic_fetch_add(&f->reads, 1, __ATOMIC_RELAXED);
     }
     return 0;
 }
@@ -50,7 +50,7 @@ static int disk_write(struct address_space *m, struct page *page)
         return err;
     u8 *block = block_of(f, page->index, &bytes);
     memcpy(block, page_to_virt(page), bytes);
-    f->writes++;
+    __atomic_fetch_add(&f->writes, 1, __ATOMIC_RELAXED);
     return 0;
 }
 

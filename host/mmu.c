@@ -134,6 +134,11 @@ static void fill(struct host_tlb *t, u64 va, const struct host_walk *w)
     tlb_fill(t, &e);
 }
 
+static void bump(u64 *counter)
+{
+    __atomic_fetch_add(counter, 1, __ATOMIC_RELAXED);
+}
+
 /* The byte of the arena for va, with the CPU's TLB locked; or NULL and *error, unlocked. */
 static u8 *translate(u64 va, enum host_access_kind kind, u32 *error)
 {
@@ -141,10 +146,10 @@ static u8 *translate(u64 va, enum host_access_kind kind, u32 *error)
     tlb_lock(t);
     struct tlb_entry *e = tlb_find(t, va);
     if (e && entry_allows(e, kind)) {
-        host_mmu_stats.hits++;
+        bump(&host_mmu_stats.hits);
         check_stale(e, va, kind);
     } else {
-        host_mmu_stats.misses++;
+        bump(&host_mmu_stats.misses);
         struct host_walk w = host_walk(t->mm->mmu.root, va, kind, true);
         if (!w.ok) {
             *error = w.error | (kind == HOST_WRITE ? PF_WRITE : 0) | (kind == HOST_EXEC ? PF_EXEC : 0);
@@ -162,7 +167,7 @@ static u32 fault(u64 va, u32 error, bool user)
 {
     u32 flags = (error & PF_WRITE ? FAULT_WRITE : 0) | (error & PF_EXEC ? FAULT_EXEC : 0) |
                 (error & PF_PRESENT ? FAULT_PRESENT : 0) | (user ? FAULT_USER : 0);
-    host_mmu_stats.faults++;
+    bump(&host_mmu_stats.faults);
     /* The failed walk's entry, if any, is gone from the TLB, as on a real CPU. */
     mmu_flush_page_local(va);
     host_core_enter();

@@ -3,6 +3,7 @@
  * Threads of the hosted machine as pthreads, for ThreadSanitizer. A thread runs while it owns its virtual CPU; the
  * scheduler grants CPUs under one mutex, and threads without a CPU sleep on their own condition variable.
  */
+#include <host/sanitizer.h>
 #include <host/sched_internal.h>
 #include <port/log.h>
 #include <pthread.h>
@@ -91,3 +92,20 @@ void pth_yield(void)
 {
     sched_yield();
 }
+
+/*
+ * Races that are meant, for ThreadSanitizer: a reader without the lock looks at a number that writers change under it with
+ * plain instructions, because an atomic store would cost the hot path two instructions; any value, old or new, will do.
+ *
+ *   next_table     the count of used entries: an empty table may be skipped; entries are looked at again under the lock
+ *   watermark_ok   free pages of a zone: a hint whether to try
+ */
+#include <host/sanitizer.h>
+#ifdef HOST_TSAN
+const char *__tsan_default_suppressions(void);
+const char *__tsan_default_suppressions(void)
+{
+    return "race_top:next_table\n"
+           "race_top:watermark_ok\n";
+}
+#endif

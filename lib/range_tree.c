@@ -138,11 +138,11 @@ void rt_insert_between(struct rt_root *root, struct rt_node *prev, struct rt_nod
     node->gap = gap_before(node);
     node->max_gap = node->gap;
     if (prev)
-        prev->next = node;
+        WRITE_ONCE(prev->next, node);
     else
         root->first = node;
     if (next) {
-        next->prev = node;
+        WRITE_ONCE(next->prev, node);
         next->gap = next->start - node->end;
     } else {
         root->last = node;
@@ -212,11 +212,11 @@ void rt_remove(struct rt_root *root, struct rt_node *node)
         set_child(root, lowest, node, child);
     }
     if (prev)
-        prev->next = next;
+        WRITE_ONCE(prev->next, next);
     else
         root->first = next;
     if (next) {
-        next->prev = prev;
+        WRITE_ONCE(next->prev, prev);
         next->gap = gap_before(next);
     } else {
         root->last = prev;
@@ -251,11 +251,11 @@ void rt_replace(struct rt_root *root, struct rt_node *old, struct rt_node *fresh
     if (fresh->right)
         fresh->right->parent = fresh;
     if (fresh->prev)
-        fresh->prev->next = fresh;
+        WRITE_ONCE(fresh->prev->next, fresh);
     else
         root->first = fresh;
     if (fresh->next)
-        fresh->next->prev = fresh;
+        WRITE_ONCE(fresh->next->prev, fresh);
     else
         root->last = fresh;
     set_child(root, fresh->parent, old, fresh);

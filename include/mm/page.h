@@ -136,15 +136,15 @@ static inline void page_init_flags(struct page *page, u32 bits)
 
 static inline unsigned page_zone_index(const struct page *page)
 {
-    return (page->flags >> PAGE_ZONE_SHIFT) & 3;
+    return (READ_ONCE(page->flags) >> PAGE_ZONE_SHIFT) & 3;
 }
 static inline unsigned page_node(const struct page *page)
 {
-    return (page->flags >> PAGE_NODE_SHIFT) & 15;
+    return (READ_ONCE(page->flags) >> PAGE_NODE_SHIFT) & 15;
 }
 static inline unsigned page_order(const struct page *page)
 {
-    return (page->flags >> PAGE_ORDER_SHIFT) & 15;
+    return (READ_ONCE(page->flags) >> PAGE_ORDER_SHIFT) & 15;
 }
 
 /* The anon_vma or address_space behind a page; NULL when it has the other kind or none. */

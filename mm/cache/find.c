@@ -21,7 +21,7 @@
 
 static inline bool is_at(const struct page *page, const struct address_space *m, u64 index)
 {
-    return page_mapping(page) == m && page->index == (u32)index;
+    return page_mapping(page) == m && READ_ONCE(page->index) == (u32)index;
 }
 
 /* Any page at index, uptodate or not, referenced. */

@@ -85,7 +85,7 @@ static int insert_locked(struct address_space *m, u64 index, struct page *page)
     int err = xa_insert(&m->pages, index, page);
     if (!err) {
         page_get(page);
-        page->index = (u32)index;
+        WRITE_ONCE(page->index, (u32)index); /* lockless finders compare it */
         store_release(&page->owner, (u64)(uptr)m);
         m->nrpages++;
         if (page_test(page, PG_dirty)) {

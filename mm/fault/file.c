@@ -28,7 +28,7 @@ static u64 file_pages(const struct address_space *m)
 
 static inline bool still_cached(const struct page *page, const struct address_space *m, u64 index)
 {
-    return page_mapping(page) == m && page->index == (u32)index;
+    return page_mapping(page) == m && READ_ONCE(page->index) == (u32)index;
 }
 
 /* Maps what the cache holds around f->addr, read-only unless the area's prot says otherwise. */

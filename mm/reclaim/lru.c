@@ -45,7 +45,7 @@ static inline void count(struct mm_cpu *cpu, const struct page *page, enum lru_l
 void lru_add(struct page *page)
 {
     struct lru_shard *shard = shard_of(page);
-    enum lru_list list = list_of(page->flags);
+    enum lru_list list = list_of(READ_ONCE(page->flags));
     spin_lock(&shard->lock);
     page_set(page, PG_lru);
     page_list_add(&shard->list[list], page);
@@ -58,7 +58,7 @@ void lru_remove(struct page *page)
     struct lru_shard *shard = shard_of(page);
     spin_lock(&shard->lock);
     ASSERT(page_test(page, PG_lru));
-    enum lru_list list = list_of(page->flags);
+    enum lru_list list = list_of(READ_ONCE(page->flags));
     page_clear(page, PG_lru);
     page_list_remove(&shard->list[list], page);
     spin_unlock(&shard->lock);
@@ -138,7 +138,7 @@ void page_put_batch(struct page **pages, unsigned n)
         }
         if (flags & (1u << PG_lru)) {
             leave_lru(cpu, page, flags, &locked);
-            page->flags = flags & ~(1u << PG_lru); /* the rest is cleared when it is freed */
+            WRITE_ONCE(page->flags, flags & ~(1u << PG_lru)); /* the rest is cleared when it is freed */
         }
         pages[nr++] = page;
     }

@@ -65,16 +65,21 @@ struct vma *vma_dup(struct vma *vma, struct mm *mm, u64 start, u64 end)
         kfree(name);
         return NULL;
     }
-    *copy = *vma;
-    copy->mm = mm;
-    copy->name = name;
+    /* Field by field: others may change the links and the count of readers meanwhile. */
+    *copy = (struct vma){
+        .mm = mm,
+        .flags = vma->flags,
+        .prot = vma->prot,
+        .pgoff = vma_index(vma, start),
+        .lock_seq = mm == vma->mm ? mm->lock_seq : 0,
+        .mapping = vma->mapping,
+        .ops = vma->ops,
+        .file = vma->file,
+        .priv = vma->priv,
+        .name = name,
+    };
     copy->node.start = start;
     copy->node.end = end;
-    copy->pgoff = vma_index(vma, start);
-    copy->readers = 0;
-    copy->detached = false;
-    copy->lock_seq = mm == vma->mm ? mm->lock_seq : 0;
-    copy->anon_vma = NULL;
     list_init(&copy->anon_link);
     list_init(&copy->mapping_link);
     if (copy->ops && copy->ops->open)

@@ -36,13 +36,21 @@ static void give_slot(u32 slot)
     spin_unlock(&storm.lock);
 }
 
+static u32 nr_children(void)
+{
+    spin_lock(&storm.lock);
+    u32 n = storm.nr_children;
+    spin_unlock(&storm.lock);
+    return n;
+}
+
 static int worker_main(void *arg);
 
 /* A child with this worker's slice, and a worker for it. */
 static void do_fork(struct worker *w)
 {
     int err;
-    if (w->depth >= storm.cfg.fork_depth || storm.nr_children >= ARRAY_SIZE(storm.child))
+    if (w->depth >= storm.cfg.fork_depth || nr_children() >= ARRAY_SIZE(storm.child) - 64)
         return;
     u32 slot = take_slot();
     if (slot == MAX_SLOTS)
@@ -65,7 +73,8 @@ static void do_fork(struct worker *w)
     host_mm_exit(mm); /* the child's thread has its own reference */
     spin_lock(&storm.lock);
     storm.stats.forks++;
-    storm.child[storm.nr_children++] = t;
+    storm.child[storm.nr_children] = t;
+    storm.nr_children++;
     spin_unlock(&storm.lock);
 }
 
@@ -117,7 +126,7 @@ static void set_up(const struct storm_config *cfg)
 
 static void join_children(void)
 {
-    for (u32 i = 0; i < storm.nr_children; i++) /* grows while children fork */
+    for (u32 i = 0; i < nr_children(); i++) /* grows while children fork */
         host_thread_join(storm.child[i]);
     storm.nr_children = 0;
 }
