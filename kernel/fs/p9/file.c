@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Contents of the host's files: pages through the page cache, directories entry by entry.
+ *
+ * Reads and writes of many pages are one message each: the pages themselves are the pieces that the device fills or reads. An
+ * inode keeps one open fid per direction for its cache, so that pages can be read and written whoever has the file open.
+ *
+ * Locks: inode->lock while the inode's fids are opened.
+ */
+#include "p9.h"
+#include <lib/errno.h>
+#include <mm/phys.h>
+#include <mm/slab.h>
+#include <port/log.h>
+
+/* Opens a second fid of the inode. */
+static int open_fid(struct inode *inode, u32 flags, u32 *out)
+{
+    u32 fid;
+    struct p9_client *c = p9_client_of(inode);
+    int err = p9_walk(c, p9_inode_of(inode)->fid, NULL, 0, &fid, NULL);
+    if (err)
+        return err;
+    err = p9_open(c, fid, flags);
+    if (err)
+        p9_clunk(c, fid);
+    else
+        *out = fid;
+    return err;
+}
+
+int p9_file_open(struct inode *inode, struct file *f)
+{
+    struct p9_inode *p = p9_inode_of(inode);
+    int err = 0;
+    f->ops = inode->fops;
+    if (S_ISDIR(inode->mode)) {
+        u32 fid;
+        err = open_fid(inode, O_RDONLY | O_DIRECTORY, &fid);
+        f->priv = (void *)(uptr)fid;
+        return err;
+    }
+    mutex_lock(&inode->lock);
+    if (f->mode & FMODE_WRITE && p->write_fid == P9_NOFID)
+        err = open_fid(inode, O_RDWR, &p->write_fid);
+    if (!err && p->read_fid == P9_NOFID) {
+        u32 fid;
+        err = open_fid(inode, O_RDONLY, &fid);
+        if (!err)
+            store_release(&p->read_fid, fid);
+        else if (!(f->mode & FMODE_READ) && p->write_fid != P9_NOFID)
+            err = 0; /* only writable: whole pages can still be written */
+    }
+    mutex_unlock(&inode->lock);
+    return err;
+}
+
+/* Sets up pieces for n pages; the last one may be cut. */
+static void pieces_of(struct page **pages, unsigned n, struct virtio_buf *piece)
+{
+    for (unsigned i = 0; i < n; i++)
+        piece[i] = (struct virtio_buf){page_to_phys(pages[i]), PAGE_SIZE};
+}
+
+static int read_some(struct inode *inode, struct page **pages, unsigned n)
+{
+    struct p9_client *c = p9_client_of(inode);
+    struct virtio_buf piece[P9_MAX_PAGES];
+    u32 fid = load_acquire(&p9_inode_of(inode)->read_fid);
+    if (fid == P9_NOFID)
+        fid = p9_inode_of(inode)->write_fid;
+    if (fid == P9_NOFID)
+        return -EIO;
+    struct p9_msg m;
+    int err = p9_begin(&m, P9_TREAD);
+    if (err)
+        return err;
+    u32 want = n * PAGE_SIZE, got = 0;
+    pieces_of(pages, n, piece);
+    p9_put32(&m, fid);
+    p9_put64(&m, (u64)pages[0]->index << PAGE_SHIFT);
+    p9_put32(&m, want);
+    struct p9_data data = {piece, n, false};
+    err = p9_rpc(c, &m, &data);
+    if (!err) {
+        got = p9_get32(&m);
+        if (m.bad || got > want)
+            err = -EIO;
+    }
+    p9_end(&m);
+    if (err)
+        return err;
+    for (unsigned i = 0; i < n; i++) {
+        u32 begin = i * (u32)PAGE_SIZE;
+        u32 valid = got > begin ? min(got - begin, (u32)PAGE_SIZE) : 0;
+        if (valid < PAGE_SIZE)
+            memset((char *)page_to_virt(pages[i]) + valid, 0, PAGE_SIZE - valid);
+        page_set(pages[i], PG_uptodate);
+    }
+    return 0;
+}
+
+static int read_pages(struct address_space *m, struct page **pages, unsigned n)
+{
+    struct inode *inode = m->host;
+    unsigned most = min((unsigned)P9_MAX_PAGES, (unsigned)((p9_client_of(inode)->msize - 64) / PAGE_SIZE));
+    for (unsigned i = 0; i < n; i += most) {
+        int err = read_some(inode, pages + i, min(most, n - i));
+        if (err)
+            return err;
+    }
+    return 0;
+}
+
+static int write_page(struct address_space *mapping, struct page *page)
+{
+    struct inode *inode = mapping->host;
+    struct p9_client *c = p9_client_of(inode);
+    u64 pos = (u64)page->index << PAGE_SHIFT, size = READ_ONCE(mapping->size);
+    if (pos >= size)
+        return 0;
+    u32 n = (u32)min(size - pos, PAGE_SIZE), done = 0;
+    u32 fid = p9_inode_of(inode)->write_fid;
+    if (fid == P9_NOFID)
+        return -EIO;
+    while (done < n) {
+        struct p9_msg m;
+        int err = p9_begin(&m, P9_TWRITE);
+        if (err)
+            return err;
+        struct virtio_buf piece = {page_to_phys(page) + done, n - done};
+        struct p9_data data = {&piece, 1, true};
+        p9_put32(&m, fid);
+        p9_put64(&m, pos + done);
+        p9_put32(&m, n - done);
+        err = p9_rpc(c, &m, &data);
+        u32 wrote = err ? 0 : p9_get32(&m);
+        p9_end(&m);
+        if (err)
+            return err;
+        if (!wrote || wrote > n - done)
+            return -EIO;
+        done += wrote;
+    }
+    return 0;
+}
+
+const struct mapping_ops p9_mapping_ro_ops = {.read_pages = read_pages};
+const struct mapping_ops p9_mapping_ops = {.read_pages = read_pages, .write_page = write_page};
+
+void p9_flush_inode(struct inode *inode)
+{
+    cache_sync(&inode->mapping, 0, U64_MAX);
+}
+
+static void flush(struct file *f)
+{
+    if (f->mode & FMODE_WRITE)
+        p9_flush_inode(f->inode);
+}
+
+static int sync_file(struct file *f, u64 start, u64 end, bool data_only)
+{
+    struct p9_msg m;
+    u32 fid = p9_inode_of(f->inode)->write_fid;
+    int err = cache_sync(&f->inode->mapping, start, end);
+    if (err || fid == P9_NOFID)
+        return err;
+    err = p9_begin(&m, P9_TFSYNC);
+    if (err)
+        return err;
+    p9_put32(&m, fid);
+    p9_put32(&m, data_only);
+    err = p9_rpc(p9_client_of(f->inode), &m, NULL);
+    p9_end(&m);
+    return err;
+}
+
+/* ---- directories ---- */
+
+/* Hands the entries of one answer to emit. Returns true when the caller should go on. */
+static bool emit_entries(struct file *f, const u8 *p, u32 n, emit_fn *emit, void *ctx)
+{
+    u32 at = 0;
+    while (at + 24 <= n) {
+        u64 ino, next;
+        u16 len;
+        memcpy(&ino, p + at + 5, 8);
+        memcpy(&next, p + at + 13, 8);
+        u8 type = p[at + 21];
+        memcpy(&len, p + at + 22, 2);
+        if (at + 24 + len > n)
+            return false;
+        if (!emit(ctx, (const char *)p + at + 24, len, ino, type, next))
+            return false;
+        f->pos = next;
+        at += 24u + len;
+    }
+    return n > 0;
+}
+
+static int read_dir(struct file *f, emit_fn *emit, void *ctx)
+{
+    struct p9_client *c = p9_client_of(f->inode);
+    struct page *page = alloc_pages(GFP_KERNEL, 2);
+    if (!page)
+        return -ENOMEM;
+    u32 size = min((u32)(4 * PAGE_SIZE), c->msize - 64);
+    struct virtio_buf piece = {page_to_phys(page), size};
+    struct p9_data data = {&piece, 1, false};
+    int err = 0;
+    bool more = true;
+    while (more && !err) {
+        struct p9_msg m;
+        err = p9_begin(&m, P9_TREADDIR);
+        if (err)
+            break;
+        p9_put32(&m, (u32)(uptr)f->priv);
+        p9_put64(&m, f->pos);
+        p9_put32(&m, size);
+        err = p9_rpc(c, &m, &data);
+        u32 got = err ? 0 : p9_get32(&m);
+        p9_end(&m);
+        if (got > size)
+            err = -EIO;
+        more = !err && emit_entries(f, page_to_virt(page), got, emit, ctx);
+    }
+    free_pages(page, 2);
+    return err;
+}
+
+static void release_dir(struct file *f)
+{
+    p9_clunk(p9_client_of(f->inode), (u32)(uptr)f->priv);
+}
+
+const struct file_ops p9_dir_fops = {.readdir = read_dir, .release = release_dir, .fsync = sync_file};
+const struct file_ops p9_file_fops = {
+    .read = generic_file_read,
+    .write = generic_file_write,
+    .mmap = generic_file_mmap,
+    .fsync = sync_file,
+    .flush = flush,
+};
