@@ -6,6 +6,7 @@
 #ifndef MM_LRU_H
 #define MM_LRU_H
 #include <mm/phys.h>
+#include <mm/stat.h>
 
 /* Puts a page (refcount held, not PG_lru) on the list its flags name: anon/file by PG_swapbacked, active by PG_active. */
 void lru_add(struct page *page);
@@ -16,4 +17,26 @@ void lru_mark_accessed(struct page *page);
 /* Drops one reference of each page; those that reach 0 leave their lruvec (one lock for runs) and are freed. n <= 512. */
 void page_put_batch(struct page **pages, unsigned n);
 const char *lru_validate(void);
+
+static inline struct lru_shard *lru_shard_of(const struct page *page)
+{
+    return &nodes[page_node(page)]->lruvec.shard[page_to_pfn(page) / 64 % LRU_SHARDS];
+}
+
+/*
+ * lru_add for a page of the node that nobody else can see yet and that has PG_lru already; list is what its flags name. Each
+ * anonymous fault runs this, so the contended case is apart.
+ */
+void lru_add_fresh_contended(struct lru_shard *shard, struct page *page, enum lru_list list);
+static inline void lru_add_fresh(struct page *page, unsigned node, enum lru_list list)
+{
+    struct lru_shard *shard = &nodes[node]->lruvec.shard[page_to_pfn(page) / 64 % LRU_SHARDS];
+    cpu_local()->node_stat[node][NR_INACTIVE_ANON + list]++;
+    if (unlikely(!spin_trylock(&shard->lock))) {
+        lru_add_fresh_contended(shard, page, list);
+        return;
+    }
+    page_list_add(&shard->list[list], page);
+    spin_unlock(&shard->lock);
+}
 #endif

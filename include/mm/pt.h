@@ -12,6 +12,8 @@
  *  T3. pgtables_bytes is 4096 times the tables of the mm but for the root.
  *  T4. An area leaves in this order: write-lock or detach (no new entries), pt_zap_range, unlinked from anon_vma and i_mmap
  *      (no new walkers), pt_free_tables, gather_end.
+ *  T5. An entry that points to a table is address | PTE_TABLE, without software bits: A is set from the start, and the
+ *      MMU never sets D there.
  *
  * pt_locks of two tables are nested only child's before parent's at fork, and by ascending address otherwise; the inner one
  * with spin_lock_nested().

@@ -43,7 +43,7 @@ static void copy_table(pte_t *d, pte_t *s, u64 addr, u64 end, bool cow, s64 *rss
         if (pte_write(e) && cow)
             __atomic_fetch_and(&s->v, ~PTE_RW, __ATOMIC_RELAXED);
         if (!pte_special(e)) {
-            struct page *page = pfn_to_page(pte_pfn(e));
+            struct page *page = pt_page(e);
             page_get(page);
             /* Mapped already by the parent: no first mapping to count. */
             __atomic_fetch_add(&page->mapcount, 1, __ATOMIC_RELAXED);

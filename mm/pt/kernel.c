@@ -42,8 +42,8 @@ static pte_t *kernel_entry(u64 va, bool make)
         if (pte_none(pte_load(p)) && (!make || make_kernel_table(p)))
             return NULL;
         pte_t e = pte_load(p);
-        ASSERT(pt_is_table(e));
-        t = pt_below(e);
+        ASSERT((e.v & (PTE_P | PTE_PS)) == PTE_P);
+        t = phys_to_virt(e.v & PTE_PFN_MASK); /* the home chose the bits of its own tables */
     }
     return t + pt_index(va, 1);
 }

@@ -32,7 +32,7 @@ static bool can_write(const struct protect *c, pte_t e)
         return c->prot_rw;
     if (pte_special(e))
         return false;
-    const struct page *page = pfn_to_page(pte_pfn(e));
+    const struct page *page = pt_page(e);
     return page_is_anon(page) && page_refs(page) == 1;
 }
 

@@ -7,14 +7,25 @@
 /* The user half of a root table; the rest belongs to the kernel. */
 #define PT_USER_ENTRIES (PT_ENTRIES / 2)
 
+/*
+ * An entry that points to a user table is address | PTE_TABLE and nothing else (T5), so one comparison of its low byte
+ * tells it from an empty entry and from a huge leaf, and a subtraction gives the address.
+ */
+BUILD_ASSERT(PTE_TABLE < 256 && !(PTE_TABLE & PTE_PS));
 static inline bool pt_is_table(pte_t e)
 {
-    return (e.v & (PTE_P | PTE_PS)) == PTE_P;
+    return (u8)e.v == PTE_TABLE;
 }
 /* The table that an entry points to. */
 static inline pte_t *pt_below(pte_t e)
 {
-    return phys_to_virt(e.v & PTE_PFN_MASK);
+    return phys_to_virt(e.v - PTE_TABLE);
+}
+/* The page that a leaf maps: one shift takes the address to the offset of its struct page. */
+static inline struct page *pt_page(pte_t e)
+{
+    BUILD_ASSERT(PAGE_SIZE / sizeof(struct page) == 1 << 7);
+    return (struct page *)((char *)pfn_to_page(0) + ((e.v & PTE_PFN_MASK) >> 7));
 }
 static inline pte_t *pt_root(const struct mm *mm)
 {

@@ -27,74 +27,98 @@
 struct zap {
     struct gather *g;
     s64 rss[NR_RSS];
-    bool file_only; /* private copies stay */
 };
 
-/* The page loses one mapping: everything but the reference. */
-static __always_inline_fn void unmap_page(struct zap *z, struct mm_cpu *cpu, struct page *page, pte_t e)
+/* Gauges of one node, counted here until a page of another node comes. */
+struct zap_node {
+    u32 node_bits; /* flags >> PAGE_NODE_SHIFT of its pages */
+    s64 anon, file;
+};
+
+static void apply_node(struct zap_node *n)
 {
-    enum node_stat mapped;
-    if (page_is_anon(page)) {
-        z->rss[RSS_ANON]--;
-        mapped = NR_ANON_MAPPED;
-    } else {
-        z->rss[page_rss_kind(page)]--;
-        mapped = NR_FILE_MAPPED;
-        if (pte_dirty(e) && !page_test(page, PG_dirty) && page_mapping(page))
-            cache_set_dirty(page);
-    }
-    if (__atomic_sub_fetch(&page->mapcount, 1, __ATOMIC_RELEASE) < 0)
-        cpu->node_stat[page_node(page)][mapped]--;
+    unsigned node = n->node_bits & 15;
+    if (n->anon)
+        stat_node_add(node, NR_ANON_MAPPED, n->anon);
+    if (n->file)
+        stat_node_add(node, NR_FILE_MAPPED, n->file);
+    n->anon = n->file = 0;
 }
 
-/* [addr,end) lies within the table of entry p. */
-static void zap_table(struct zap *z, pte_t *p, u64 addr, u64 end)
+/* A file page loses one mapping: D goes to the page. */
+static void unmap_file_page(struct zap *z, struct page *page, pte_t e)
+{
+    z->rss[page_rss_kind(page)]--;
+    if (pte_dirty(e) && !page_test(page, PG_dirty) && page_mapping(page))
+        cache_set_dirty(page);
+}
+
+/* The gather has no room: its range is told all that has been zapped so far (Z2). */
+static __noinline_fn void make_room(struct gather *g, struct page **next, u64 start, u64 end)
+{
+    g->next = next;
+    gather_range(g, start, end);
+    gather_more(g);
+}
+
+/* The n entries from p on, which lie in one table; addr is p's. file_only: private copies stay. */
+static __always_inline_fn void zap_table(struct zap *z, pte_t *p, u64 addr, unsigned n, bool file_only)
 {
     struct gather *g = z->g;
-    struct page *table = pt_table_page(p);
-    struct mm_cpu *cpu = cpu_local();
-    u64 first = 0, last = 0;
+    struct page *table = pt_table_page(p), **next = g->next, **limit = g->limit;
+    struct zap_node node = {0};
+    pte_t *const base = p, *const end = p + n, *last = NULL;
+    s64 anon = 0;
 
     pt_lock(table);
+    pte_t *const first = base + pt_skip_empty(base, 0, n);
     s32 used = table->mapcount;
-    for (; used && addr < end; addr += PAGE_SIZE, p++) {
+    for (p = first; used && p != end; p++) {
         pte_t e = pte_load(p);
         if (pte_none(e))
             continue;
         ASSERT(pte_mapped(e));
-        struct page *page = pte_special(e) ? NULL : pfn_to_page(pte_pfn(e));
-        if (unlikely(z->file_only) && page && page_is_anon(page))
+        struct page *page = pt_page(e);
+        if (file_only && !pte_special(e) && page_is_anon(page))
             continue;
         e = pte_exchange(p, (pte_t){0});
         used--;
-        if (!last)
-            first = addr;
-        last = addr + PAGE_SIZE;
-        if (!page)
+        last = p;
+        if (unlikely(pte_special(e)))
             continue;
-        unmap_page(z, cpu, page, e);
-        if (unlikely(g->next == g->limit)) {
-            gather_range(g, first, last);
-            gather_more(g);
+        s64 *mapped = &node.anon;
+        if (likely(page_is_anon(page))) {
+            anon++;
+        } else {
+            unmap_file_page(z, page, e);
+            mapped = &node.file;
         }
-        *g->next++ = page;
+        if (__atomic_sub_fetch(&page->mapcount, 1, __ATOMIC_RELEASE) < 0) {
+            u32 bits = page->flags >> PAGE_NODE_SHIFT;
+            if (unlikely(bits != node.node_bits)) {
+                apply_node(&node);
+                node.node_bits = bits;
+            }
+            --*mapped;
+        }
+        if (unlikely(next == limit)) {
+            make_room(g, next, addr + ((u64)(first - base) << PAGE_SHIFT), addr + ((u64)(p - base + 1) << PAGE_SHIFT));
+            next = g->next;
+            limit = g->limit;
+        }
+        *next++ = page;
     }
     table->mapcount = used;
     pt_unlock(table);
+    g->next = next;
+    z->rss[RSS_ANON] -= anon;
+    apply_node(&node);
     if (last)
-        gather_range(g, first, last);
+        gather_range(g, addr + ((u64)(first - base) << PAGE_SHIFT), addr + ((u64)(last - base + 1) << PAGE_SHIFT));
 }
 
-static void zap(struct zap *z, struct vma *vma, u64 start, u64 end, pte_t *(*next_table)(struct mm *, u64 *, u64))
+static void apply_rss(const struct zap *z, struct mm *mm)
 {
-    struct mm *mm = vma->mm;
-    pte_t *p;
-
-    for (u64 addr = start; (p = next_table(mm, &addr, end));) {
-        u64 next = pt_step(addr, end, 2);
-        zap_table(z, p, addr, next);
-        addr = next;
-    }
     for (unsigned k = 0; k < NR_RSS; k++)
         if (z->rss[k])
             rss_add(mm, k, z->rss[k]);
@@ -103,12 +127,26 @@ static void zap(struct zap *z, struct vma *vma, u64 start, u64 end, pte_t *(*nex
 void pt_zap_range(struct gather *g, struct vma *vma, u64 start, u64 end)
 {
     struct zap z = {.g = g};
-    zap(&z, vma, start, end, pt_next);
+    pte_t *p;
+    for (u64 addr = start, next; (p = pt_next(vma->mm, &addr, end)); addr = next) {
+        next = pt_step(addr, end, 2);
+        zap_table(&z, p, addr, (unsigned)((next - addr) >> PAGE_SHIFT), false);
+    }
+    apply_rss(&z, vma->mm);
 }
 
+/* Z1: a fault that saw the page in the cache may be installing it; only pt_lock tells, so no table is passed over. */
 void pt_zap_mapping(struct gather *g, struct vma *vma, u64 start, u64 end, bool even_cows)
 {
-    struct zap z = {.g = g, .file_only = !even_cows};
-    /* Z1: a fault that saw the page in the cache may be installing it; only pt_lock tells. */
-    zap(&z, vma, start, end, pt_next_any);
+    struct zap z = {.g = g};
+    pte_t *p;
+    for (u64 addr = start, next; (p = pt_next_any(vma->mm, &addr, end)); addr = next) {
+        next = pt_step(addr, end, 2);
+        unsigned n = (unsigned)((next - addr) >> PAGE_SHIFT);
+        if (even_cows)
+            zap_table(&z, p, addr, n, false);
+        else
+            zap_table(&z, p, addr, n, true);
+    }
+    apply_rss(&z, vma->mm);
 }

@@ -24,11 +24,6 @@
 BUILD_ASSERT((int)NR_ACTIVE_ANON - (int)NR_INACTIVE_ANON == (int)LRU_ACTIVE_ANON);
 BUILD_ASSERT((int)NR_UNEVICTABLE - (int)NR_INACTIVE_ANON == (int)LRU_UNEVICTABLE);
 
-static inline struct lru_shard *shard_of(const struct page *page)
-{
-    return &nodes[page_node(page)]->lruvec.shard[page_to_pfn(page) / 64 % LRU_SHARDS];
-}
-
 static inline enum lru_list list_of(u32 flags)
 {
     unsigned active = (flags >> PG_active) & 1;
@@ -44,7 +39,7 @@ static inline void count(struct mm_cpu *cpu, const struct page *page, enum lru_l
 
 void lru_add(struct page *page)
 {
-    struct lru_shard *shard = shard_of(page);
+    struct lru_shard *shard = lru_shard_of(page);
     enum lru_list list = list_of(READ_ONCE(page->flags));
     spin_lock(&shard->lock);
     page_set(page, PG_lru);
@@ -53,9 +48,16 @@ void lru_add(struct page *page)
     count(cpu_local(), page, list, 1);
 }
 
+__noinline_fn void lru_add_fresh_contended(struct lru_shard *shard, struct page *page, enum lru_list list)
+{
+    spin_lock(&shard->lock);
+    page_list_add(&shard->list[list], page);
+    spin_unlock(&shard->lock);
+}
+
 void lru_remove(struct page *page)
 {
-    struct lru_shard *shard = shard_of(page);
+    struct lru_shard *shard = lru_shard_of(page);
     spin_lock(&shard->lock);
     ASSERT(page_test(page, PG_lru));
     enum lru_list list = list_of(READ_ONCE(page->flags));
@@ -67,7 +69,7 @@ void lru_remove(struct page *page)
 
 static void activate(struct page *page)
 {
-    struct lru_shard *shard = shard_of(page);
+    struct lru_shard *shard = lru_shard_of(page);
     struct mm_cpu *cpu = cpu_local();
     spin_lock(&shard->lock);
     u32 flags = READ_ONCE(page->flags);
@@ -103,47 +105,106 @@ void page_free_last(struct page *page)
     free_pages(page, unlikely(flags & (1u << PG_head)) ? page_order(page) : 0);
 }
 
-/* Takes a page of no references off its list; *locked is the shard whose lock is held. */
-static inline void leave_lru(struct mm_cpu *cpu, struct page *page, u32 flags, struct lru_shard **locked)
+/*
+ * Neighbours on one list that leave it together. Pages that were touched in order lie on their list in order, so a gather
+ * gives them back as neighbours: only the ends of the run are linked anew.
+ */
+struct run {
+    struct lru_shard *shard;    /* locked, or NULL */
+    u32 flags;                  /* of all its pages; NO_RUN: there is none */
+    u32 nr;                     /* its pages */
+    u32 outer_next, outer_prev; /* its neighbours on the list */
+};
+#define NO_RUN U32_MAX
+
+static void run_unlink(struct run *r)
 {
-    struct lru_shard *shard = shard_of(page);
-    enum lru_list list = list_of(flags);
-    if (shard != *locked) {
-        if (*locked)
-            spin_unlock(&(*locked)->lock);
-        *locked = shard;
+    enum lru_list kind = list_of(r->flags);
+    struct page_list *l = &r->shard->list[kind];
+    if (r->outer_prev)
+        pfn_to_page(r->outer_prev)->next = r->outer_next;
+    else
+        l->head = r->outer_next;
+    if (r->outer_next)
+        pfn_to_page(r->outer_next)->prev = r->outer_prev;
+    else
+        l->tail = r->outer_prev;
+    l->nr -= r->nr;
+    stat_node_add((r->flags >> PAGE_NODE_SHIFT) & 15, NR_INACTIVE_ANON + kind, -(s64)r->nr);
+    r->flags = NO_RUN;
+}
+
+static void run_end(struct run *r)
+{
+    if (r->flags != NO_RUN)
+        run_unlink(r);
+    if (r->shard)
+        spin_unlock(&r->shard->lock);
+    r->shard = NULL;
+}
+
+static __noinline_fn void run_begin(struct run *r, struct page *page, u32 flags)
+{
+    struct lru_shard *shard = lru_shard_of(page);
+    if (shard != r->shard) {
+        run_end(r);
+        r->shard = shard;
         spin_lock(&shard->lock);
+    } else if (r->flags != NO_RUN) {
+        run_unlink(r);
     }
-    page_list_remove(&shard->list[list], page);
-    count(cpu, page, list, -1);
+    r->flags = flags;
+    r->nr = 1;
+    r->outer_next = page->next;
+    r->outer_prev = page->prev;
+}
+
+/*
+ * Does page, of no references, continue the run that ends with the frame `last`? Its links may be read without its shard's
+ * lock: they lead to frames of its own shard only, so if one is the run's last page, both are on the list that is locked.
+ */
+static __always_inline_fn bool run_join(struct run *r, const struct page *page, u32 flags, u32 last)
+{
+    if (flags != r->flags)
+        return false;
+    if (READ_ONCE(page->next) == last)
+        r->outer_prev = READ_ONCE(page->prev);
+    else if (READ_ONCE(page->prev) == last)
+        r->outer_next = READ_ONCE(page->next);
+    else
+        return false;
+    r->nr++;
+    return true;
 }
 
 void page_put_batch(struct page **pages, unsigned n)
 {
-    struct mm_cpu *cpu = cpu_local();
-    struct lru_shard *locked = NULL;
-    unsigned nr = 0;
+    struct run run = {.flags = NO_RUN};
+    struct page **out = pages, **end = pages + n;
+    u32 last = 0;
 
-    for (unsigned i = 0; i < n; i++) {
-        struct page *page = pages[i];
+    for (struct page **in = pages; in != end; in++) {
+        struct page *page = *in;
         if (__atomic_sub_fetch(&page->refcount, 1, __ATOMIC_ACQ_REL) != 0)
             continue;
-        u32 flags = page->flags;
-        if (unlikely(flags & (1u << PG_head))) {
-            if (locked)
-                spin_unlock(&locked->lock);
-            locked = NULL;
-            page_free_last(page);
-            continue;
+        u32 flags = READ_ONCE(page->flags);
+        if (!run_join(&run, page, flags, last)) {
+            if (unlikely(flags & (1u << PG_head))) {
+                run_end(&run);
+                page_free_last(page);
+                continue;
+            }
+            if (!(flags & (1u << PG_lru))) {
+                *out++ = page;
+                continue;
+            }
+            run_begin(&run, page, flags);
         }
-        if (flags & (1u << PG_lru)) {
-            leave_lru(cpu, page, flags, &locked);
-            WRITE_ONCE(page->flags, flags & ~(1u << PG_lru)); /* the rest is cleared when it is freed */
-        }
-        pages[nr++] = page;
+        last = (u32)page_to_pfn(page);
+        WRITE_ONCE(page->flags, flags & ~(1u << PG_lru)); /* the rest is cleared when it is freed */
+        *out++ = page;
     }
-    if (locked)
-        spin_unlock(&locked->lock);
-    if (nr)
-        free_page_batch(pages, nr);
+    run_end(&run);
+    if (out != pages)
+        free_page_batch(pages, (unsigned)(out - pages));
 }

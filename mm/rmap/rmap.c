@@ -16,12 +16,13 @@
 
 void rmap_add_new_anon(struct page *page, struct vma *vma, u64 addr)
 {
+    unsigned node = page_node(page);
+    page_init_flags(page, 1u << PG_swapbacked | 1u << PG_uptodate | 1u << PG_lru);
+    page->mapcount = 0;
     page->index = (u32)vma_index(vma, addr);
     WRITE_ONCE(page->owner, (u64)vma->anon_vma | PAGE_OWNER_ANON);
-    page_init_flags(page, 1u << PG_swapbacked | 1u << PG_uptodate);
-    page->mapcount = 0;
-    stat_node_add(page_node(page), NR_ANON_MAPPED, 1);
-    lru_add(page);
+    cpu_local()->node_stat[node][NR_ANON_MAPPED]++;
+    lru_add_fresh(page, node, LRU_INACTIVE_ANON);
 }
 
 /* page->index has 32 bits: an area of more than 16 TiB may hold several addresses that fit. */
