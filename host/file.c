@@ -79,6 +79,11 @@ void host_file_put(struct host_file *f)
     if (__atomic_sub_fetch(&f->refs, 1, __ATOMIC_ACQ_REL))
         return;
     mapping_destroy(&f->mapping);
+    host_file_forget(f);
+}
+
+void host_file_forget(struct host_file *f)
+{
     free(f->disk);
     free(f);
 }

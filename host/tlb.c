@@ -17,7 +17,6 @@ struct host_tlb host_tlbs[NR_CPUS];
 struct host_mmu_stats host_mmu_stats;
 u32 host_pt_levels = 4;
 bool host_pt_1g = true;
-static u64 flushes_that_drop;
 
 void tlb_lock(struct host_tlb *t)
 {
@@ -83,10 +82,10 @@ static bool lose_this_flush(struct mmu_ctx *ctx, u64 start, u64 end)
 {
     u32 n = 0, c;
     if (!host_machine.cfg.drop_flush_nth)
-        return false;
+        return false; /* saves the count */
     for_each_cpu(c, cpumask_load(&ctx->cpus))
         n += drop_range(&host_tlbs[c], start, end, true);
-    return n && ++flushes_that_drop == host_machine.cfg.drop_flush_nth;
+    return n && ++host_mmu_stats.flushes_that_drop == host_machine.cfg.drop_flush_nth;
 }
 
 void mmu_flush(struct mmu_ctx *ctx, u64 start, u64 end, bool freed_tables)
@@ -176,7 +175,6 @@ void host_mmu_start(void)
 {
     memset(host_tlbs, 0, sizeof(host_tlbs));
     memset(&host_mmu_stats, 0, sizeof(host_mmu_stats));
-    flushes_that_drop = 0;
 }
 
 void host_mmu_stop(void)

@@ -47,7 +47,9 @@ struct host_tlb {
 extern struct host_tlb host_tlbs[NR_CPUS];
 
 struct host_mmu_stats {
-    u64 hits, misses, faults, flushes, entries_dropped, stale_legal;
+    u64 hits, misses, faults, flushes, entries_dropped;
+    u64 stale_legal;       /* uses of stale entries that a flush on its way excuses */
+    u64 flushes_that_drop; /* found something to drop; counted with drop_flush_nth only */
 };
 extern struct host_mmu_stats host_mmu_stats;
 
