@@ -15,7 +15,8 @@ HOSTCC ?= $(CC)
 OPT  ?= -O2
 SAN  ?= address,undefined
 
-WARN  := -Wall -Wextra -Werror -Wno-unused-parameter -Wno-sign-compare -Wmissing-prototypes -Wstrict-prototypes -Wvla
+WARN  := -Wall -Wextra -Werror -Wno-unused-parameter -Wno-sign-compare -Wmissing-prototypes -Wstrict-prototypes -Wvla \
+         -Wno-gnu-variable-sized-type-not-at-end
 BASE  := -std=gnu17 -g $(WARN) -MMD -MP -fno-strict-aliasing -fno-common
 CORE  := -ffreestanding -nostdinc
 
