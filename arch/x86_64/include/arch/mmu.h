@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Address spaces on this CPU, device mappings, and the bounds of the kernel's half.
+ * Address spaces on this CPU, device mappings, and the bounds of the kernel's half (port_impl/mem.h):
  *
- *   ffff888000000000  direct map of all RAM (64 TiB)          the same with four and five levels:
- * five levels hold ffffc90000000000  vmalloc and device mappings (32 TiB)    all of it below their
- * last top-level entry ffffea0000000000  memmap (1 TiB) ffffffff80000000  kernel image
+ *   ffff888000000000  direct map of all RAM (64 TiB)
+ *   ffffc90000000000  vmalloc (2 TiB)
+ *   ffffe80000000000  device mappings (1 TiB)
+ *   ffffea0000000000  memory map (128 GiB used)
+ *   ffffffff80000000  kernel image
+ *
+ * The same with four and five levels: five levels hold all of it below their last top-level entry.
  */
 #ifndef ARCH_MMU_H
 #define ARCH_MMU_H

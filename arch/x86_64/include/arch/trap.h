@@ -24,9 +24,9 @@ long kernel_syscall(struct regs *regs);
 /* A fault that mm_fault() refused with VM_FAULT_* error bits (mm/fault.h). error_code: the CPU's.
  */
 void kernel_user_fault(struct regs *regs, u64 addr, u32 vm_fault, u64 error_code);
-/* Any other exception of user mode: trapnr TRAP_*. For #MF and #XM, fsw_or_mxcsr is the status that
- * tells si_code. */
-void kernel_user_trap(struct regs *regs, int trapnr, u64 error_code, u64 fsw_or_mxcsr);
+/* Any other exception of user mode: trapnr TRAP_*. status: for #MF and #XM the unmasked pending
+ * exceptions (bits 0..5: IE DE ZE OE UE PE), for #DB what DR6 says (bit 14: single step). */
+void kernel_user_trap(struct regs *regs, int trapnr, u64 error_code, u64 status);
 /* On the way to user mode while work bits are set. May sleep, may change regs. Called again as long
  * as bits are set. */
 void kernel_exit_to_user(struct regs *regs);

@@ -7,7 +7,7 @@
 #define DIRECT_MAP_BASE   0xffff888000000000UL
 #define DIRECT_MAP_END    0xffffc88000000000UL
 #define VMALLOC_BASE      0xffffc90000000000UL
-#define VMALLOC_END       0xffffe80000000000UL
+#define VMALLOC_END       0xffffcb0000000000UL
 #define IOREMAP_BASE      0xffffe80000000000UL /* device mappings, 1 TiB */
 #define IOREMAP_END       0xffffe90000000000UL
 #define MEMMAP_BASE       0xffffea0000000000UL

@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Which space each CPU runs on, and flushing.
+ *
+ * A flush that concerns other CPUs is a request in the initiator's slot:
+ *
+ *   initiator                                   target
+ *   fills requests[self], pending = targets
+ *   sets its bit in target->flush_from ── IPI ─→ takes all bits of flush_from
+ *   flushes itself meanwhile                    does each request, clears its bit in pending
+ *   waits until pending == 0
+ *
+ * Invariants
+ *  1. A CPU's bit is in ctx->cpus from before it loads the root until after it has loaded another.
+ *  2. While a CPU waits it answers requests itself if its interrupts are off, so two initiators never wait for each other.
+ * Locks: none. Order: entries are changed, then (full fence) ctx->cpus is read; a switch sets the bit (full fence), then
+ * loads the root, so either the initiator sees the bit or the CPU walks the new entries.
+ */
+#include <arch/mmu.h>
+#include <arch/setup.h>
+#include <arch/asm.h>
+#include <port/cpu.h>
+#include <port/log.h>
+
+/* Above this many pages one reload of the root is cheaper than invalidating each (Linux's limit as well). */
+#define FLUSH_PAGES_MAX 33
+
+struct flush_request {
+    struct mmu_ctx *ctx; /* NULL: kernel addresses */
+    u64 start, end;
+    u64 pending; /* CPUs that have not answered; atomic */
+} __aligned_to(64);
+static struct flush_request requests[NR_CPUS];
+
+static inline void load_root(phys_t root)
+{
+    __asm__ volatile("movq %0, %%cr3" ::"r"(root) : "memory");
+}
+
+static inline u64 read_cr4(void)
+{
+    u64 v;
+    __asm__ volatile("movq %%cr4, %0" : "=r"(v));
+    return v;
+}
+
+static inline void write_cr4(u64 v)
+{
+    __asm__ volatile("movq %0, %%cr4" ::"r"(v) : "memory");
+}
+
+void mmu_switch(struct mmu_ctx *next)
+{
+    struct cpu *cpu = this_cpu();
+    struct mmu_ctx *prev = cpu->mmu;
+    if (prev == next && next)
+        return;
+    if (next)
+        cpumask_set_atomic(&next->cpus, cpu->id);
+    cpu->mmu = next;
+    load_root(next ? next->root : mmu_kernel_root());
+    if (prev)
+        cpumask_clear_atomic(&prev->cpus, cpu->id);
+}
+
+static void flush_user_here(const struct mmu_ctx *ctx, u64 start, u64 end)
+{
+    if (this_cpu()->mmu != ctx)
+        return;
+    if (end - start > FLUSH_PAGES_MAX * PAGE_SIZE)
+        load_root(ctx->root);
+    else
+        for (u64 a = start; a < end; a += PAGE_SIZE)
+            mmu_flush_page_local(a);
+}
+
+static void flush_kernel_here(u64 start, u64 end)
+{
+    if (end - start <= FLUSH_PAGES_MAX * PAGE_SIZE) {
+        for (u64 a = start; a < end; a += PAGE_SIZE)
+            mmu_flush_page_local(a);
+    } else if (pte_global_bit()) {
+        u64 flags = irq_save();
+        u64 cr4 = read_cr4();
+        write_cr4(cr4 & ~(u64)CR4_PGE);
+        write_cr4(cr4);
+        irq_restore(flags);
+    } else {
+        struct mmu_ctx *ctx = this_cpu()->mmu;
+        load_root(ctx ? ctx->root : mmu_kernel_root());
+    }
+}
+
+static void flush_here(const struct flush_request *r)
+{
+    if (r->ctx)
+        flush_user_here(r->ctx, r->start, r->end);
+    else
+        flush_kernel_here(r->start, r->end);
+}
+
+/* Answers what other CPUs want flushed here. Interrupts off. */
+void mmu_flush_service(void)
+{
+    struct cpu *cpu = this_cpu();
+    if (!READ_ONCE(cpu->flush_from))
+        return;
+    cpumask_t from = {__atomic_exchange_n(&cpu->flush_from, 0, __ATOMIC_ACQ_REL)};
+    u32 other;
+    for_each_cpu(other, from) {
+        flush_here(&requests[other]);
+        __atomic_fetch_and(&requests[other].pending, ~BIT(cpu->id), __ATOMIC_RELEASE);
+    }
+}
+
+static void flush_others(struct flush_request *r, cpumask_t targets)
+{
+    u32 self = cpu_id(), other;
+    __atomic_store_n(&r->pending, targets.bits, __ATOMIC_RELEASE);
+    for_each_cpu(other, targets)
+        if (!__atomic_fetch_or(&cpus[other].flush_from, BIT(self), __ATOMIC_SEQ_CST))
+            lapic_send_ipi(cpus[other].apic_id, VECTOR_FLUSH);
+    flush_here(r);
+    bool serve = !irq_enabled();
+    while (load_acquire(&r->pending)) {
+        if (serve)
+            mmu_flush_service();
+        cpu_relax();
+    }
+}
+
+/*
+ * An interrupt between filling the slot and the end of the wait never starts a flush of its own (handlers do not change
+ * page tables), so the slot is this thread's alone.
+ */
+static void flush(struct mmu_ctx *ctx, u64 start, u64 end, cpumask_t cpus_of)
+{
+    struct flush_request *r = &requests[cpu_id()];
+    cpumask_t targets = cpumask_andnot(cpus_of, cpumask_of(cpu_id()));
+    if (cpumask_empty(targets)) {
+        flush_here(&(struct flush_request){.ctx = ctx, .start = start, .end = end});
+        return;
+    }
+    ASSERT(!r->pending);
+    r->ctx = ctx;
+    r->start = start;
+    r->end = end;
+    flush_others(r, targets);
+}
+
+/* Reloading CR3 and INVLPG both drop the paging-structure caches, so freed_tables needs nothing more. */
+void mmu_flush(struct mmu_ctx *ctx, u64 start, u64 end, bool freed_tables)
+{
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    flush(ctx, start, end, cpumask_load(&ctx->cpus));
+}
+
+void mmu_flush_kernel(u64 start, u64 end)
+{
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    flush(NULL, start, end, cpu_online_mask());
+}

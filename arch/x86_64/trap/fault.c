@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Page faults, from entry.S to the core.
+ *
+ *   from user ────────────────────────────── mm_fault ─ error? kernel_user_fault (signals)
+ *   from kernel ┬ memory map, not yet there ─ memmap_fault
+ *               ├ user address, in the exception table ─ mm_fault ─ error? fixup
+ *               └ anything else ─ oops
+ */
+#include <arch/fixup.h>
+#include <arch/setup.h>
+#include <arch/thread.h>
+#include <arch/trap.h>
+#include <mm/fault.h>
+#include <port/log.h>
+#include "oops.h"
+
+/* Bits of the CPU's error code. */
+#define PF_PRESENT 1u
+#define PF_WRITE   2u
+#define PF_USER    4u
+#define PF_RSVD    8u
+#define PF_INSTR   16u
+
+void trap_page_fault(struct regs *regs, u64 error, u64 addr);
+
+static inline u32 fault_flags(u64 error)
+{
+    u32 flags = FAULT_USER;
+    if (error & PF_WRITE)
+        flags |= FAULT_WRITE;
+    if (error & PF_INSTR)
+        flags |= FAULT_EXEC;
+    if (error & PF_PRESENT)
+        flags |= FAULT_PRESENT;
+    return flags;
+}
+
+static inline struct mm *fault_mm(void)
+{
+    struct mmu_ctx *ctx = this_cpu()->mmu;
+    return ctx ? container_of(ctx, struct mm, mmu) : NULL;
+}
+
+static inline void count(u32 result)
+{
+    struct thread_ctx *t = cpu_thread();
+    if (unlikely(result & VM_FAULT_MAJOR))
+        t->maj_flt++;
+    else
+        t->min_flt++;
+}
+
+static void kernel_fault(struct regs *regs, u64 error, u64 addr)
+{
+    if ((s64)addr < 0) {
+        if (!(error & PF_PRESENT) && memmap_fault(addr))
+            return;
+        if (extable_fixup(regs))
+            return;
+        oops_page_fault(regs, error, addr);
+    }
+    struct mm *mm = fault_mm();
+    u64 rip = regs->rip;
+    if (!extable_fixup(regs))
+        oops_page_fault(regs, error, addr);
+    /* Where one may not sleep the access fails at once. */
+    if (!mm || !(regs->rflags & RFLAGS_IF) || in_interrupt() || error & PF_RSVD)
+        return;
+    irq_enable();
+    u32 result = mm_fault(mm, addr, fault_flags(error));
+    count(result);
+    if (!(result & VM_FAULT_ERROR))
+        regs->rip = rip; /* again, without the fixup */
+}
+
+void trap_page_fault(struct regs *regs, u64 error, u64 addr)
+{
+    if (unlikely(!(error & PF_USER))) {
+        kernel_fault(regs, error, addr);
+        return;
+    }
+    irq_enable();
+    if (unlikely(error & PF_RSVD))
+        panic("reserved bit set in a page-table entry for %#lx", addr);
+    u32 result = mm_fault(fault_mm(), addr, fault_flags(error));
+    count(result);
+    if (unlikely(result & VM_FAULT_ERROR))
+        kernel_user_fault(regs, addr, result & VM_FAULT_ERROR, error);
+}
