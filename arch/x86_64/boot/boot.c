@@ -117,6 +117,7 @@ void boot_main(phys_t start_info)
     srat_init();
     smp_prepare();
     memmap_init();
+    pic_silence();
     clock_init();
     random_init();
     lapic_init();

@@ -35,9 +35,15 @@ static void ioapic_write(const struct ioapic *io, u8 reg, u32 v)
     mmio_write32(io->regs + 0x10, v);
 }
 
-/* The 8259s stay silent: all lines masked, vectors out of the exceptions' way for what is already on its way. */
-static void silence_8259(void)
+/*
+ * The 8259s stay silent: all lines masked, vectors out of the exceptions' way for what is already on its way. Before the
+ * local APIC's LINT0 is masked: a request that is pending then would be taken back by nobody (QEMU delivers it as
+ * vector -1).
+ */
+void pic_silence(void)
 {
+    if (!madt.has_8259)
+        return;
     outb(0x20, 0x11);
     outb(0xa0, 0x11);
     outb(0x21, 0x20);
@@ -52,8 +58,6 @@ static void silence_8259(void)
 
 void ioapic_init(void)
 {
-    if (madt.has_8259)
-        silence_8259();
     for (unsigned i = 0; i < madt.nr_ioapics; i++) {
         struct ioapic *io = &ioapics[nr_ioapics];
         io->regs = arch_ioremap(madt.ioapic[i].addr, PAGE_SIZE);

@@ -2,7 +2,7 @@
 /*
  * Port: time, from the TSC.
  *
- * Its rate comes from the first of: the CPU (leaf 15h), the hypervisor (leaf 40000010h), a measurement against the ACPI PM
+ * Its rate comes from the first of: the CPU (leaf 15h), the hypervisor (leaf 40000010h, KVM's clock), a measurement against the ACPI PM
  * timer or the PIT. It is the same on all CPUs; if a CPU is found to lag behind when it comes up, readings are kept
  * from going back by a shared maximum.
  */
@@ -18,6 +18,7 @@ static u64 tsc_khz __ro_after_init;
 static bool unsynchronised;
 static u64 last_ns;
 
+#define MSR_KVM_SYSTEM_TIME 0x4b564d01
 #define PM_TIMER_HZ 3579545UL
 #define PIT_HZ      1193182UL
 #define MEASURE_MS  5
@@ -39,6 +40,29 @@ u64 clock_ns(void)
     return last;
 }
 
+/* KVM says by its paravirtual clock how it scales the TSC: ns = (tsc << shift) * mul / 2^32. */
+static u64 khz_of_kvm(void)
+{
+    static struct {
+        u32 version, pad;
+        u64 tsc_timestamp, system_time;
+        u32 mul;
+        s8 shift;
+        u8 flags, pad2[2];
+    } info __aligned_to(64);
+    struct cpuid id = cpuid(0x40000000, 0);
+    if (id.b != 0x4b4d564b || id.c != 0x564b4d56 || id.d != 0x4d || !(cpuid(0x40000001, 0).a & BIT(3)))
+        return 0;
+    wrmsr(MSR_KVM_SYSTEM_TIME, image_phys(&info) | 1);
+    u64 mul = READ_ONCE(info.mul);
+    int shift = READ_ONCE(info.shift);
+    wrmsr(MSR_KVM_SYSTEM_TIME, 0);
+    if (!mul)
+        return 0;
+    u64 khz = (1000000UL << 32) / mul;
+    return shift < 0 ? khz << -shift : khz >> shift;
+}
+
 static u64 khz_of_cpuid(void)
 {
     if (cpuid(0, 0).a >= 0x15) {
@@ -48,7 +72,7 @@ static u64 khz_of_cpuid(void)
     }
     if (cpu_feat.hypervisor && cpuid(0x40000000, 0).a >= 0x40000010)
         return cpuid(0x40000010, 0).a;
-    return 0;
+    return cpu_feat.hypervisor ? khz_of_kvm() : 0;
 }
 
 /* TSC ticks while the PM timer goes on by `ticks`; 0 when it stands still. */
@@ -68,18 +92,30 @@ static u64 measure_pm(unsigned ticks)
     return (t1 - t0) * ticks / ((now - start) & mask);
 }
 
-/* TSC ticks while channel 2 of the PIT counts down; 0 when there is none. */
-static u64 measure_pit(unsigned count)
+static u16 pit_count(void)
 {
-    outb(0x61, (u8)((inb(0x61) & ~2) | 1)); /* speaker off, gate on */
-    outb(0x43, 0xb0);                       /* channel 2, both bytes, mode 0 */
-    outb(0x42, (u8)count);
-    outb(0x42, (u8)(count >> 8));
-    u64 t0 = rdtsc();
-    for (unsigned i = 0; !(inb(0x61) & 0x20); i++)
-        if (i == 10000000)
+    outb(0x43, 0); /* latch channel 0 */
+    u8 lo = inb(0x40);
+    return (u16)(lo | inb(0x40) << 8);
+}
+
+/* TSC ticks while channel 0 of the PIT counts down; 0 when there is none. Channel 0, because its gate is always open:
+ * port 61h, which opens channel 2, is missing on microvm. Its interrupt is masked. */
+static u64 measure_pit(unsigned ticks)
+{
+    outb(0x43, 0x34); /* both bytes, mode 2: reload at 0 */
+    outb(0x40, 0xff);
+    outb(0x40, 0xff);
+    u16 start = pit_count(), now = start;
+    for (unsigned i = 0; now == start; i++, now = pit_count())
+        if (i == 10000)
             return 0;
-    return rdtsc() - t0;
+    u64 t0 = rdtsc();
+    start = now;
+    while ((u16)(start - now) < ticks)
+        now = pit_count();
+    u64 t1 = rdtsc();
+    return (t1 - t0) * ticks / (u16)(start - now);
 }
 
 /* The least of three: an interruption by the host only makes a measurement longer. */

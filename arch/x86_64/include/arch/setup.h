@@ -101,6 +101,7 @@ void lapic_send_startup(u32 apic_id, u8 page);
 void lapic_timer_calibrate(void);
 void lapic_timer_setup(void); /* each CPU */
 bool lapic_timer_expired(void);
+void pic_silence(void);
 void ioapic_init(void);
 int ioapic_route(unsigned gsi, u8 vector, bool level, bool low);
 void irq_dispatch(struct regs *regs, unsigned vector);
