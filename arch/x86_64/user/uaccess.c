@@ -128,6 +128,6 @@ void alternatives_init(void)
 {
     if (!cpu_feat.smap)
         return;
-    patch(stac_sites_start, stac_sites_end, 0xca);
-    patch(clac_sites_start, clac_sites_end, 0xcb);
+    patch(stac_sites_start, stac_sites_end, 0xcb);
+    patch(clac_sites_start, clac_sites_end, 0xca);
 }
