@@ -26,9 +26,7 @@
 #include "util.h"
 #include "vm.h"
 
-#define APPEND                                                                                     \
-    "console=ttyS0 quiet panic=-1 mitigations=off transparent_hugepage=never nokaslr "             \
-    "norandmaps"
+#define APPEND "console=ttyS0 quiet panic=-1 mitigations=off transparent_hugepage=never"
 
 struct bench_opts {
     const char *kernels, *rows, *accel;

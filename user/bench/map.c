@@ -122,7 +122,13 @@ static unsigned long mremap_grow(void)
 
 static unsigned long mremap_move(void)
 {
-    char *from = map_anon(MIB), *to = map_anon(MIB);
+    /* Two places of 1 MiB whose page tables hold nothing else and begin at the same offset. */
+    char *room = map_anon(8 * MIB);
+    char *from = (char *)(((unsigned long)room + 2 * MIB) & ~(2 * MIB - 1)), *to = from + 4 * MIB;
+
+    CHECK(munmap(room, (size_t)(from - room)));
+    CHECK(munmap(from + MIB, 3 * MIB));
+    CHECK(munmap(to + MIB, (size_t)(room + 8 * MIB - to - MIB)));
 
     write_pages(from, MIB);
     start();
@@ -134,6 +140,7 @@ static unsigned long mremap_move(void)
     }
     stop();
     CHECK(munmap(from, MIB));
+    munmap(to, MIB);
     return 64;
 }
 
