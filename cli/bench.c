@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "accel.h"
+#include "boottime.h"
 #include "console.h"
 #include "help.h"
 #include "initramfs.h"
@@ -30,13 +31,22 @@
 
 struct bench_opts {
     const char *kernels, *rows, *accel;
-    bool json, markdown, wall, verbose;
+    bool json, markdown, wall, boot, verbose;
     int timeout;
 };
 
 static void parse(int argc, char **argv, struct bench_opts *o)
 {
-    enum { OPT_KERNEL = 256, OPT_ROWS, OPT_JSON, OPT_MARKDOWN, OPT_WALL, OPT_TIMEOUT, OPT_ACCEL };
+    enum {
+        OPT_KERNEL = 256,
+        OPT_ROWS,
+        OPT_JSON,
+        OPT_MARKDOWN,
+        OPT_WALL,
+        OPT_TIMEOUT,
+        OPT_ACCEL,
+        OPT_BOOT
+    };
     static const struct option options[] = {
         {"kernel", required_argument, NULL, OPT_KERNEL},
         {"rows", required_argument, NULL, OPT_ROWS},
@@ -46,6 +56,7 @@ static void parse(int argc, char **argv, struct bench_opts *o)
         {"timeout", required_argument, NULL, OPT_TIMEOUT},
         {"accel", required_argument, NULL, OPT_ACCEL},
         {"verbose", no_argument, NULL, 'v'},
+        {"boot", no_argument, NULL, OPT_BOOT},
         {"help", no_argument, NULL, 'h'},
         {NULL, 0, NULL, 0},
     };
@@ -69,6 +80,9 @@ static void parse(int argc, char **argv, struct bench_opts *o)
             break;
         case OPT_WALL:
             o->wall = true;
+            break;
+        case OPT_BOOT:
+            o->boot = true;
             break;
         case OPT_ACCEL:
             o->accel = optarg;
@@ -206,6 +220,8 @@ int cmd_bench(int argc, char **argv)
     int err = 0;
 
     parse(argc, argv, &o);
+    if (o.boot)
+        return boot_times(o.kernels, o.json, o.verbose);
     table.unit = o.wall ? "ns" : "instructions";
     initrd = write_initramfs(o.rows);
     list = xstrdup(o.kernels);

@@ -69,7 +69,7 @@ static void strip_sequences(char *text)
     *to = '\0';
 }
 
-int console_run(const struct console_run *c, char **out)
+int console_run(struct console_run *c, char **out)
 {
     size_t have = 0, room = 65536, seen = 0;
     char *text = xrealloc(NULL, room + 1);
@@ -100,7 +100,8 @@ int console_run(const struct console_run *c, char **out)
         text[have = kept] = '\0';
         if (c->until && !found && has_line(text + seen, c->until)) {
             found = true;
-            until = now_ms() + GRACE_MS;
+            c->found_ms = now_ms();
+            until = c->found_ms + GRACE_MS;
         }
         while (seen < have && !found) { /* complete lines need no second look */
             char *line = strchr(text + seen, '\n');

@@ -87,6 +87,8 @@ const char help_bench[] =
     "      --rows PATTERN     only rows whose name contains PATTERN\n"
     "      --json, --markdown other forms of the table\n"
     "      --wall             wall-clock time instead of instructions (varies from run to run)\n"
+    "      --boot             instead: milliseconds from QEMU's start to /init, 512 MiB and 16 "
+    "GiB\n"
     "      --timeout SECONDS  per kernel (900)\n"
     "  -v, --verbose          QEMU commands and consoles on standard error\n";
 
