@@ -12,6 +12,8 @@
 
 #define MAX_SLAB_CACHES 192
 #define PCP_SLOTS       128
+#define ZONE_SLOTS      64 /* 4 zones of 16 nodes */
+#define NR_ZONE_LRU     5  /* NR_INACTIVE_ANON .. NR_UNEVICTABLE: kept per zone, not in node_stat */
 struct slab_cpu;
 struct pcp;
 
@@ -19,6 +21,7 @@ struct mm_cpu {
     struct pcp *pcp_alloc[8];        /* where order-0 allocations look first, by gfp & GFP_ZONE_BITS */
     struct pcp *pcp_free[PCP_SLOTS]; /* where an order-0 page goes back to, by page->flags >> PAGE_ZONE_SHIFT */
     u64 event[NR_VM_EVENTS];              /* vm_events, summed by stat_event() */
+    s64 zone_lru[ZONE_SLOTS][NR_ZONE_LRU]; /* its share of each zone's pages on LRU lists, by page_zone_slot() */
     s64 node_stat[MAX_NODES][NR_NODE_STATS]; /* this CPU's share of each node's gauges; may be negative */
     struct slab_cpu *slab[MAX_SLAB_CACHES]; /* by cache id */
 } __aligned_to(64);

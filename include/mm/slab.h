@@ -7,6 +7,7 @@
 #define MM_SLAB_H
 #include <mm/gfp.h>
 #include <port/lock.h>
+#include <port/mem.h>
 
 struct slab_cache;
 #define SLAB_RECLAIM 1u    /* counted as SReclaimable */
@@ -54,8 +55,14 @@ struct slab_info {
     u64 active_objs, num_objs, obj_size, objs_per_slab, pages_per_slab, active_slabs, num_slabs;
 };
 void slab_for_each(void (*fn)(void *ctx, const struct slab_info *), void *ctx); /* fn may not sleep */
-/* fn gets each area, lowest first; end includes the guard page; pages 0: freed, waiting for the flush. fn may not sleep. */
-void vmalloc_for_each(void (*fn)(void *ctx, u64 start, u64 end, u64 pages), void *ctx);
+struct vmalloc_info {
+    u64 start, end; /* guard page included */
+    u64 pages;
+    bool unpurged;  /* freed, its addresses wait for the flush */
+    u32 node_pages[MAX_NODES];
+};
+/* fn gets each area, lowest first; it may not sleep. */
+void vmalloc_for_each(void (*fn)(void *ctx, const struct vmalloc_info *), void *ctx);
 struct vmalloc_stats {
     u64 used_pages;   /* in areas that are in use */
     u64 cached_pages; /* in freed areas that keep their pages for the next of the same size */

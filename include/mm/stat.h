@@ -25,6 +25,8 @@ static inline void stat_node_add(unsigned node, enum node_stat s, s64 n)
 u64 stat_event_sum(enum vm_event e);
 s64 stat_node_sum(unsigned node, enum node_stat s);
 s64 stat_sum(enum node_stat s);
+/* Pages of a zone (page_zone_slot()) on LRU lists; s: NR_INACTIVE_ANON .. NR_UNEVICTABLE. */
+s64 stat_zone_lru(unsigned zone_slot, enum node_stat s);
 /* Names as in /proc/vmstat; NULL for what Linux 6.12 does not print. */
 extern const char *const stat_event_name[NR_VM_EVENTS];
 extern const char *const stat_node_name[NR_NODE_STATS];

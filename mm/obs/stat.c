@@ -5,6 +5,8 @@
 
 struct mm_cpu mm_cpus[NR_CPUS];
 
+BUILD_ASSERT(NR_INACTIVE_ANON == 0 && NR_UNEVICTABLE == NR_ZONE_LRU - 1 && MAX_ZONES * MAX_NODES == ZONE_SLOTS);
+
 const char *const stat_event_name[NR_VM_EVENTS] = {
     [PGPGIN] = "pgpgin",
     [PGPGOUT] = "pgpgout",
@@ -109,9 +111,22 @@ u64 stat_event_sum(enum vm_event e)
     return sum;
 }
 
+s64 stat_zone_lru(unsigned zone_slot, enum node_stat s)
+{
+    s64 sum = 0;
+    for (unsigned cpu = 0; cpu < cpu_nr_possible(); cpu++)
+        sum += READ_ONCE(mm_cpus[cpu].zone_lru[zone_slot][s - NR_INACTIVE_ANON]);
+    return max(sum, 0L);
+}
+
 s64 stat_node_sum(unsigned node, enum node_stat s)
 {
     s64 sum = 0;
+    if (s >= NR_INACTIVE_ANON && s <= NR_UNEVICTABLE) {
+        for (unsigned k = 0; k < MAX_ZONES; k++)
+            sum += stat_zone_lru(node * MAX_ZONES + k, s);
+        return sum;
+    }
     for (unsigned cpu = 0; cpu < cpu_nr_possible(); cpu++)
         sum += READ_ONCE(mm_cpus[cpu].node_stat[node][s]);
     return max(sum, 0L);

@@ -34,7 +34,7 @@ static inline enum lru_list list_of(u32 flags)
 
 static inline void count(struct mm_cpu *cpu, const struct page *page, enum lru_list list, s64 n)
 {
-    cpu->node_stat[page_node(page)][NR_INACTIVE_ANON + list] += n;
+    cpu->zone_lru[page_zone_slot(page)][list] += n;
 }
 
 void lru_add(struct page *page)

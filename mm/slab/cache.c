@@ -97,7 +97,7 @@ static int cache_init(struct slab_cache *c, const char *name, size_t size, size_
         spin_init(&c->node[n].lock, RANK_SLAB);
     for (unsigned cpu = 0; cpu < cpu_nr_possible(); cpu++)
         mm_cpus[cpu].slab[id] = &slab_none;
-    list_add_tail(&c->list, &slab_caches);
+    list_add(&c->list, &slab_caches); /* the newest first, as /proc/slabinfo has them */
     return 0;
 }
 

@@ -295,14 +295,20 @@ struct page *vmalloc_to_page(const void *p)
     return page;
 }
 
-void vmalloc_for_each(void (*fn)(void *ctx, u64 start, u64 end, u64 pages), void *ctx)
+void vmalloc_for_each(void (*fn)(void *ctx, const struct vmalloc_info *), void *ctx)
 {
     struct rt_node *n;
     spin_lock(&vm.lock);
     rt_for_each(&vm.areas, n)
     {
         const struct vm_area *a = area_of(n);
-        fn(ctx, n->start, n->end, a->state == AREA_LAZY ? 0 : a->nr_pages);
+        struct vmalloc_info info = {.start = n->start, .end = n->end, .unpurged = a->state == AREA_LAZY};
+        if (!info.unpurged) {
+            info.pages = a->nr_pages;
+            for (u32 i = 0; i < a->nr_pages; i++)
+                info.node_pages[page_node(a->pages[i])]++;
+        }
+        fn(ctx, &info);
     }
     spin_unlock(&vm.lock);
 }
