@@ -145,10 +145,10 @@ static bool slab_push(struct slab_cache *c, struct slab_node *n, struct page *pa
     u32 offset = (u32)((char *)obj - (char *)page_to_virt(page));
     u32 i = (u32)(((u64)offset * c->reciprocal) >> 32);
     u32 head = slab_index_head(page), fresh = slab_index_fresh(page);
-    if (unlikely(i * c->stride != offset || i >= fresh))
-        bad_object(c, obj, "no object begins there");
     if (unlikely(page->mapcount <= 0 || i == head))
         bad_object(c, obj, "it is free already");
+    if (unlikely(i * c->stride != offset || i >= fresh))
+        bad_object(c, obj, "no object begins there");
     if ((u32)page->mapcount == slab_page_objs(c, page)) {
         page_list_remove(&n->full, page);
         page_list_add(&n->partial, page);

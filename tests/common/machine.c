@@ -54,6 +54,7 @@ void machine_up_config(const struct host_config *cfg)
     }
     host_machine_start(cfg);
     host_machine_boot();
+    vfree(vmalloc(1)); /* the kernel's page tables of the window's first 2 MiB, which stay */
     machine_settle();
     pages_at_start = machine_pages_used();
     commit_at_start = commit_total();

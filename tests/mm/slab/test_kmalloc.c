@@ -130,8 +130,7 @@ static void kvmalloc_goes_to_pages_when_it_must(void **state)
     for (unsigned i = 0; i < n; i++)
         if (page[i])
             free_pages(page[i], 0);
-    /* The tables of the window stay. */
-    machine_abandon();
+    machine_down();
 }
 
 static void large_sizes_are_counted(void **state)

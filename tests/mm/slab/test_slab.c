@@ -203,7 +203,8 @@ static void fragmented_memory(void **state)
     void *p[10];
     for (unsigned i = 0; i < 10; i++)
         assert_non_null(p[i] = slab_alloc(c, GFP_KERNEL));
-    assert_machine_valid();
+    assert_null(slab_validate());
+    assert_null(phys_validate());
     for (unsigned i = 0; i < 10; i++)
         slab_free(c, p[i]);
     for (unsigned i = 0; i < n; i++)
