@@ -109,6 +109,11 @@ void cases_add_programs(struct case_list *list, enum case_kind kind, const char 
             char *name = xasprintf("%s/%s", prefix, entries[i]->d_name);
             struct guest_case *c = new_case(list, kind, name);
             c->script = xstrdup(path);
+            c->timeout = 300;
+            if (kind == CASE_PROGRAM) { /* these are about processors too */
+                words_add(&c->opts, "-p");
+                words_add(&c->opts, "4");
+            }
             free(name);
         }
         free(path);
