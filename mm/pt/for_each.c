@@ -28,7 +28,8 @@ static int walk_table(const struct walk *w, const pte_t *table, unsigned level, 
     return 0;
 }
 
-int pt_for_each(struct mm *mm, u64 start, u64 end, int (*fn)(void *ctx, u64 addr, unsigned level, pte_t e), void *ctx)
+int pt_for_each(struct mm *mm, u64 start, u64 end,
+                int (*fn)(void *ctx, u64 addr, unsigned level, pte_t e), void *ctx)
 {
     struct walk w = {.fn = fn, .ctx = ctx};
     end = min(end, mm->task_size);

@@ -16,7 +16,8 @@
 #include "pt_internal.h"
 #include <port/log.h>
 
-static void free_below(struct gather *g, pte_t *table, unsigned level, u64 start, u64 end, u64 floor, u64 ceiling)
+static void free_below(struct gather *g, pte_t *table, unsigned level, u64 start, u64 end,
+                       u64 floor, u64 ceiling)
 {
     const struct page *page = virt_to_page(table);
     u64 span = pt_span(level), next;

@@ -79,7 +79,8 @@ static void move_entries(struct vma *vma, pte_t *s, u64 old_addr, pte_t *d, unsi
     dst->mapcount += moved;
     unlock_pair(src, dst);
     if (moved)
-        tlb_flush_range(vma->mm, old_addr + ((u64)first << PAGE_SHIFT), old_addr + ((u64)last << PAGE_SHIFT));
+        tlb_flush_range(vma->mm, old_addr + ((u64)first << PAGE_SHIFT),
+                        old_addr + ((u64)last << PAGE_SHIFT));
     rmap_unlock_vma(vma);
 }
 

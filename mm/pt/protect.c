@@ -16,10 +16,11 @@
 #include <mm/page.h>
 #include <port/log.h>
 
-#define KEEP_BITS (PTE_PFN_MASK | PTE_A | PTE_D | PTE_SPECIAL | PTE_UFFD_WP | PTE_SOFT_DIRTY | PTE_PWT | PTE_PCD)
+#define KEEP_BITS                                                                                  \
+    (PTE_PFN_MASK | PTE_A | PTE_D | PTE_SPECIAL | PTE_UFFD_WP | PTE_SOFT_DIRTY | PTE_PWT | PTE_PCD)
 
 struct protect {
-    u64 prot;  /* without PTE_RW */
+    u64 prot; /* without PTE_RW */
     bool write, shared, prot_rw;
 };
 
@@ -47,11 +48,12 @@ static inline pte_t changed(const struct protect *c, pte_t e)
 /* Does a CPU that still holds the old translation do what the new one forbids? */
 static inline bool weaker(pte_t old, pte_t e)
 {
-    return (old.v & PTE_P) && (((old.v & ~e.v) & (PTE_P | PTE_RW | PTE_US)) || ((e.v & ~old.v) & PTE_XD) ||
-                               ((old.v ^ e.v) & PTE_PKEY));
+    return (old.v & PTE_P) && (((old.v & ~e.v) & (PTE_P | PTE_RW | PTE_US)) ||
+                               ((e.v & ~old.v) & PTE_XD) || ((old.v ^ e.v) & PTE_PKEY));
 }
 
-static void protect_table(const struct protect *c, pte_t *p, u64 addr, u64 end, u64 *first, u64 *last)
+static void protect_table(const struct protect *c, pte_t *p, u64 addr, u64 end, u64 *first,
+                          u64 *last)
 {
     struct page *table = pt_table_page(p);
     pt_lock(table);

@@ -62,7 +62,8 @@ static __noinline_fn void make_room(struct gather *g, struct page **next, u64 st
 }
 
 /* The n entries from p on, which lie in one table; addr is p's. file_only: private copies stay. */
-static __always_inline_fn void zap_table(struct zap *z, pte_t *p, u64 addr, unsigned n, bool file_only)
+static __always_inline_fn void zap_table(struct zap *z, pte_t *p, u64 addr, unsigned n,
+                                         bool file_only)
 {
     struct gather *g = z->g;
     struct page *table = pt_table_page(p), **next = g->next, **limit = g->limit;
@@ -102,7 +103,8 @@ static __always_inline_fn void zap_table(struct zap *z, pte_t *p, u64 addr, unsi
             --*mapped;
         }
         if (unlikely(next == limit)) {
-            make_room(g, next, addr + ((u64)(first - base) << PAGE_SHIFT), addr + ((u64)(p - base + 1) << PAGE_SHIFT));
+            make_room(g, next, addr + ((u64)(first - base) << PAGE_SHIFT),
+                      addr + ((u64)(p - base + 1) << PAGE_SHIFT));
             next = g->next;
             limit = g->limit;
         }
@@ -114,7 +116,8 @@ static __always_inline_fn void zap_table(struct zap *z, pte_t *p, u64 addr, unsi
     z->rss[RSS_ANON] -= anon;
     apply_node(&node);
     if (last)
-        gather_range(g, addr + ((u64)(first - base) << PAGE_SHIFT), addr + ((u64)(last - base + 1) << PAGE_SHIFT));
+        gather_range(g, addr + ((u64)(first - base) << PAGE_SHIFT),
+                     addr + ((u64)(last - base + 1) << PAGE_SHIFT));
 }
 
 static void apply_rss(const struct zap *z, struct mm *mm)

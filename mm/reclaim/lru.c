@@ -48,7 +48,8 @@ void lru_add(struct page *page)
     count(cpu_local(), page, list, 1);
 }
 
-__noinline_fn void lru_add_fresh_contended(struct lru_shard *shard, struct page *page, enum lru_list list)
+__noinline_fn void lru_add_fresh_contended(struct lru_shard *shard, struct page *page,
+                                           enum lru_list list)
 {
     spin_lock(&shard->lock);
     page_list_add(&shard->list[list], page);

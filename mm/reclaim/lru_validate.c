@@ -3,7 +3,8 @@
 #include <mm/lru.h>
 #include <mm/stat.h>
 
-static const char *check_page(const struct page *page, unsigned node, unsigned shard, enum lru_list list)
+static const char *check_page(const struct page *page, unsigned node, unsigned shard,
+                              enum lru_list list)
 {
     u32 flags = page->flags;
     enum lru_list want = LRU_INACTIVE_FILE;
@@ -22,7 +23,8 @@ static const char *check_page(const struct page *page, unsigned node, unsigned s
     return want == list ? NULL : "page on an LRU list that its flags don't name";
 }
 
-static const char *check_list(struct lru_shard *s, unsigned node, unsigned shard, enum lru_list list)
+static const char *check_list(struct lru_shard *s, unsigned node, unsigned shard,
+                              enum lru_list list)
 {
     const struct page_list *l = &s->list[list];
     u64 nr = 0;

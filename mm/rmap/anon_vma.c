@@ -41,7 +41,8 @@ static bool join(struct anon_vma *av, struct vma *vma)
     struct anon_vma *none = NULL;
     if (av->refs == 0)
         return false;
-    if (__atomic_compare_exchange_n(&vma->anon_vma, &none, av, false, __ATOMIC_RELEASE, __ATOMIC_ACQUIRE)) {
+    if (__atomic_compare_exchange_n(&vma->anon_vma, &none, av, false, __ATOMIC_RELEASE,
+                                    __ATOMIC_ACQUIRE)) {
         list_add_tail(&vma->anon_link, &av->vmas);
         av->refs++;
     }
@@ -52,9 +53,12 @@ static bool join(struct anon_vma *av, struct vma *vma)
 static bool compatible(const struct vma *a, const struct vma *b)
 {
     u64 differ = READ_ONCE(a->flags) ^ READ_ONCE(b->flags);
-    return READ_ONCE(a->node.end) == READ_ONCE(b->node.start) && !(differ & ~(VM_ACCESS | VM_SOFTDIRTY)) &&
-           a->mapping == b->mapping && a->ops == b->ops && a->file == b->file &&
-           READ_ONCE(b->pgoff) == READ_ONCE(a->pgoff) + ((READ_ONCE(a->node.end) - READ_ONCE(a->node.start)) >> PAGE_SHIFT);
+    return READ_ONCE(a->node.end) == READ_ONCE(b->node.start) &&
+           !(differ & ~(VM_ACCESS | VM_SOFTDIRTY)) && a->mapping == b->mapping &&
+           a->ops == b->ops && a->file == b->file &&
+           READ_ONCE(b->pgoff) ==
+               READ_ONCE(a->pgoff) +
+                   ((READ_ONCE(a->node.end) - READ_ONCE(a->node.start)) >> PAGE_SHIFT);
 }
 
 /* Joins the neighbour's anon_vma if it has one that fits. Under RCU. */

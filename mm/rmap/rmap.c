@@ -28,7 +28,8 @@ void rmap_add_new_anon(struct page *page, struct vma *vma, u64 addr)
 /* page->index has 32 bits: an area of more than 16 TiB may hold several addresses that fit. */
 #define INDEX_PERIOD (1UL << 32)
 
-static int walk_area(struct page *page, struct vma *vma, int (*fn)(void *ctx, struct vma *vma, u64 addr), void *ctx)
+static int walk_area(struct page *page, struct vma *vma,
+                     int (*fn)(void *ctx, struct vma *vma, u64 addr), void *ctx)
 {
     u64 pages = vma_pages(vma);
     for (u64 i = (u32)(page->index - (u32)vma->pgoff); i < pages; i += INDEX_PERIOD) {

@@ -10,7 +10,7 @@
 #include <mm/slab.h>
 
 struct census {
-    u32 *mappings;  /* by frame */
+    u32 *mappings; /* by frame */
     u64 nr_frames;
     u64 rss[NR_RSS]; /* of the mm being walked */
     const char *err;

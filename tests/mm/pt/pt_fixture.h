@@ -8,7 +8,7 @@
 #include <mm/rmap.h>
 #include <mm/shmem.h>
 
-#define BASE 0x40000000UL /* 2 MiB and 1 GiB aligned */
+#define BASE     0x40000000UL /* 2 MiB and 1 GiB aligned */
 #define RW_FLAGS (VM_READ | VM_WRITE)
 
 #define assert_null_text(text)                                                                     \
@@ -52,8 +52,8 @@ static inline void scene_end(struct mm *mm)
     machine_down();
 }
 
-static inline struct vma *scene_map_file(struct mm *mm, u64 addr, u64 pages, u64 flags, struct address_space *m,
-                                         u64 pgoff)
+static inline struct vma *scene_map_file(struct mm *mm, u64 addr, u64 pages, u64 flags,
+                                         struct address_space *m, u64 pgoff)
 {
     struct vma_request req = {.addr = addr,
                               .len = pages << PAGE_SHIFT,

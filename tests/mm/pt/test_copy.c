@@ -133,9 +133,12 @@ static void parent_loses_its_writable_translations(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(pages_are_shared_read_only),      cmocka_unit_test(parent_may_go_first),
-        cmocka_unit_test(cached_pages_are_left_to_faults), cmocka_unit_test(empty_tables_are_not_copied),
-        cmocka_unit_test(every_allocation_may_fail),       cmocka_unit_test(parent_loses_its_writable_translations),
+        cmocka_unit_test(pages_are_shared_read_only),
+        cmocka_unit_test(parent_may_go_first),
+        cmocka_unit_test(cached_pages_are_left_to_faults),
+        cmocka_unit_test(empty_tables_are_not_copied),
+        cmocka_unit_test(every_allocation_may_fail),
+        cmocka_unit_test(parent_loses_its_writable_translations),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -98,9 +98,12 @@ static void random_holes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(tables_go_with_the_hole),     cmocka_unit_test(neighbours_keep_their_tables),
-        cmocka_unit_test(untouched_neighbour_counts),  cmocka_unit_test(the_top_of_the_space),
-        cmocka_unit_test(exit_frees_scattered_tables), cmocka_unit_test(random_holes),
+        cmocka_unit_test(tables_go_with_the_hole),
+        cmocka_unit_test(neighbours_keep_their_tables),
+        cmocka_unit_test(untouched_neighbour_counts),
+        cmocka_unit_test(the_top_of_the_space),
+        cmocka_unit_test(exit_frees_scattered_tables),
+        cmocka_unit_test(random_holes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

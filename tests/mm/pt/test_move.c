@@ -8,10 +8,8 @@
 static struct vma *target_of(struct vma *vma, u64 to)
 {
     struct mm *mm = vma->mm;
-    struct vma_request req = {.addr = to,
-                              .len = vma_pages(vma) << PAGE_SHIFT,
-                              .flags = vma->flags,
-                              .fixed = true};
+    struct vma_request req = {
+        .addr = to, .len = vma_pages(vma) << PAGE_SHIFT, .flags = vma->flags, .fixed = true};
     mmap_write_lock(mm);
     assert_int_equal(vma_map(mm, &req), to);
     struct vma *copy = vma_find(mm, to);
@@ -27,7 +25,8 @@ static u64 move(struct vma *from, struct vma *to)
     mmap_write_lock(mm);
     vma_write_lock(from);
     vma_write_lock(to);
-    u64 done = pt_move_range(from, vma_start(from), to, vma_start(to), vma_pages(from) << PAGE_SHIFT);
+    u64 done =
+        pt_move_range(from, vma_start(from), to, vma_start(to), vma_pages(from) << PAGE_SHIFT);
     mmap_write_unlock(mm);
     return done;
 }

@@ -116,8 +116,10 @@ static void shared_memory_is_writable_at_once(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(write_goes_and_returns), cmocka_unit_test(none_keeps_the_page),
-        cmocka_unit_test(shared_pages_ask_first), cmocka_unit_test(only_lost_rights_flush),
+        cmocka_unit_test(write_goes_and_returns),
+        cmocka_unit_test(none_keeps_the_page),
+        cmocka_unit_test(shared_pages_ask_first),
+        cmocka_unit_test(only_lost_rights_flush),
         cmocka_unit_test(shared_memory_is_writable_at_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -38,7 +38,8 @@ static void high_addresses_of_five_levels(void **state)
     struct host_config cfg = {.seed = 1, .levels = 5};
     struct mm *mm = scene_start_cfg(&cfg);
     u64 high = (1UL << 55) + BASE;
-    struct vma *low_area = scene_map(mm, BASE, 1, RW_FLAGS), *area = scene_map(mm, high, 1, RW_FLAGS);
+    struct vma *low_area = scene_map(mm, BASE, 1, RW_FLAGS),
+               *area = scene_map(mm, high, 1, RW_FLAGS);
     scene_touch(low_area, BASE);
     scene_touch(area, high);
     assert_true(pt_find(mm, BASE) != pt_find(mm, high));
@@ -105,7 +106,8 @@ static void for_each_names_leaves_in_order(void **state)
 {
     struct mm *mm = scene_start();
     struct vma *vma = scene_map(mm, BASE, 1024 * 512, RW_FLAGS);
-    const u64 at[] = {BASE, BASE + 5 * PAGE_SIZE, BASE + 3 * PMD_SIZE, BASE + 600 * PMD_SIZE, BASE + 1000 * PMD_SIZE};
+    const u64 at[] = {BASE, BASE + 5 * PAGE_SIZE, BASE + 3 * PMD_SIZE, BASE + 600 * PMD_SIZE,
+                      BASE + 1000 * PMD_SIZE};
     u64 seen[8], *next = seen;
     for (unsigned i = 0; i < ARRAY_SIZE(at); i++)
         scene_touch(vma, at[i]);
@@ -113,7 +115,8 @@ static void for_each_names_leaves_in_order(void **state)
     assert_int_equal(next - seen, 4);
     assert_memory_equal(seen, at, 4 * sizeof(u64));
     next = seen;
-    assert_int_equal(pt_for_each(mm, BASE + PAGE_SIZE, BASE + 4 * PMD_SIZE, note_address, &next), 0);
+    assert_int_equal(pt_for_each(mm, BASE + PAGE_SIZE, BASE + 4 * PMD_SIZE, note_address, &next),
+                     0);
     assert_int_equal(next - seen, 2);
     scene_end(mm);
 }
@@ -121,9 +124,11 @@ static void for_each_names_leaves_in_order(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(four_levels),         cmocka_unit_test(five_levels),
+        cmocka_unit_test(four_levels),
+        cmocka_unit_test(five_levels),
         cmocka_unit_test(high_addresses_of_five_levels),
-        cmocka_unit_test(each_table_may_fail), cmocka_unit_test(racing_walkers_agree),
+        cmocka_unit_test(each_table_may_fail),
+        cmocka_unit_test(racing_walkers_agree),
         cmocka_unit_test(for_each_names_leaves_in_order),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

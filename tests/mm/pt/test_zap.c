@@ -98,7 +98,8 @@ static void dirty_bit_reaches_the_page(void **state)
     struct mm *mm = scene_start();
     mapping_init(&file, &shmem_mapping_ops, NULL, AS_SHMEM);
     struct vma *vma = scene_map_file(mm, BASE, 2, RW_FLAGS | VM_SHARED | VM_MAYSHARE, &file, 0);
-    struct page *clean = scene_map_cached(vma, BASE, false), *dirty = scene_map_cached(vma, BASE + PAGE_SIZE, true);
+    struct page *clean = scene_map_cached(vma, BASE, false),
+                *dirty = scene_map_cached(vma, BASE + PAGE_SIZE, true);
     page_clear(clean, PG_dirty);
     page_clear(dirty, PG_dirty);
     scene_check(mm);

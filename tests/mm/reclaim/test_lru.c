@@ -71,7 +71,10 @@ static void batch_frees_what_nobody_holds(void **state)
     unsigned nr_kept = 0;
     u64 free = phys_free_all();
     for (unsigned i = 0; i < 512; i++) {
-        pages[i] = i % 5 == 4 ? alloc_page(GFP_KERNEL) : new_page(i % 2 ? 1u << PG_swapbacked : i % 3 ? 1u << PG_active : 0);
+        pages[i] = i % 5 == 4 ? alloc_page(GFP_KERNEL)
+                              : new_page(i % 2   ? 1u << PG_swapbacked
+                                         : i % 3 ? 1u << PG_active
+                                                 : 0);
         if (i % 7 == 0) {
             page_get(pages[i]);
             kept[nr_kept++] = pages[i];
@@ -98,7 +101,8 @@ static void compound_pages_go_whole(void **state)
 {
     machine_up(16, 1, 1);
     u64 free = phys_free_all();
-    struct page *big = alloc_pages(GFP_KERNEL | GFP_COMP, 3), *small = new_page(0), *other = new_page(0);
+    struct page *big = alloc_pages(GFP_KERNEL | GFP_COMP, 3), *small = new_page(0),
+                *other = new_page(0);
     struct page *batch[] = {small, big, other};
     page_put_batch(batch, 3);
     assert_int_equal(phys_free_all(), free);
@@ -160,9 +164,12 @@ static void shards_under_many_cpus(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(flags_name_the_list),           cmocka_unit_test(second_touch_activates),
-        cmocka_unit_test(batch_frees_what_nobody_holds), cmocka_unit_test(compound_pages_go_whole),
-        cmocka_unit_test(the_validator_sees),            cmocka_unit_test(shards_under_many_cpus),
+        cmocka_unit_test(flags_name_the_list),
+        cmocka_unit_test(second_touch_activates),
+        cmocka_unit_test(batch_frees_what_nobody_holds),
+        cmocka_unit_test(compound_pages_go_whole),
+        cmocka_unit_test(the_validator_sees),
+        cmocka_unit_test(shards_under_many_cpus),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

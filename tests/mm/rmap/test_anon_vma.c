@@ -15,7 +15,8 @@ static unsigned areas_of(struct anon_vma *av)
 static void an_area_gets_its_own(void **state)
 {
     struct mm *mm = scene_start();
-    struct vma *a = scene_map(mm, BASE, 4, RW_FLAGS), *b = scene_map(mm, BASE + PUD_SIZE, 4, RW_FLAGS);
+    struct vma *a = scene_map(mm, BASE, 4, RW_FLAGS),
+               *b = scene_map(mm, BASE + PUD_SIZE, 4, RW_FLAGS);
     assert_int_equal(anon_vma_prepare(a), 0);
     assert_int_equal(anon_vma_prepare(b), 0);
     assert_non_null(a->anon_vma);
@@ -132,9 +133,12 @@ static void racing_preparers_agree(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(an_area_gets_its_own),           cmocka_unit_test(neighbours_that_could_merge_share),
-        cmocka_unit_test(unlike_neighbours_do_not_share), cmocka_unit_test(it_lives_as_long_as_its_areas),
-        cmocka_unit_test(no_memory),                      cmocka_unit_test(racing_preparers_agree),
+        cmocka_unit_test(an_area_gets_its_own),
+        cmocka_unit_test(neighbours_that_could_merge_share),
+        cmocka_unit_test(unlike_neighbours_do_not_share),
+        cmocka_unit_test(it_lives_as_long_as_its_areas),
+        cmocka_unit_test(no_memory),
+        cmocka_unit_test(racing_preparers_agree),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -144,8 +144,10 @@ static void walks_beside_forks(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(anonymous_page_finds_all), cmocka_unit_test(unmap_takes_every_entry),
-        cmocka_unit_test(a_page_of_nobody_finds_nothing), cmocka_unit_test(offsets_beyond_16_tib),
+        cmocka_unit_test(anonymous_page_finds_all),
+        cmocka_unit_test(unmap_takes_every_entry),
+        cmocka_unit_test(a_page_of_nobody_finds_nothing),
+        cmocka_unit_test(offsets_beyond_16_tib),
         cmocka_unit_test(walks_beside_forks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
