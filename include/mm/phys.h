@@ -35,7 +35,8 @@ struct pcp {
     u64 numa_foreign; /* allocations that preferred this zone and went elsewhere */
     u32 pfn[];
 };
-enum { PCP_UNMOVABLE, PCP_MOVABLE, NR_PCPS };
+enum { PCP_UNMOVABLE, PCP_MOVABLE, PCP_ZEROED, NR_PCPS };
+#define PCP_ZEROED_MAX 32 /* page tables of a process or two */
 
 /* [lo,hi): RAM whose struct pages have not been filled in; both ends multiples of 2^MAX_ORDER. */
 struct virgin {
@@ -101,6 +102,13 @@ struct page *alloc_pages(gfp_t gfp, unsigned order);
 struct page *alloc_pages_node(unsigned node, gfp_t gfp, unsigned order);
 /* alloc_pages(gfp, 0), from this CPU's list in some 20 instructions. */
 struct page *alloc_page(gfp_t gfp);
+/*
+ * A page of zeros for a user who will give it back as zeros, as page tables do: the last such page of this CPU, else a page
+ * that is cleared now. Like alloc_page(gfp | GFP_ZERO) in all else; unmovable.
+ */
+struct page *alloc_zeroed_page(gfp_t gfp);
+/* Frees a page of refcount 1 that holds nothing but zeros. */
+void free_zeroed_page(struct page *page);
 /* The page must have refcount 1 or 0 and be off every list. Never sleeps. */
 void free_pages(struct page *page, unsigned order);
 /* Frees n order-0 pages of refcount 0 at once (end of a gather). */

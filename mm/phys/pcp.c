@@ -10,7 +10,8 @@
  * period, and then owns the stack. The fast paths run under rcu_read_lock and so have left the stack by then.
  *
  * Invariants
- *  1. A frame in a stack has refcount 0, mapcount -1, owner and index 0, and no flag but PAGE_PCP_MOVABLE.
+ *  1. A frame in a stack has refcount 0, mapcount -1, owner and index 0, and no flag but the one that names the
+ *     stack. One in a PCP_ZEROED stack holds zeros.
  *  2. count <= high <= PCP_MAX, except in a stack that is being drained for good.
  *  3. Only the owning CPU, or who has closed it, changes a stack; statistics only the owning CPU.
  * Locks: zone->lock inside, to refill and drain; drain_mutex for pcp_drain_all().
@@ -56,6 +57,7 @@ void pcp_reset(void)
     for (unsigned cpu = 0; cpu < cpu_nr_possible(); cpu++) {
         for (unsigned i = 0; i < ARRAY_SIZE(mm_cpus[cpu].pcp_alloc); i++)
             mm_cpus[cpu].pcp_alloc[i] = &pcp_closed;
+        mm_cpus[cpu].pcp_zeroed = &pcp_closed;
         for (unsigned i = 0; i < PCP_SLOTS; i++)
             mm_cpus[cpu].pcp_free[i] = &pcp_closed;
     }
@@ -64,22 +66,32 @@ void pcp_reset(void)
 /* Where a zone's stack hangs in pcp_free. */
 static unsigned pcp_slot(const struct zone *z, unsigned kind)
 {
-    return (z->page_flags | (kind == PCP_MOVABLE ? PAGE_PCP_MOVABLE : 0)) >> PAGE_ZONE_SHIFT;
+    static const u32 bits[NR_PCPS] = {[PCP_MOVABLE] = PAGE_PCP_MOVABLE, [PCP_ZEROED] = PAGE_PCP_ZEROED};
+    return (z->page_flags | bits[kind]) >> PAGE_ZONE_SHIFT;
+}
+
+/* The zone that this CPU's allocations of a kind look at first, or NULL. */
+static struct zone *first_zone(unsigned cpu, gfp_t gfp)
+{
+    struct zone **list = nodes[mem_cpu_node(cpu)]->zonelist;
+    while (*list && (*list)->index > gfp_zone(gfp))
+        list++;
+    return *list;
 }
 
 /* Points a CPU's short cuts at its stacks. */
 static void pcp_open(unsigned cpu)
 {
     struct mm_cpu *c = &mm_cpus[cpu];
-    struct zone *z;
+    struct zone *z = first_zone(cpu, GFP_KERNEL);
+    if (z)
+        store_release(&c->pcp_zeroed, z->pcp[cpu][PCP_ZEROED]);
     for_each_zone(z) for (unsigned k = 0; k < NR_PCPS; k++)
         store_release(&c->pcp_free[pcp_slot(z, k)], z->pcp[cpu][k]);
     for (unsigned bits = 0; bits < ARRAY_SIZE(c->pcp_alloc); bits++) {
-        struct zone **list = nodes[mem_cpu_node(cpu)]->zonelist;
-        while (*list && (*list)->index > gfp_zone(bits))
-            list++;
-        if (*list)
-            store_release(&c->pcp_alloc[bits], (*list)->pcp[cpu][(bits & GFP_MOVABLE) ? PCP_MOVABLE : PCP_UNMOVABLE]);
+        z = first_zone(cpu, bits);
+        if (z)
+            store_release(&c->pcp_alloc[bits], z->pcp[cpu][(bits & GFP_MOVABLE) ? PCP_MOVABLE : PCP_UNMOVABLE]);
     }
 }
 
@@ -88,6 +100,7 @@ static void pcp_close(unsigned cpu)
     struct mm_cpu *c = &mm_cpus[cpu];
     for (unsigned i = 0; i < ARRAY_SIZE(c->pcp_alloc); i++)
         store_release(&c->pcp_alloc[i], &pcp_closed);
+    store_release(&c->pcp_zeroed, &pcp_closed);
     for (unsigned i = 0; i < PCP_SLOTS; i++)
         store_release(&c->pcp_free[i], &pcp_closed);
 }
@@ -99,16 +112,17 @@ int pcp_boot(void)
     for_each_zone(z)
     {
         /* All stacks of a zone together hold at most an eighth of it. */
-        u64 high = z->present / (8 * NR_PCPS * cpus);
+        u64 high = z->present / (8 * 2 * cpus);
         u32 cap = (u32)min(max(high, 2UL), (u64)PCP_MAX);
         u32 batch = max(min(cap / 4, 64u), 1u);
         for (unsigned cpu = 0; cpu < cpus; cpu++) {
             for (unsigned k = 0; k < NR_PCPS; k++) {
-                struct pcp *p = boot_alloc(mem_cpu_node(cpu), sizeof(*p) + cap * sizeof(p->pfn[0]), 64);
+                u32 room = k == PCP_ZEROED ? min(cap, (u32)PCP_ZEROED_MAX) : cap;
+                struct pcp *p = boot_alloc(mem_cpu_node(cpu), sizeof(*p) + room * sizeof(p->pfn[0]), 64);
                 if (!p)
                     return -ENOMEM;
-                p->high = cap;
-                p->batch = batch;
+                p->high = room;
+                p->batch = min(batch, room);
                 p->zone = z;
                 z->pcp[cpu][k] = p;
             }
@@ -251,6 +265,31 @@ struct page *alloc_page(gfp_t gfp)
     if (gfp & GFP_ZERO)
         mem_clear_page(page_to_virt(page));
     return page;
+}
+
+struct page *alloc_zeroed_page(gfp_t gfp)
+{
+    struct page *page = NULL;
+    rcu_read_lock();
+    struct pcp *p = load_acquire(&cpu_local()->pcp_zeroed);
+    u32 n = p->count;
+    if (likely(n) && !failpoint_hit(FAIL_PAGE_ALLOC)) {
+        WRITE_ONCE(p->count, n - 1);
+        p->allocs++;
+        page = pfn_to_page(p->pfn[n - 1]);
+    }
+    rcu_read_unlock();
+    if (unlikely(!page))
+        return n ? NULL : alloc_page(gfp | GFP_ZERO);
+    WRITE_ONCE(page->flags, page->flags & ~PAGE_PCP_ZEROED); /* its user may dirty it and free it otherwise */
+    page_hand_out(page);
+    return page;
+}
+
+void free_zeroed_page(struct page *page)
+{
+    WRITE_ONCE(page->flags, page->flags | PAGE_PCP_ZEROED);
+    free_pages(page, 0);
 }
 
 bool pcp_has_page(const struct zone *z, gfp_t gfp)

@@ -51,7 +51,7 @@ static const char *check_block(const struct zone *z, pfn_t pfn, unsigned order)
         const struct page *page = pfn_to_page(pfn + i);
         if (page->refcount != 0 || page->mapcount != -1)
             return "phys: free page with references";
-        if (i && ((page->flags & ~PAGE_PCP_MOVABLE) != z->page_flags || page->owner))
+        if (i && ((page->flags & ~(PAGE_PCP_MOVABLE | PAGE_PCP_ZEROED)) != z->page_flags || page->owner))
             return "phys: page inside a free block is not clean";
         if (page->index == PCP_MARK)
             return "phys: frame in a free block and in a per-CPU list";
@@ -131,6 +131,15 @@ static const char *check_zone(struct zone *z)
     return bad;
 }
 
+static bool is_zeroed(const struct page *page)
+{
+    const u64 *p = page_to_virt(page);
+    for (unsigned i = 0; i < PAGE_SIZE / sizeof(*p); i++)
+        if (p[i])
+            return false;
+    return true;
+}
+
 static const char *check_pcp(const struct zone *z, const struct pcp *p)
 {
     if (p->count > p->high || p->high > PCP_MAX)
@@ -139,12 +148,14 @@ static const char *check_pcp(const struct zone *z, const struct pcp *p)
         if (p->pfn[i] < z->start_pfn || p->pfn[i] >= z->end_pfn)
             return "phys: per-CPU list holds a frame of another zone";
         struct page *page = pfn_to_page(p->pfn[i]);
-        if ((page->flags & ~PAGE_PCP_MOVABLE) != z->page_flags || page->refcount || page->mapcount != -1 || page->owner)
+        if ((page->flags & ~(PAGE_PCP_MOVABLE | PAGE_PCP_ZEROED)) != z->page_flags || page->refcount || page->mapcount != -1 || page->owner)
             return "phys: frame in a per-CPU list is not clean";
         if (page->index == PCP_MARK)
             return "phys: frame twice in per-CPU lists";
         if (page->index)
             return "phys: frame in a per-CPU list has an index";
+        if (page->flags & PAGE_PCP_ZEROED && !is_zeroed(page))
+            return "phys: page among the zeroed ones is not";
         page->index = PCP_MARK;
     }
     return NULL;

@@ -27,7 +27,7 @@ int pt_boot(void)
 
 static struct page *make_table_page(struct mm *mm)
 {
-    struct page *page = alloc_page(GFP_KERNEL | GFP_ZERO | GFP_ACCOUNT);
+    struct page *page = alloc_zeroed_page(GFP_KERNEL | GFP_ACCOUNT);
     if (!page)
         return NULL;
     page_init_flags(page, 1u << PG_table);
@@ -44,8 +44,7 @@ static void free_table_page(struct page *page)
     stat_node_add(page_node(page), NR_PAGETABLE, -1);
     page_init_flags(page, 0);
     page->mapcount = -1;
-    page->owner = 0;
-    free_pages(page, 0);
+    free_zeroed_page(page); /* no used entry: all zeros again */
 }
 
 struct page *pt_table_alloc(struct mm *mm)
@@ -77,6 +76,8 @@ int pt_init_root(struct mm *mm)
 void pt_free_root(struct mm *mm)
 {
     ASSERT(mm->pgtables_bytes == 0);
-    free_table_page(virt_to_page(pt_root(mm)));
+    pte_t *root = pt_root(mm);
+    memset(root + PT_USER_ENTRIES, 0, PAGE_SIZE / 2);
+    free_table_page(virt_to_page(root));
     mm->mmu.root = 0;
 }
