@@ -31,7 +31,7 @@ void lru_add_fresh_contended(struct lru_shard *shard, struct page *page, enum lr
 static inline void lru_add_fresh(struct page *page, unsigned node, enum lru_list list)
 {
     struct lru_shard *shard = &nodes[node]->lruvec.shard[page_to_pfn(page) / 64 % LRU_SHARDS];
-    cpu_local()->node_stat[node][NR_INACTIVE_ANON + list]++;
+    cpu_local()->zone_lru[page_zone_slot(page)][list]++;
     if (unlikely(!spin_trylock(&shard->lock))) {
         lru_add_fresh_contended(shard, page, list);
         return;

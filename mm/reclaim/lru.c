@@ -131,7 +131,7 @@ static void run_unlink(struct run *r)
     else
         l->tail = r->outer_prev;
     l->nr -= r->nr;
-    stat_node_add((r->flags >> PAGE_NODE_SHIFT) & 15, NR_INACTIVE_ANON + kind, -(s64)r->nr);
+    cpu_local()->zone_lru[(r->flags >> PAGE_ZONE_SHIFT) & 63][kind] -= r->nr;
     r->flags = NO_RUN;
 }
 
