@@ -88,6 +88,14 @@ void host_file_forget(struct host_file *f)
     free(f);
 }
 
+int host_file_truncate(struct host_file *f, u64 size)
+{
+    int err = cache_truncate(&f->mapping, size);
+    if (!err && !f->shmem && size < f->disk_size)
+        memset(f->disk + size, 0, f->disk_size - size);
+    return err;
+}
+
 static void area_open(struct vma *vma)
 {
     struct host_file *f = vma->file;

@@ -10,6 +10,7 @@ struct host_machine host_machine;
 
 static void fill_defaults(struct host_config *c)
 {
+    c->log |= getenv("PAGODA_LOG") != NULL;
     if (!c->cpus)
         c->cpus = 1;
     if (!c->nodes)

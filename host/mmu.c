@@ -61,12 +61,14 @@ again:
 
 /* ---- the oracle ---- */
 
+/* The frame was freed since the entry was filled. A page that truncation took out of its file has no owner, but lives. */
 static bool frame_changed(const struct tlb_entry *e, u64 va)
 {
     if (!e->counted)
         return false;
     const struct page *page = pfn_to_page(e->pfn + ((va - e->va) >> PAGE_SHIFT));
-    return page_refs(page) <= 0 || READ_ONCE(page->owner) != e->owner || READ_ONCE(page->index) != e->index;
+    u64 owner = READ_ONCE(page->owner);
+    return page_refs(page) <= 0 || (owner && (owner != e->owner || READ_ONCE(page->index) != e->index));
 }
 
 /* Another thread may be between changing an entry and flushing it. */

@@ -16,7 +16,7 @@ void storm_fail(const char *fmt, ...)
     panic("storm: %s", text);
 }
 
-/* A word in the shared file's pages for a new worker, holding what its last owner wrote; MAX_SLOTS when all are taken. */
+/* A word in the shared files' pages for a new worker, holding what its last owner wrote; MAX_SLOTS when all are taken. */
 static u32 take_slot(void)
 {
     u32 slot = 0;
@@ -116,7 +116,9 @@ static void set_up(const struct storm_config *cfg)
     storm.cfg = *cfg;
     spin_init(&storm.lock, RANK_NONE);
     storm.constant = host_file_new(FILE_PAGES * PAGE_SIZE, false);
-    storm.shared = host_file_new(FILE_PAGES * PAGE_SIZE, true);
+    for (u32 i = 0; i < NR_SHARED_FILES; i++)
+        storm.shared[i] = host_file_new(FILE_PAGES * PAGE_SIZE, i + PK_SHARED_FILE == PK_SHARED_FILE);
+    mutex_init(&storm.cut_mutex, RANK_INODE);
     for (u32 i = 0; i < FILE_PAGES; i++) {
         u64 word = storm_constant(i);
         memcpy(storm.constant->disk + i * PAGE_SIZE, &word, 8);
@@ -139,6 +141,19 @@ static void set_failures(bool on)
     } else {
         host_fail_none();
     }
+}
+
+/* After a write-back the device holds what the workers wrote. */
+static void check_device(void)
+{
+    struct host_file *f = storm.shared[PK_DISK_FILE - PK_SHARED_FILE];
+    assert_int_equal(cache_sync(&f->mapping, 0, FILE_PAGES * PAGE_SIZE - 1), 0);
+    for (u32 page = 0; page < FILE_PAGES; page++)
+        for (u32 slot = 0; slot < MAX_SLOTS; slot++) {
+            u64 word, want = storm.slot_value[PK_DISK_FILE - PK_SHARED_FILE][slot][page];
+            memcpy(&word, f->disk + page * PAGE_SIZE + 8 * slot, 8);
+            storm_check(word == want, "device page %u slot %u: %#lx, expected %#lx", page, slot, word, want);
+        }
 }
 
 struct storm_stats storm_run(const struct storm_config *cfg)
@@ -171,8 +186,10 @@ struct storm_stats storm_run(const struct storm_config *cfg)
     }
     for (u32 i = 0; i < cfg->processes; i++)
         host_mm_exit(mm[i]);
+    check_device();
     host_file_put(storm.constant);
-    host_file_put(storm.shared);
+    for (u32 i = 0; i < NR_SHARED_FILES; i++)
+        host_file_put(storm.shared[i]);
     for (u32 i = 0; i < n; i++)
         free(w[i]);
     free(w);

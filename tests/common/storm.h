@@ -4,11 +4,12 @@
  * knows what each byte must be.
  *
  *   process: [ slice of worker 0 | slice of worker 1 | ... ]  adjacent, so that areas merge and page tables are shared
- *   page of a slice: nothing, anonymous, a private copy of the constant file, or a page of the shared file
+ *   page of a slice: nothing, anonymous, a private copy of the constant file, or a page of one of three shared files (in
+ *   memory; with a device; truncated and grown all the time)
  *
  * A worker is the only one that changes its slice, so it knows what it must find there; what it shares with the others are
  * the locks, areas, tables, TLBs and frames below. Each page carries its value in its first and its last word. In the
- * shared file each worker owns one word of each page. A fork hands a copy of the slice and its model to a new worker.
+ * shared files each worker owns one word of each page, and in the end the device must hold it. A fork hands a copy of the slice and its model to a new worker.
  */
 #ifndef TESTS_COMMON_STORM_H
 #define TESTS_COMMON_STORM_H
@@ -29,7 +30,9 @@ struct storm_config {
 };
 
 struct storm_stats {
-    u64 steps, forks, faults_seen, oom_seen, checks;
+    u64 steps, forks, checks;
+    u64 faults_seen, oom_seen; /* signals that the model expected; failures that were asked for */
+    u64 cut_seen;              /* SIGBUS on what was cut off */
 };
 
 /* Runs it to the end; a wrong byte, a broken invariant or a leak fails the test with the seed in its message. */

@@ -10,7 +10,16 @@
 #define FILE_PAGES    64
 #define MAX_SLOTS     64
 
-enum page_kind { PK_NONE, PK_ANON, PK_PRIVATE_FILE, PK_SHARED_FILE, NR_PAGE_KINDS };
+enum page_kind {
+    PK_NONE,
+    PK_ANON,
+    PK_PRIVATE_FILE, /* of the constant file */
+    PK_SHARED_FILE,  /* in memory only */
+    PK_DISK_FILE,    /* shared, with a device */
+    PK_CUT_FILE,     /* shared, truncated and grown at any time */
+    NR_PAGE_KINDS
+};
+#define NR_SHARED_FILES (NR_PAGE_KINDS - PK_SHARED_FILE)
 
 struct page_model {
     u8 kind, prot;
@@ -18,6 +27,11 @@ struct page_model {
     u32 file_page; /* of the files */
     u64 value;     /* first and last word, when anonymous or own */
 };
+
+static inline bool kind_is_shared(u32 kind)
+{
+    return kind >= PK_SHARED_FILE;
+}
 
 struct worker {
     struct mm *mm;
@@ -31,8 +45,9 @@ struct worker {
 
 struct storm {
     struct storm_config cfg;
-    struct host_file *constant, *shared;
-    u64 slot_value[MAX_SLOTS][FILE_PAGES];
+    struct host_file *constant, *shared[NR_SHARED_FILES]; /* by kind - PK_SHARED_FILE */
+    u64 slot_value[NR_SHARED_FILES][MAX_SLOTS][FILE_PAGES];
+    struct mutex cut_mutex; /* one truncation at a time */
     bool slot_used[MAX_SLOTS];
     spinlock_t lock; /* slot_used, children */
     struct storm_stats stats;

@@ -2,6 +2,7 @@
 /* The operations of a storm's worker, each with what it does to the model. See storm.h. */
 #include "storm_internal.h"
 #include <port/log.h>
+#include <port/uaccess.h>
 
 #define R 1u
 #define W 2u
@@ -56,27 +57,72 @@ static void count(u64 *counter)
     __atomic_fetch_add(counter, 1, __ATOMIC_RELAXED);
 }
 
+#define SOME_FAULT U32_MAX /* the way of access does not say which */
+
+/* A word as a program reads it, as the kernel copies it in, or as another process's debugger sees it. */
+static u32 load_word(struct worker *w, u64 at, u64 *word)
+{
+    switch (pick(w, 8)) {
+    case 0:
+        return copy_from_user(word, at, 8) ? SOME_FAULT : 0;
+    case 1:
+        return access_remote(w->mm, at, word, 8, 0) == 8 ? 0 : SOME_FAULT;
+    default:
+        return host_load(at, word, 8);
+    }
+}
+
+static u32 store_word(struct worker *w, u64 at, u64 word)
+{
+    switch (pick(w, 8)) {
+    case 0:
+        return copy_to_user(at, &word, 8) ? SOME_FAULT : 0;
+    case 1:
+        return access_remote(w->mm, at, &word, 8, FAULT_WRITE) == 8 ? 0 : SOME_FAULT;
+    default:
+        return host_store(at, &word, 8);
+    }
+}
+
 /* The model's answer was compared; true when the access went through. */
 static bool went_through(struct worker *w, u32 page, bool write, u32 r)
 {
     const struct page_model *p = &w->page[page];
     u32 want = expected_fault(p, write);
-    if (r == VM_FAULT_OOM && may_fail()) {
+    if ((r == VM_FAULT_OOM || (r == SOME_FAULT && !want && p->kind != PK_CUT_FILE)) && may_fail()) {
         count(&storm.stats.oom_seen);
         return false;
     }
-    storm_check(r == want, "worker %u: %s at %#lx: fault %#x, expected %#x (kind %u prot %u)", w->slot,
-                write ? "store" : "load", page_addr(w, page), r, want, p->kind, p->prot);
+    if (p->kind == PK_CUT_FILE && want == 0 && (r == VM_FAULT_SIGBUS || r == SOME_FAULT)) {
+        count(&storm.stats.cut_seen);
+        return false;
+    }
+    storm_check(r == SOME_FAULT ? want != 0 : r == want,
+                "worker %u: %s at %#lx: fault %#x, expected %#x (kind %u prot %u)", w->slot, write ? "store" : "load",
+                page_addr(w, page), r, want, p->kind, p->prot);
     if (r)
         count(&storm.stats.faults_seen);
     return r == 0;
 }
 
-static u64 expected_word(const struct worker *w, const struct page_model *p, bool last)
+static u64 *slot_value(const struct worker *w, u32 kind, u32 file_page)
 {
-    if (p->kind == PK_ANON || p->own)
-        return p->value;
-    return storm_constant(p->file_page);
+    return &storm.slot_value[kind - PK_SHARED_FILE][w->slot][file_page];
+}
+
+/* Our word of a page of a shared file. What was cut off comes back as zero, never as an older value. */
+static void check_slot(struct worker *w, u32 kind, u32 file_page, u64 word, const char *how)
+{
+    u64 *want = slot_value(w, kind, file_page);
+    if (kind == PK_CUT_FILE && word == 0)
+        *want = 0;
+    storm_check(word == *want, "worker %u: %s of page %u of shared file %u: %#lx, expected %#lx", w->slot, how, file_page,
+                kind - PK_SHARED_FILE, word, *want);
+}
+
+static u64 expected_word(const struct page_model *p)
+{
+    return p->kind == PK_ANON || p->own ? p->value : storm_constant(p->file_page);
 }
 
 static void check_page(struct worker *w, u32 page)
@@ -84,19 +130,16 @@ static void check_page(struct worker *w, u32 page)
     const struct page_model *p = &w->page[page];
     u64 at = page_addr(w, page), word = 0;
     count(&storm.stats.checks);
-    if (p->kind == PK_SHARED_FILE) {
-        if (!went_through(w, page, false, host_load(at + 8 * w->slot, &word, 8)))
-            return;
-        u64 want = storm.slot_value[w->slot][p->file_page];
-        storm_check(word == want, "shared page %u, slot %u at %#lx: %#lx, expected %#lx", p->file_page, w->slot, at,
-                    word, want);
+    if (kind_is_shared(p->kind)) {
+        if (went_through(w, page, false, load_word(w, at + 8 * w->slot, &word)))
+            check_slot(w, p->kind, p->file_page, word, "load");
         return;
     }
     for (int last = 0; last < 2; last++) {
-        if (!went_through(w, page, false, host_load(last ? at + PAGE_SIZE - 8 : at, &word, 8)))
+        if (!went_through(w, page, false, load_word(w, last ? at + PAGE_SIZE - 8 : at, &word)))
             return;
-        u64 want = expected_word(w, p, last);
-        storm_check(word == want, "%s word at %#lx: %#lx, expected %#lx (kind %u own %d file page %u)",
+        u64 want = expected_word(p);
+        storm_check(word == want, "worker %u: %s word at %#lx: %#lx, expected %#lx (kind %u own %d file page %u)", w->slot,
                     last ? "last" : "first", at, word, want, p->kind, p->own, p->file_page);
     }
 }
@@ -105,15 +148,15 @@ static void write_page(struct worker *w, u32 page)
 {
     struct page_model *p = &w->page[page];
     u64 at = page_addr(w, page);
-    u64 value = (u64)w->slot << 48 | ++w->next_value;
-    if (p->kind == PK_SHARED_FILE) {
-        if (went_through(w, page, true, host_store(at + 8 * w->slot, &value, 8)))
-            storm.slot_value[w->slot][p->file_page] = value;
+    u64 value = (u64)(w->slot + 1) << 48 | ++w->next_value;
+    if (kind_is_shared(p->kind)) {
+        if (went_through(w, page, true, store_word(w, at + 8 * w->slot, value)))
+            *slot_value(w, p->kind, p->file_page) = value;
         return;
     }
-    if (!went_through(w, page, true, host_store(at, &value, 8)))
+    if (!went_through(w, page, true, store_word(w, at, value)))
         return;
-    /* The page is there and writable now, unless its frame was taken by somebody else's doing: then it comes back. */
+    /* Going on may need memory again when the page was shared by a fork in between. */
     u32 r;
     do
         r = host_store(at + PAGE_SIZE - 8, &value, 8);
@@ -177,8 +220,8 @@ static void do_mmap(struct worker *w)
         n = min(n, (u32)FILE_PAGES);
         file_page = pick(w, FILE_PAGES - n + 1);
         offset = (u64)file_page * PAGE_SIZE;
-        mf = host_map_file(kind == PK_SHARED_FILE ? storm.shared : storm.constant);
-        flags |= kind == PK_SHARED_FILE ? UAPI_MAP_SHARED : UAPI_MAP_PRIVATE;
+        mf = host_map_file(kind_is_shared(kind) ? storm.shared[kind - PK_SHARED_FILE] : storm.constant);
+        flags |= kind_is_shared(kind) ? UAPI_MAP_SHARED : UAPI_MAP_PRIVATE;
     } else {
         flags |= UAPI_MAP_PRIVATE | UAPI_MAP_ANONYMOUS;
     }
@@ -276,42 +319,83 @@ static void do_mremap(struct worker *w)
 /* Through the page cache instead of a mapping: both must see the same bytes. */
 static void do_read_file(struct worker *w)
 {
-    u32 file_page = pick(w, FILE_PAGES);
+    u32 file_page = pick(w, FILE_PAGES), kind = pick(w, 2) ? PK_SHARED_FILE : PK_DISK_FILE;
     u64 word;
-    ssize_t n = cache_read_kernel(&storm.shared->mapping, (u64)file_page * PAGE_SIZE + 8 * w->slot, &word, 8);
+    ssize_t n = cache_read_kernel(&storm.shared[kind - PK_SHARED_FILE]->mapping,
+                                  (u64)file_page * PAGE_SIZE + 8 * w->slot, &word, 8);
     if (n == -12 && may_fail())
         return;
     storm_check(n == 8, "cache_read_kernel: %ld", n);
-    u64 want = storm.slot_value[w->slot][file_page];
-    storm_check(word == want, "read of shared page %u, slot %u: %#lx, expected %#lx", file_page, w->slot, word, want);
+    check_slot(w, kind, file_page, word, "read");
+}
+
+static void do_write_file(struct worker *w)
+{
+    u32 file_page = pick(w, FILE_PAGES), kind = pick(w, 2) ? PK_SHARED_FILE : PK_DISK_FILE;
+    u64 word = (u64)(w->slot + 1) << 48 | ++w->next_value;
+    ssize_t n = cache_write_kernel(&storm.shared[kind - PK_SHARED_FILE]->mapping,
+                                   (u64)file_page * PAGE_SIZE + 8 * w->slot, &word, 8);
+    if (n == -12 && may_fail())
+        return;
+    storm_check(n == 8, "cache_write_kernel: %ld", n);
+    *slot_value(w, kind, file_page) = word;
+}
+
+static void do_truncate(struct worker *w)
+{
+    u64 size = pick(w, FILE_PAGES + 1) * PAGE_SIZE + (pick(w, 2) ? pick(w, PAGE_SIZE) & ~7u : 0);
+    mutex_lock(&storm.cut_mutex);
+    host_core_enter();
+    int r = host_file_truncate(storm.shared[PK_CUT_FILE - PK_SHARED_FILE], size);
+    host_core_exit();
+    mutex_unlock(&storm.cut_mutex);
+    trace(w, "truncate to %#lx: %d", size, r);
+    storm_check(r == 0 || (r == -12 && may_fail()), "cache_truncate: %d", r);
+}
+
+static void do_sync(struct worker *w)
+{
+    u32 first, n;
+    pick_range(w, &first, &n);
+    s64 r = host_msync(page_addr(w, first), n * PAGE_SIZE, UAPI_MS_SYNC);
+    storm_check(r == 0 || r == -12, "msync: %ld", r);
+}
+
+/* Where there is no hole and everything may be read. */
+static void do_lock_and_unlock(struct worker *w)
+{
+    u32 first, n;
+    pick_range(w, &first, &n);
+    for (u32 i = first; i < first + n; i++)
+        if (w->page[i].kind == PK_NONE || w->page[i].prot == 0 || w->page[i].kind == PK_CUT_FILE)
+            return;
+    s64 r = host_mlock(page_addr(w, first), n * PAGE_SIZE, 0);
+    trace(w, "mlock %#lx, %u pages: %ld", page_addr(w, first), n, r);
+    storm_check(r == 0 || may_fail(), "mlock(%#lx, %u pages): %ld", page_addr(w, first), n, r);
+    do
+        r = host_munlock(page_addr(w, first), n * PAGE_SIZE);
+    while (r == -12 && may_fail());
+    storm_check(r == 0, "munlock(%#lx, %u pages): %ld", page_addr(w, first), n, r);
 }
 
 bool storm_step(struct worker *w)
 {
+    static const struct {
+        void (*op)(struct worker *w);
+        u32 weight;
+    } ops[] = {
+        {touch_some, 40}, {do_mmap, 16},     {do_munmap, 7},   {do_mprotect, 8}, {do_dontneed, 6},
+        {do_mremap, 4},   {do_read_file, 2}, {do_write_file, 2}, {do_truncate, 2}, {do_sync, 2},
+        {do_lock_and_unlock, 2},
+    };
     count(&storm.stats.steps);
-    switch (pick(w, 40)) {
-    case 0 ... 7:
-        do_mmap(w);
-        break;
-    case 8 ... 11:
-        do_munmap(w);
-        break;
-    case 12 ... 15:
-        do_mprotect(w);
-        break;
-    case 16 ... 18:
-        do_dontneed(w);
-        break;
-    case 19 ... 20:
-        do_mremap(w);
-        break;
-    case 21:
-        do_read_file(w);
-        break;
-    case 22:
-        return false;
-    default:
-        touch_some(w);
+    u32 draw = pick(w, 93);
+    for (size_t i = 0; i < ARRAY_SIZE(ops); i++) {
+        if (draw < ops[i].weight) {
+            ops[i].op(w);
+            return true;
+        }
+        draw -= ops[i].weight;
     }
-    return true;
+    return false;
 }

@@ -14,8 +14,8 @@ static u64 first_seed(void)
 
 static void report(const char *name, struct storm_stats s)
 {
-    printf("  %s: %lu steps, %lu forks, %lu signals, %lu out of memory, %lu pages checked\n", name, s.steps, s.forks,
-           s.faults_seen, s.oom_seen, s.checks);
+    printf("  %s: %lu steps, %lu forks, %lu signals, %lu cut off, %lu out of memory, %lu pages checked\n", name, s.steps,
+           s.forks, s.faults_seen, s.cut_seen, s.oom_seen, s.checks);
 }
 
 /* One worker, everything validated after each step: finds which step breaks an invariant. */
@@ -69,6 +69,7 @@ static void seeds(void **state)
         sum.forks += one.forks;
         sum.faults_seen += one.faults_seen;
         sum.oom_seen += one.oom_seen;
+        sum.cut_seen += one.cut_seen;
         sum.checks += one.checks;
         runs++;
         seed++;

@@ -21,6 +21,8 @@ struct host_file {
 struct host_file *host_file_new(u64 size, bool shmem);
 /* The creator's reference. The last one drops every page and the file. */
 void host_file_put(struct host_file *f);
+/* ftruncate(): cache and device; the device keeps its size and reads as zeros beyond. The caller serialises. 0 or -errno. */
+int host_file_truncate(struct host_file *f, u64 size);
 /* Frees what the home keeps of a file whose machine was thrown away. */
 void host_file_forget(struct host_file *f);
 /* What a program passes to mmap() after open(O_RDWR). */
