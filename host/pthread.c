@@ -99,6 +99,8 @@ void pth_yield(void)
  *
  *   next_table     the count of used entries: an empty table may be skipped; entries are looked at again under the lock
  *   watermark_ok   free pages of a zone: a hint whether to try
+ *   cache_sync     dirty pages of a file: nothing to do when there are none
+ *   run_join       links of the lruvec: whether they are those of a page on the locked list; see mm/reclaim/lru.c
  */
 #include <host/sanitizer.h>
 #ifdef HOST_TSAN
@@ -106,6 +108,8 @@ const char *__tsan_default_suppressions(void);
 const char *__tsan_default_suppressions(void)
 {
     return "race_top:next_table\n"
-           "race_top:watermark_ok\n";
+           "race_top:watermark_ok\n"
+           "race_top:cache_sync\n"
+           "race_top:run_join\n";
 }
 #endif

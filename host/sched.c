@@ -321,7 +321,7 @@ struct host_thread *host_thread_start(int (*fn)(void *), void *arg, const char *
 static void finish(struct host_thread *t)
 {
     host_sched_lock();
-    t->state = HT_DONE;
+    WRITE_ONCE(t->state, HT_DONE);
     host_wake_locked(&t->done_wq);
     leave_cpu(t);
     host_sched_unlock();

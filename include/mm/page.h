@@ -146,7 +146,7 @@ static inline unsigned page_node(const struct page *page)
 /* Zone and node together: an index below 64, node * 4 + zone. */
 static inline unsigned page_zone_slot(const struct page *page)
 {
-    return (page->flags >> PAGE_ZONE_SHIFT) & 63;
+    return (READ_ONCE(page->flags) >> PAGE_ZONE_SHIFT) & 63;
 }
 static inline unsigned page_order(const struct page *page)
 {

@@ -101,7 +101,7 @@ static inline u64 vma_end(const struct vma *v)
 }
 static inline u64 vma_pages(const struct vma *v)
 {
-    return (v->node.end - v->node.start) >> PAGE_SHIFT;
+    return (READ_ONCE(v->node.end) - READ_ONCE(v->node.start)) >> PAGE_SHIFT; /* rmap looks while `end` moves */
 }
 static inline u64 vma_index(const struct vma *v, u64 addr)
 {

@@ -66,7 +66,7 @@ out:
 
 int cache_sync(struct address_space *m, u64 start, u64 end)
 {
-    if (!m->ops->write_page || !m->nrdirty)
+    if (!m->ops->write_page || !READ_ONCE(m->nrdirty))
         return 0;
     u64 index = start >> PAGE_SHIFT, last = end >> PAGE_SHIFT;
     int result = 0;

@@ -95,7 +95,7 @@ static __always_inline_fn void zap_table(struct zap *z, pte_t *p, u64 addr, unsi
             mapped = &node.file;
         }
         if (__atomic_sub_fetch(&page->mapcount, 1, __ATOMIC_RELEASE) < 0) {
-            u32 bits = page->flags >> PAGE_NODE_SHIFT;
+            u32 bits = READ_ONCE(page->flags) >> PAGE_NODE_SHIFT;
             if (unlikely(bits != node.node_bits)) {
                 apply_node(&node);
                 node.node_bits = bits;
