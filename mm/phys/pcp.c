@@ -38,17 +38,21 @@ static __noinline_fn __noreturn_fn void bad_page(const struct page *page, const 
           page_to_pfn(page), page->flags, page->refcount, page->mapcount, page->owner, page->index);
 }
 
-/* Checks and cleans a page that is being freed. */
-static inline void page_take_back(struct page *page)
+/*
+ * Checks and cleans a page that is being freed. The first four fields go in pairs: flags with refcount, mapcount with index.
+ */
+BUILD_ASSERT(offsetof(struct page, refcount) == 4 && offsetof(struct page, mapcount) == 8 && offsetof(struct page, index) == 12);
+static __always_inline_fn u32 page_take_back(struct page *page)
 {
-    u32 flags = READ_ONCE(page->flags);
-    if (unlikely((flags & PAGE_FLAGS_NOT_AT_FREE) | ((u32)READ_ONCE(page->refcount) & ~1u) |
-                 (u32)(READ_ONCE(page->mapcount) + 1)))
+    u64 *pair = (u64 *)(void *)page;
+    u64 state = READ_ONCE(pair[0]);
+    if (unlikely((state & (PAGE_FLAGS_NOT_AT_FREE | ~1UL << 32)) | (u32)((u32)READ_ONCE(pair[1]) + 1)))
         bad_page(page, "freeing a page in use");
-    WRITE_ONCE(page->flags, flags & PAGE_FLAGS_KEPT);
-    WRITE_ONCE(page->refcount, 0);
-    WRITE_ONCE(page->index, 0);
+    u32 flags = (u32)state & PAGE_FLAGS_KEPT;
+    WRITE_ONCE(pair[0], (u64)flags);
+    WRITE_ONCE(pair[1], (u64)U32_MAX);
     WRITE_ONCE(page->owner, 0);
+    return flags;
 }
 
 void pcp_reset(void)
@@ -196,8 +200,8 @@ static void free_uncached(struct page *page)
 
 static inline void free_one(struct mm_cpu *c, struct page *page)
 {
-    page_take_back(page);
-    struct pcp *p = load_acquire(&c->pcp_free[page->flags >> PAGE_ZONE_SHIFT]);
+    u32 flags = page_take_back(page);
+    struct pcp *p = load_acquire(&c->pcp_free[flags >> PAGE_ZONE_SHIFT]);
     if (unlikely(p->count >= p->high)) {
         p = pcp_make_room(p);
         if (!p) {
@@ -245,22 +249,27 @@ void free_pages(struct page *page, unsigned order)
     rcu_read_unlock();
 }
 
+/* This CPU's list is empty. */
+static __noinline_fn struct page *alloc_page_slow(gfp_t gfp)
+{
+    return alloc_slow(mem_cpu_node(cpu_id()), gfp, 0);
+}
+
 struct page *alloc_page(gfp_t gfp)
 {
-    struct page *page = NULL;
     if (failpoint_hit(FAIL_PAGE_ALLOC) && !(gfp & GFP_NOFAIL))
         return NULL;
     rcu_read_lock();
     struct pcp *p = load_acquire(&cpu_local()->pcp_alloc[gfp & GFP_ZONE_BITS]);
     u32 n = p->count;
-    if (likely(n)) {
-        WRITE_ONCE(p->count, n - 1);
-        p->allocs++;
-        page = pfn_to_page(p->pfn[n - 1]);
+    if (unlikely(!n)) {
+        rcu_read_unlock();
+        return alloc_page_slow(gfp);
     }
+    struct page *page = pfn_to_page(p->pfn[n - 1]);
+    WRITE_ONCE(p->count, n - 1);
+    p->allocs++;
     rcu_read_unlock();
-    if (unlikely(!page))
-        return alloc_slow(mem_cpu_node(cpu_id()), gfp, 0);
     page_hand_out(page);
     if (gfp & GFP_ZERO)
         mem_clear_page(page_to_virt(page));

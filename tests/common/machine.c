@@ -114,6 +114,7 @@ void machine_down(void)
     machine_settle();
     assert_true(list_empty(&mm_list));
     assert_machine_valid();
+    machine_settle(); /* validators take memory, too */
     slab_for_each(check_cache, NULL);
     if (machine_pages_used() != pages_at_start)
         fail_msg("%lu pages in use, %lu at the start", machine_pages_used(), pages_at_start);

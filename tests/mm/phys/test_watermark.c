@@ -45,7 +45,9 @@ static void default_follows_the_root_of_memory(void **state)
 
 static void order_of_marks(void **state)
 {
-    machine_up(5120, 2, 1);
+    const struct host_config cfg = {.seed = 1, .cpus = 2, .ram = 5UL << 30};
+    host_machine_start(&cfg);
+    host_machine_boot();
     struct zone *z;
     u64 min_sum = 0;
     for_each_zone(z)
@@ -59,7 +61,8 @@ static void order_of_marks(void **state)
     assert_int_equal(nodes[0]->zone[ZONE_DMA32].lowmem_reserve[ZONE_NORMAL], nodes[0]->zone[ZONE_NORMAL].managed / 256);
     assert_true(watermark_reserve() > 0 && watermark_reserve() < phys_managed() / 4);
     assert_true(phys_available() > phys_free() * 3 / 4 && phys_available() < phys_free());
-    machine_down();
+    assert_null(phys_validate());
+    host_machine_stop();
 }
 
 static void gfp_decides_how_deep_one_may_go(void **state)

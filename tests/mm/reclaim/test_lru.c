@@ -122,9 +122,9 @@ static void the_validator_sees(void **state)
     page_clear(page, PG_lru);
     assert_non_null(lru_validate());
     page_set(page, PG_lru);
-    stat_node_add(0, NR_INACTIVE_FILE, 1);
+    cpu_local()->zone_lru[page_zone_slot(page)][LRU_INACTIVE_FILE]++;
     assert_non_null(lru_validate());
-    stat_node_add(0, NR_INACTIVE_FILE, -1);
+    cpu_local()->zone_lru[page_zone_slot(page)][LRU_INACTIVE_FILE]--;
     u32 prev = other->prev;
     other->prev = 1;
     assert_non_null(lru_validate());
