@@ -11,6 +11,7 @@
 #include <arch/trap.h>
 #include <arch/thread.h>
 #include <lib/string.h>
+#include <mm/phys.h>
 #include <port/cpu.h>
 #include <port/log.h>
 #include "pvh.h"
@@ -66,6 +67,16 @@ static void read_modules(const struct hvm_start_info *si)
     memory_reserve(m->paddr, m->size);
     boot_initrd = phys_to_virt(m->paddr);
     boot_initrd_size = m->size;
+}
+
+void boot_initrd_free(void)
+{
+    if (!boot_initrd_size)
+        return;
+    phys_t lo = virt_to_phys(boot_initrd);
+    phys_give(lo >> PAGE_SHIFT, page_align_up(lo + boot_initrd_size) >> PAGE_SHIFT);
+    boot_initrd = NULL;
+    boot_initrd_size = 0;
 }
 
 static void print_memory(void)
