@@ -87,7 +87,7 @@ static void print_memory(void)
     log_print(LOG_INFO, "Command line: %s", boot_cmdline);
     log_print(LOG_INFO, "BIOS-provided physical RAM map:");
     for (size_t i = 0; i < n; i++)
-        log_print(LOG_INFO, "BIOS-e820: [mem %#018lx-%#018lx] %s", map[i].base, map[i].base + map[i].size - 1,
+        log_print(LOG_INFO, "BIOS-e820: [mem 0x%016lx-0x%016lx] %s", map[i].base, map[i].base + map[i].size - 1,
                   kinds[map[i].type < ARRAY_SIZE(kinds) ? map[i].type : 0]);
 }
 
