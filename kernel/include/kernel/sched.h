@@ -31,12 +31,15 @@ struct regs;
 
 enum sched_state { SCHED_READY, SCHED_SLEEPING, SCHED_KILLABLE, SCHED_INTERRUPTIBLE, SCHED_STOPPED, SCHED_DEAD };
 
+enum sched_leave { LEAVE_NOTHING, LEAVE_DEAD, LEAVE_MIGRATE };
+
 /* The scheduler's part of struct task. */
 struct thread {
     struct thread_ctx ctx; /* first: arch/thread.h */
     void *kstack; /* lowest address; THREAD_STACK_SIZE bytes */
     u8 state;     /* enum sched_state; rq lock of its cpu */
     bool on_rq, idle, kthread;
+    u8 leave;     /* enum sched_leave: what the next thread does with this one once it is off the CPU */
     u32 cpu;      /* where it runs or last ran */
     s32 nice;     /* -20 .. 19 */
     u8 policy;    /* SCHED_OTHER 0, FIFO 1, RR 2, BATCH 3, IDLE 5 */
@@ -58,6 +61,8 @@ void sched_block(void);
 void sched_cancel(void);
 /* Returns at the deadline (clock_ns) at the latest; true when it was reached. */
 bool sched_block_until(u64 deadline);
+/* Gives the CPU to whoever waits; the caller stays ready. */
+void sched_preempt(void);
 /* Any context. Wakes t if it sleeps in any of the states (mask of 1 << state). true when it did. */
 bool sched_wake_states(struct task *t, u32 states);
 #define SCHED_ANY_SLEEP (1u << SCHED_SLEEPING | 1u << SCHED_KILLABLE | 1u << SCHED_INTERRUPTIBLE)
@@ -90,11 +95,13 @@ void sched_cpu_times(unsigned cpu, u64 *user, u64 *system, u64 *idle);
 /* Kernel stacks: cached per CPU. NULL when out of memory. */
 void *kstack_alloc(void);
 void kstack_free(void *stack);
+void kstack_trim(void);          /* gives surplus back; may sleep */
+void sched_start_load_timer(void);
 
 /* RCU: kernel/sched/rcu.c. */
 void rcu_tick(bool user);    /* interrupts off */
 void rcu_quiescent(void);    /* this CPU is outside every read section; interrupts off */
-void rcu_idle_enter(void);   /* interrupts off */
+bool rcu_idle_enter(void);   /* interrupts off; false: callbacks are ready, do not halt */
 void rcu_idle_exit(void);
 bool rcu_run_callbacks(void); /* a batch; true when more is ready. May be called where one may not sleep */
 bool rcu_has_ready(void);

@@ -8,7 +8,7 @@
  *   struct task_signal    per thread: pending set, blocked mask, alternate stack   (embedded in struct task)
  *
  * Lock: process->lock (irqsave) guards pending sets, actions and stop state of the whole group.
- * TASK_SIGPENDING in task->work is set whenever the thread may have to look; only the thread itself clears it.
+ * ARCH_WORK_SIGNAL is set whenever the thread may have to look; only the thread itself clears it.
  */
 #ifndef KERNEL_SIGNAL_H
 #define KERNEL_SIGNAL_H
@@ -110,6 +110,16 @@ struct sighand {
     struct sigaction_k action[NSIG];
 };
 
+/* A queue entry: kmalloc'd (hold NULL), or part of something that is held while it is queued: a child, a timer. */
+struct sigqueue {
+    struct list_head link;
+    void (*hold)(struct sigqueue *q);
+    void (*release)(struct sigqueue *q); /* process->lock held: may not free to the slab */
+    bool queued;
+    struct rcu_head rcu;
+    struct siginfo_k info;
+};
+
 struct sigpending {
     u64 set;
     struct list_head queue; /* struct sigqueue; signals without an entry carry SI_KERNEL */
@@ -133,6 +143,7 @@ struct process_signal {
     bool stopped;               /* job control: threads park in signal_park() */
     bool stop_report;           /* the parent has not yet been told / has not yet waited for the stop */
     bool cont_report;           /* continued, WCONTINUED may report */
+    bool cont_notify;           /* the parent shall be told of that by the first thread that comes by */
     s32 stop_sig;
     struct task *exec_task; /* de_thread: the one that stays */
     struct waitq group_wait; /* exec waits for the others to leave; stopped threads park here */
@@ -143,6 +154,8 @@ bool task_signal_pending(struct task *t);
 
 /* Sends with siginfo. t == NULL: to the whole process. -EAGAIN when the queue limit is reached (rt signals). Any context. */
 int signal_send_info(struct process *p, struct task *t, int sig, const struct siginfo_k *info);
+/* The same with an entry of the caller's; while it is still queued the new one carries none. Any context. */
+int signal_send_entry(struct process *p, struct task *t, int sig, const struct siginfo_k *info, struct sigqueue *q);
 /* A fault of the running thread: cannot be blocked or ignored. */
 void signal_force(int sig, int code, u64 addr);
 /* May current signal p? 0 or -EPERM. */
@@ -153,6 +166,7 @@ void signal_masks(struct task *t, u64 *pending, u64 *shared, u64 *blocked, u64 *
 
 /* Takes the next signal in `mask` (wanted bits) off current; 0 when none. Used by sigtimedwait and signalfd. */
 int signal_dequeue(u64 mask, struct siginfo_k *info);
+int signal_dequeue_locked(u64 mask, struct siginfo_k *info); /* process->lock held */
 /* Is one of mask pending for current? */
 bool signal_any_pending(u64 mask);
 
@@ -161,8 +175,8 @@ int signal_set_user_mask(u64 user_mask, u64 size);
 /* End of such a call: puts the old mask back unless interrupted (then delivery does it). */
 void signal_restore_user_mask(bool interrupted);
 
-/* User-mode return: delivers signals, handles stops. kernel/proc/sigdeliver.c */
-void signal_deliver(struct regs *regs, bool syscall);
+/* User-mode return: delivers signals, handles stops, restarts system calls. kernel/proc/sigdeliver.c */
+void signal_deliver(struct regs *regs);
 
 struct sighand *sighand_alloc(void);
 struct sighand *sighand_copy(struct sighand *s);

@@ -19,7 +19,6 @@ struct fd_table;  /* kernel/file.h */
 struct fs_struct; /* cwd, root, umask */
 struct regs;
 struct task_completion;
-struct restart_block;
 struct pgrp;
 
 #define TASK_COMM_LEN 16
@@ -31,6 +30,7 @@ struct cred {
     u64 cap_effective, cap_permitted, cap_inheritable, cap_bounding, cap_ambient;
     u32 ngroups;
     u32 groups[32];
+    struct rcu_head rcu; /* freed after a grace period: others may be reading it */
 };
 
 struct rlimit64 {
@@ -49,7 +49,7 @@ struct task {
     struct sighand *sighand;
     struct task_signal signal;
     char comm[TASK_COMM_LEN];
-    u64 min_flt, maj_flt;
+    /* page faults: thread.ctx.min_flt, .maj_flt */
     u64 utime_ns, stime_ns, start_ns; /* sampled by the tick; exact total: sched_runtime() */
     u64 nvcsw, nivcsw;
     u64 rchar, wchar, syscr, syscw;
@@ -62,12 +62,15 @@ struct task {
     s32 exit_signal, exit_code;
     s32 pdeath_signal;
     struct task_completion *vfork_done; /* the parent waits for exec or exit */
-    struct restart_block *restart;      /* kernel/proc/restart.c */
+    u64 restart_deadline, restart_rem;  /* of an interrupted nanosleep */
     void *futex;  /* kernel/proc/futex.c */
     void *poll;   /* kernel/fs/epoll.c scratch */
     u64 timer_slack_ns;
+    bool keep_caps;
     u64 personality;
+    u64 trap_nr, trap_err, trap_cr2; /* of the last fault, for signal frames */
     bool exiting;
+    struct rcu_head rcu;
 };
 
 /* The running thread. */
@@ -99,33 +102,43 @@ struct process {
     struct process *parent; /* tasklist_lock */
     struct task *leader;
     struct list_head children, sibling, threads, all_link; /* all_link: every process, tasklist_lock */
+    struct pgrp *pgrp;
     struct list_head pgrp_link;
     u32 nr_threads;        /* alive */
     spinlock_t lock;
     void *tty;             /* controlling terminal, struct tty */
     struct rlimit64 rlim[NR_RLIMITS];
     struct process_signal signal;
+    struct sigqueue chld;  /* what the parent is told; its lock */
     struct process_timers *timers; /* kernel/time/itimer.c; NULL until used */
     s32 exit_code;         /* wait status, once dead */
     s32 exit_signal;       /* to the parent; 0 none */
     u8 state;              /* enum process_state */
+    u32 membarrier;        /* kinds registered for */
     bool dumpable, no_new_privs, did_exec, child_subreaper, has_subreaper, oom_victim;
     u64 start_ns;
     u64 cmin_flt, cmaj_flt, cutime_ns, cstime_ns, cmaxrss; /* of reaped children */
     u64 dead_min_flt, dead_maj_flt, dead_utime_ns, dead_stime_ns, dead_nvcsw, dead_nivcsw; /* of ended threads */
     u64 maxrss;            /* pages, at exec or exit */
     s16 oom_score_adj;
+    struct rcu_head rcu;
     char exe_path[256];
 };
 enum process_state { PROCESS_ALIVE, PROCESS_ZOMBIE, PROCESS_REAPED };
 extern struct process kernel_process; /* of kernel threads; pid 0, in no table */
 extern struct process *init_process;
 
+struct process *process_get(struct process *p);
+struct task *task_get(struct task *t);
+struct cred *cred_get(struct cred *c);
+void cred_put(struct cred *c); /* any context */
 /* Lookup with a reference (process_put). NULL when there is none. */
 struct process *process_find(s32 pid);
 void process_put(struct process *p);
+/* uname -r, -v, -n; 65 bytes each. */
+void uts_read(char *release, char *version, char *nodename);
 struct task *task_find(s32 tid);
-void task_put(struct task *t);
+void task_put(struct task *t); /* any context */
 /* Calls fn for each process in pid order, referenced during the call, no lock held. */
 void process_for_each(int (*fn)(void *ctx, struct process *p), void *ctx);
 /* The mm of a task, referenced (mm_get), or NULL. */

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Restartable sequences. The thread's struct rseq holds the CPU it runs on and, while it is inside a critical section, a pointer
+ * to that section's description. A thread that was switched away or gets a signal inside is sent to the section's abort address.
+ */
+#include "proc.h"
+#include <arch/uaccess.h>
+#include <kernel/syscall.h>
+#include <port/mem.h>
+#include <port/uaccess.h>
+
+/* Offsets in struct rseq. */
+enum { RSEQ_CPU_START = 0, RSEQ_CPU = 4, RSEQ_CS = 8, RSEQ_FLAGS = 16, RSEQ_NODE = 20, RSEQ_MM_CID = 24 };
+struct rseq_cs {
+    u32 version, flags;
+    u64 start, len, abort;
+};
+
+static int leave_section(struct task *t, struct regs *regs)
+{
+    u64 ptr;
+    struct rseq_cs cs;
+    u32 sig;
+    if (get_user(ptr, t->rseq_addr + RSEQ_CS))
+        return -EFAULT;
+    if (!ptr)
+        return 0;
+    if (copy_from_user(&cs, ptr, sizeof(cs)))
+        return -EFAULT;
+    if (cs.version || cs.abort - cs.start < cs.len)
+        return -EINVAL;
+    if (put_user(0UL, t->rseq_addr + RSEQ_CS))
+        return -EFAULT;
+    if (regs->rip - cs.start >= cs.len)
+        return 0;
+    if (get_user(sig, cs.abort - 4))
+        return -EFAULT;
+    if (sig != t->rseq_sig)
+        return -EINVAL;
+    regs->rip = cs.abort;
+    thread_set_work(&t->thread.ctx, ARCH_WORK_IRET);
+    return 0;
+}
+
+static int write_cpu(struct task *t)
+{
+    u32 cpu = cpu_id();
+    u32 words[2] = {cpu, cpu}, more[2] = {mem_cpu_node(cpu), cpu};
+    if (copy_to_user(t->rseq_addr + RSEQ_CPU_START, words, sizeof(words)))
+        return -EFAULT;
+    return t->rseq_len >= 28 && copy_to_user(t->rseq_addr + RSEQ_NODE, more, sizeof(more)) ? -EFAULT : 0;
+}
+
+void rseq_return(struct regs *regs)
+{
+    struct task *t = current_task();
+    if (!t->rseq_addr)
+        return;
+    if (leave_section(t, regs) || write_cpu(t)) {
+        t->rseq_addr = 0;
+        signal_force(SIGSEGV, SI_KERNEL, 0);
+    }
+}
+
+SYSCALL(rseq)
+{
+    struct task *t = current_task();
+    u32 len = (u32)a1, flags = (u32)a2, sig = (u32)a3;
+    if (flags & 1) { /* unregister */
+        if (flags != 1 || t->rseq_addr != a0 || !t->rseq_addr || t->rseq_len != len)
+            return -EINVAL;
+        if (t->rseq_sig != sig)
+            return -EPERM;
+        u32 none[2] = {0, ~0u};
+        if (copy_to_user(a0, none, sizeof(none)))
+            return -EFAULT;
+        t->rseq_addr = 0;
+        return 0;
+    }
+    if (flags)
+        return -EINVAL;
+    if (t->rseq_addr) {
+        if (t->rseq_addr != a0 || t->rseq_len != len)
+            return -EINVAL;
+        return t->rseq_sig != sig ? -EPERM : -EBUSY;
+    }
+    if (len < 32 || (a0 & 31))
+        return -EINVAL;
+    if ((s64)a0 < 0)
+        return -EFAULT;
+    t->rseq_addr = a0;
+    t->rseq_len = len;
+    t->rseq_sig = sig;
+    thread_set_work(&t->thread.ctx, TASK_RSEQ);
+    return 0;
+}

@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * wait4, waitid, and the times of processes.
+ *
+ * A waiter looks through the children of every thread of its process (children belong to the process), takes what it finds
+ * under tasklist_lock, and sleeps on child_wait when there is a child that may yet come.
+ */
+#include "proc.h"
+#include <kernel/syscall.h>
+#include <mm/mm.h>
+#include <port/clock.h>
+#include <port/uaccess.h>
+
+#define WNOHANG    1
+#define WUNTRACED  2
+#define WEXITED    4
+#define WCONTINUED 8
+#define WNOWAIT    0x01000000
+#define WNOTHREAD  0x20000000
+#define WALL       0x40000000
+#define WCLONE     0x80000000u
+enum { P_ALL, P_PID, P_PGID, P_PIDFD };
+
+struct wait_query {
+    int type;
+    s32 id;
+    u32 options;
+    /* answer */
+    s32 pid, status, code; /* status: of wait(2); code: CLD_* */
+    u32 uid;
+    bool eligible;
+    u64 utime, stime;
+    u64 min_flt, maj_flt, maxrss, nvcsw, nivcsw;
+};
+
+void task_times(struct task *t, u64 *user_ns, u64 *sys_ns)
+{
+    u64 total = sched_runtime(t), ut = t->utime_ns, st = t->stime_ns;
+    /* The ticks only tell the proportion. */
+    u64 ticks = ut + st;
+    if (!ticks) {
+        *user_ns = 0;
+        *sys_ns = total;
+        return;
+    }
+    *user_ns = (total >> 10) * (ut / ((ticks >> 10) + 1));
+    if (*user_ns > total)
+        *user_ns = total;
+    *sys_ns = total - *user_ns;
+}
+
+void process_times(struct process *p, u64 *user_ns, u64 *sys_ns)
+{
+    struct task *t;
+    u64 u, s, flags = spin_lock_irqsave(&p->lock);
+    *user_ns = p->dead_utime_ns;
+    *sys_ns = p->dead_stime_ns;
+    list_for_each_entry(t, &p->threads, thread_link) {
+        task_times(t, &u, &s);
+        *user_ns += u;
+        *sys_ns += s;
+    }
+    spin_unlock_irqrestore(&p->lock, flags);
+}
+
+static bool matches(const struct process *c, const struct wait_query *q)
+{
+    if (q->type == P_PID && c->pid != q->id)
+        return false;
+    if (q->type == P_PGID && c->pgid != q->id)
+        return false;
+    bool clone_child = c->exit_signal != SIGCHLD;
+    return (q->options & WALL) || clone_child == !!(q->options & WCLONE);
+}
+
+static void fill(struct wait_query *q, struct process *c, s32 status, s32 code)
+{
+    q->pid = c->pid;
+    q->status = status;
+    q->code = code;
+    q->uid = c->leader->cred->uid;
+    process_times(c, &q->utime, &q->stime);
+    q->utime += c->cutime_ns;
+    q->stime += c->cstime_ns;
+    q->min_flt = c->dead_min_flt + c->cmin_flt;
+    q->maj_flt = c->dead_maj_flt + c->cmaj_flt;
+    q->maxrss = max(c->maxrss, c->cmaxrss);
+    q->nvcsw = c->dead_nvcsw;
+    q->nivcsw = c->dead_nivcsw;
+}
+
+/* tasklist_lock held. true when c has something to say. */
+static bool collect(struct process *c, struct wait_query *q)
+{
+    bool peek = q->options & WNOWAIT;
+    if (c->state == PROCESS_ZOMBIE && (q->options & WEXITED)) {
+        s32 st = c->exit_code;
+        fill(q, c, st, st & 0x7f ? CLD_KILLED : CLD_EXITED);
+        if (!peek)
+            process_reap_locked(c);
+        return true;
+    }
+    if (c->state != PROCESS_ALIVE)
+        return false;
+    if ((q->options & WUNTRACED) && c->signal.stop_report && c->signal.stopped) {
+        fill(q, c, c->signal.stop_sig << 8 | 0x7f, CLD_STOPPED);
+        if (!peek)
+            c->signal.stop_report = false;
+        return true;
+    }
+    if ((q->options & WCONTINUED) && c->signal.cont_report) {
+        fill(q, c, 0xffff, CLD_CONTINUED);
+        if (!peek)
+            c->signal.cont_report = false;
+        return true;
+    }
+    return false;
+}
+
+static bool scan(struct wait_query *q)
+{
+    struct process *p = current_process(), *c, *next;
+    bool found = false;
+    q->eligible = false;
+    u64 flags = spin_lock_irqsave(&tasklist_lock);
+    if (q->type == P_PID) {
+        c = pid_process_locked(q->id);
+        if (c && c->parent == p && matches(c, q)) {
+            q->eligible = true;
+            found = collect(c, q);
+        }
+    } else {
+        list_for_each_entry_safe(c, next, &p->children, sibling) {
+            if (!matches(c, q))
+                continue;
+            q->eligible = true;
+            if ((found = collect(c, q)))
+                break;
+        }
+    }
+    spin_unlock_irqrestore(&tasklist_lock, flags);
+    return found;
+}
+
+/* 0 with q->pid, or q->pid 0 for WNOHANG; -ECHILD, -ERESTARTSYS. */
+static s64 do_wait(struct wait_query *q)
+{
+    q->pid = 0;
+    if (scan(q))
+        return 0;
+    if (!q->eligible)
+        return -ECHILD;
+    if (q->options & WNOHANG)
+        return 0;
+    bool found = false;
+    s64 err = waitq_wait_interruptible(&current_process()->signal.child_wait, (found = scan(q)) || !q->eligible);
+    return found ? 0 : err ? err : -ECHILD;
+}
+
+struct rusage_k {
+    s64 utime_sec, utime_usec, stime_sec, stime_usec;
+    s64 maxrss, ixrss, idrss, isrss, minflt, majflt, nswap, inblock, oublock, msgsnd, msgrcv, nsignals, nvcsw, nivcsw;
+};
+
+static void rusage_fill(struct rusage_k *r, u64 ut, u64 st, u64 maxrss_pages, u64 min_flt, u64 maj_flt, u64 nv, u64 niv)
+{
+    *r = (struct rusage_k){.utime_sec = (s64)(ut / 1000000000),
+                           .utime_usec = (s64)(ut % 1000000000 / 1000),
+                           .stime_sec = (s64)(st / 1000000000),
+                           .stime_usec = (s64)(st % 1000000000 / 1000),
+                           .maxrss = (s64)(maxrss_pages * 4),
+                           .minflt = (s64)min_flt,
+                           .majflt = (s64)maj_flt,
+                           .nvcsw = (s64)nv,
+                           .nivcsw = (s64)niv};
+}
+
+SYSCALL(wait4)
+{
+    s32 pid = (s32)a0;
+    struct wait_query q = {.options = (u32)a2 | WEXITED};
+    if ((u32)a2 & ~(u32)(WNOHANG | WUNTRACED | WCONTINUED | WNOTHREAD | WALL | WCLONE))
+        return -EINVAL;
+    if (pid == -2147483647 - 1)
+        return -ESRCH;
+    if (pid == -1) {
+        q.type = P_ALL;
+    } else if (pid > 0) {
+        q.type = P_PID;
+        q.id = pid;
+    } else {
+        q.type = P_PGID;
+        q.id = pid == 0 ? current_process()->pgid : -pid;
+    }
+    s64 err = do_wait(&q);
+    if (err || !q.pid)
+        return err;
+    if (a1 && copy_to_user(a1, &q.status, 4))
+        return -EFAULT;
+    if (a3) {
+        struct rusage_k r;
+        rusage_fill(&r, q.utime, q.stime, q.maxrss, q.min_flt, q.maj_flt, q.nvcsw, q.nivcsw);
+        if (copy_to_user(a3, &r, sizeof(r)))
+            return -EFAULT;
+    }
+    return q.pid;
+}
+
+SYSCALL(waitid)
+{
+    struct wait_query q = {.type = (int)a0, .id = (s32)a1, .options = (u32)a3};
+    if (a3 & ~(u64)(WNOHANG | WNOWAIT | WEXITED | WUNTRACED | WCONTINUED | WNOTHREAD | WALL | WCLONE))
+        return -EINVAL;
+    if (!(a3 & (WEXITED | WUNTRACED | WCONTINUED)))
+        return -EINVAL;
+    if (q.type == P_PIDFD) {
+        s32 pid = pidfd_pid((int)a1);
+        if (pid < 0)
+            return pid;
+        q.type = P_PID;
+        q.id = pid;
+    } else if (q.type == P_PGID) {
+        if (q.id < 0)
+            return -EINVAL;
+        if (q.id == 0)
+            q.id = current_process()->pgid;
+    } else if (q.type == P_PID) {
+        if (q.id <= 0)
+            return -EINVAL;
+    } else if (q.type != P_ALL) {
+        return -EINVAL;
+    }
+    s64 err = do_wait(&q);
+    if (err)
+        return err;
+    if (a2) {
+        struct siginfo_k info = {0};
+        if (q.pid) {
+            info.signo = SIGCHLD;
+            info.code = q.code;
+            info.chld.pid = q.pid;
+            info.chld.uid = q.uid;
+            info.chld.status = q.code == CLD_EXITED    ? q.status >> 8 & 0xff
+                               : q.code == CLD_STOPPED ? q.status >> 8 & 0xff
+                               : q.code == CLD_CONTINUED ? SIGCONT
+                                                         : q.status & 0x7f;
+        }
+        if (copy_to_user(a2, &info, sizeof(info)))
+            return -EFAULT;
+    }
+    if (a4) {
+        struct rusage_k r;
+        rusage_fill(&r, q.utime, q.stime, q.maxrss, q.min_flt, q.maj_flt, q.nvcsw, q.nivcsw);
+        if (copy_to_user(a4, &r, sizeof(r)))
+            return -EFAULT;
+    }
+    return 0;
+}
+
+SYSCALL(getrusage)
+{
+    struct process *p = current_process();
+    struct task *t, *me = current_task();
+    struct rusage_k r;
+    u64 ut, st;
+    s32 who = (s32)a0;
+    if (who == -1) {
+        rusage_fill(&r, p->cutime_ns, p->cstime_ns, p->cmaxrss, p->cmin_flt, p->cmaj_flt, 0, 0);
+    } else if (who == 1) {
+        task_times(me, &ut, &st);
+        rusage_fill(&r, ut, st, 0, me->thread.ctx.min_flt, me->thread.ctx.maj_flt, me->nvcsw, me->nivcsw);
+    } else if (who == 0) {
+        u64 min_flt = p->dead_min_flt, maj_flt = p->dead_maj_flt, nv = p->dead_nvcsw, niv = p->dead_nivcsw;
+        process_times(p, &ut, &st);
+        u64 flags = spin_lock_irqsave(&p->lock);
+        list_for_each_entry(t, &p->threads, thread_link) {
+            min_flt += t->thread.ctx.min_flt;
+            maj_flt += t->thread.ctx.maj_flt;
+            nv += t->nvcsw;
+            niv += t->nivcsw;
+        }
+        spin_unlock_irqrestore(&p->lock, flags);
+        rusage_fill(&r, ut, st, 0, min_flt, maj_flt, nv, niv);
+    } else {
+        return -EINVAL;
+    }
+    if (who >= 0) {
+        u64 rss = max(rss_total(me->mm), me->mm->hiwater_rss);
+        r.maxrss = (s64)(max(rss, p->maxrss) * 4);
+    }
+    return copy_to_user(a1, &r, sizeof(r)) ? -EFAULT : 0;
+}
+
+SYSCALL(times)
+{
+    struct process *p = current_process();
+    u64 ut, st, tick = 10000000;
+    process_times(p, &ut, &st);
+    u64 tms[4] = {ut / tick, st / tick, p->cutime_ns / tick, p->cstime_ns / tick};
+    if (a0 && copy_to_user(a0, tms, sizeof(tms)))
+        return -EFAULT;
+    return (s64)(clock_ns() / tick);
+}
