@@ -71,8 +71,8 @@ static void on_segv(int sig, siginfo_t *info, void *uc)
             int prot = PROT_READ | ((e & PTE_RW) ? PROT_WRITE : 0);
             void *at = (void *)page_align_down(va);
             /* A write to what is already there and read-only is the program's fault: fall through the second time. */
-            static void *last;
-            static int last_prot;
+            static __thread void *last;
+            static __thread int last_prot;
             bool again = last == at && last_prot == prot && !(prot & PROT_WRITE);
             last = at;
             last_prot = prot;

@@ -145,6 +145,10 @@ void pcp_open_all(void)
 /* Frees n frames to their zone under one lock, runs of neighbours (rising or falling) as one. */
 static void give_back(struct zone *z, const u32 *pfn, u32 n)
 {
+    /* In the buddy nothing remembers that a page is zeros. All frames of a stack have the same flags. */
+    if (n && (pfn_to_page(pfn[0])->flags & PAGE_PCP_ZEROED))
+        for (u32 i = 0; i < n; i++)
+            WRITE_ONCE(pfn_to_page(pfn[i])->flags, z->page_flags);
     spin_lock(&z->lock);
     for (u32 i = 0; i < n;) {
         u32 lo = pfn[i], run = 1;
@@ -192,6 +196,7 @@ static __noinline_fn struct pcp *pcp_make_room(struct pcp *p)
 static void free_uncached(struct page *page)
 {
     struct zone *z = &nodes[page_node(page)]->zone[page_zone_index(page)];
+    WRITE_ONCE(page->flags, z->page_flags);
     spin_lock(&z->lock);
     buddy_free(z, page_to_pfn(page), 0);
     spin_unlock(&z->lock);

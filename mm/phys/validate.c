@@ -51,7 +51,7 @@ static const char *check_block(const struct zone *z, pfn_t pfn, unsigned order)
         const struct page *page = pfn_to_page(pfn + i);
         if (page->refcount != 0 || page->mapcount != -1)
             return "phys: free page with references";
-        if (i && ((page->flags & ~(PAGE_PCP_MOVABLE | PAGE_PCP_ZEROED)) != z->page_flags || page->owner))
+        if (i && ((page->flags & ~PAGE_PCP_MOVABLE) != z->page_flags || page->owner))
             return "phys: page inside a free block is not clean";
         if (page->index == PCP_MARK)
             return "phys: frame in a free block and in a per-CPU list";

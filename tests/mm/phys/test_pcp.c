@@ -241,11 +241,12 @@ static int drainer(void *arg)
     return 0;
 }
 
-static void pages_wander_between_cpus(void **state)
+static void pages_wander(u64 seeds, bool threads)
 {
-    for (u64 seed = 1; seed <= 10; seed++) {
+    for (u64 seed = 1; seed <= seeds; seed++) {
         struct host_thread *t[WORKERS + 1];
-        machine_up(32, WORKERS, seed);
+        const struct host_config cfg = {.seed = seed, .cpus = WORKERS, .ram = 32 << 20, .threads = threads};
+        machine_up_config(&cfg);
         for (uptr i = 0; i < WORKERS; i++)
             t[i] = host_thread_start(worker, (void *)i, "worker", (u32)i);
         t[WORKERS] = host_thread_start(drainer, NULL, "drainer", U32_MAX);
@@ -258,6 +259,16 @@ static void pages_wander_between_cpus(void **state)
         }
         machine_down();
     }
+}
+
+static void pages_wander_between_cpus(void **state)
+{
+    pages_wander(10, false);
+}
+
+static void pages_wander_between_threads(void **state)
+{
+    pages_wander(1, true);
 }
 
 static void counters_add_up(void **state)
@@ -288,6 +299,7 @@ int main(void)
         cmocka_unit_test(failures_are_logged_once_in_a_while),
         cmocka_unit_test(reclaim_is_asked),
         cmocka_unit_test(pages_wander_between_cpus),
+        cmocka_unit_test(pages_wander_between_threads),
         cmocka_unit_test(counters_add_up),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -252,11 +252,11 @@ static int shrinker(void *arg)
     return 0;
 }
 
-static void objects_wander_between_cpus(void **state)
+static void objects_wander(u64 seeds, bool threads)
 {
-    for (u64 seed = 1; seed <= 8; seed++) {
+    for (u64 seed = 1; seed <= seeds; seed++) {
         struct host_thread *t[WORKERS + 1];
-        struct host_config cfg = {.seed = seed, .cpus = WORKERS, .nodes = 2, .nr_ranges = 2};
+        struct host_config cfg = {.seed = seed, .cpus = WORKERS, .nodes = 2, .nr_ranges = 2, .threads = threads};
         cfg.ranges[0] = (struct mem_range){0, 8 << 20, 0, MEM_FREE};
         cfg.ranges[1] = (struct mem_range){8 << 20, 8 << 20, 1, MEM_FREE};
         cfg.cpu_node[1] = cfg.cpu_node[3] = 1;
@@ -277,6 +277,16 @@ static void objects_wander_between_cpus(void **state)
     }
 }
 
+static void objects_wander_between_cpus(void **state)
+{
+    objects_wander(8, false);
+}
+
+static void objects_wander_between_threads(void **state)
+{
+    objects_wander(1, true);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -289,6 +299,7 @@ int main(void)
         cmocka_unit_test(nth_failure),
         cmocka_unit_test(fragmented_memory),
         cmocka_unit_test(objects_wander_between_cpus),
+        cmocka_unit_test(objects_wander_between_threads),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

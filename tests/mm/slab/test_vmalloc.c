@@ -215,11 +215,12 @@ static int stack_user(void *arg)
     return 0;
 }
 
-static void many_cpus(void **state)
+static void stack_users(u64 seeds, bool threads)
 {
-    for (u64 seed = 1; seed <= 5; seed++) {
+    for (u64 seed = 1; seed <= seeds; seed++) {
         struct host_thread *t[4];
-        machine_up(32, 4, seed);
+        const struct host_config cfg = {.seed = seed, .cpus = 4, .ram = 32 << 20, .threads = threads};
+        machine_up_config(&cfg);
         for (uptr i = 0; i < 4; i++)
             t[i] = host_thread_start(stack_user, (void *)i, "user", (u32)i);
         for (unsigned i = 0; i < 4; i++)
@@ -227,6 +228,16 @@ static void many_cpus(void **state)
         assert_null(vmalloc_validate());
         machine_down();
     }
+}
+
+static void many_cpus(void **state)
+{
+    stack_users(5, false);
+}
+
+static void many_threads(void **state)
+{
+    stack_users(1, true);
 }
 
 static void free_twice(void *arg)
@@ -265,6 +276,7 @@ int main(void)
         cmocka_unit_test(nth_failure),
         cmocka_unit_test(random_steps),
         cmocka_unit_test(many_cpus),
+        cmocka_unit_test(many_threads),
         cmocka_unit_test(damage_is_noticed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
