@@ -62,7 +62,7 @@ unsigned rmap_unmap(struct page *page);
 
 /*
  * For every mm of mm_list: do mapcounts, references, rss and the NR_*_MAPPED gauges agree with the entries that exist? NULL or
- * the text of what is wrong, -ENOMEM as a text too. Nobody else may be in the core meanwhile. May sleep.
+ * the text of what is wrong. Nobody else may be in the core meanwhile: mapcounts change and return. Allocates nothing.
  */
 const char *rmap_validate_all(void);
 

@@ -2,81 +2,121 @@
 /*
  * P2 and P3 of mm/page.h, checked over everything: each frame's mapcount and references against the entries of all address
  * spaces; each mm's rss and the gauges of mapped pages against the same entries.
+ *
+ * The census needs no memory: it is taken in the mapcounts themselves.
+ *
+ *   1. every entry maps a frame that may be mapped; rss of each mm
+ *   2. each entry takes 1 from its page's mapcount; then every page's must be -1 (P2)
+ *   3. each entry gives it back; a page that leaves -1 is one mapped page; at the end references are compared (P3)
  */
 #include <mm/cache.h>
 #include <mm/phys.h>
 #include <mm/pt.h>
 #include <mm/rmap.h>
-#include <mm/slab.h>
 
 struct census {
-    u32 *mappings; /* by frame */
     u64 nr_frames;
     u64 rss[NR_RSS]; /* of the mm being walked */
+    s64 anon, file;  /* mapped pages */
     const char *err;
 };
 
-static int count_leaf(void *ctx, u64 addr, unsigned level, pte_t e)
+static struct page *counted_page(pte_t e)
+{
+    return pte_mapped(e) && !pte_special(e) ? pfn_to_page(pte_pfn(e)) : NULL;
+}
+
+static int check_entry(void *ctx, u64 addr, unsigned level, pte_t e)
 {
     struct census *c = ctx;
-    if (!pte_mapped(e) || pte_special(e))
+    struct page *page = counted_page(e);
+    if (!page)
         return 0;
-    if (level != 1 || pte_pfn(e) >= c->nr_frames) {
+    if (level != 1 || pte_pfn(e) >= c->nr_frames)
         c->err = "entry maps a frame that is not RAM";
-        return 1;
-    }
-    c->mappings[pte_pfn(e)]++;
-    c->rss[page_rss_kind(pfn_to_page(pte_pfn(e)))]++;
+    else if (page->refcount <= 0 ||
+             (page->flags & (1u << PG_slab | 1u << PG_table | 1u << PG_buddy)))
+        c->err = "entry maps a frame that is not in use as a user page";
+    else
+        c->rss[page_rss_kind(page)]++;
+    return c->err != NULL;
+}
+
+static int take_mapping(void *ctx, u64 addr, unsigned level, pte_t e)
+{
+    struct page *page = counted_page(e);
+    if (page)
+        page->mapcount--;
     return 0;
 }
 
-static const char *count_mm(struct census *c, struct mm *mm)
+static int give_mapping(void *ctx, u64 addr, unsigned level, pte_t e)
 {
-    for (unsigned k = 0; k < NR_RSS; k++)
-        c->rss[k] = 0;
-    if (mm->mmu.root)
-        pt_for_each(mm, 0, mm->task_size, count_leaf, c);
-    for (unsigned k = 0; k < NR_RSS && !c->err; k++)
-        if (k != RSS_SWAP && rss_sum(mm, k) != c->rss[k])
-            c->err = "rss of an mm is not the number of its entries";
-    return c->err;
+    struct census *c = ctx;
+    struct page *page = counted_page(e);
+    if (page && page->mapcount++ == -1)
+        ++*(page_is_anon(page) ? &c->anon : &c->file);
+    return 0;
 }
 
-static const char *check_frame(const struct page *page, u32 mappings, u64 *anon, u64 *file)
+static int check_references(void *ctx, u64 addr, unsigned level, pte_t e)
 {
-    const u32 other = 1u << PG_slab | 1u << PG_table | 1u << PG_buddy;
-    if (page->flags & (1u << PG_reserved) && !mappings)
-        return NULL; /* the home's; it may map some to users (vdso) */
-    if (page->refcount == 0 || (page->flags & other))
-        return mappings ? "entry maps a frame that is not in use as a user page" : NULL;
-    if (page->mapcount + 1 != (s32)mappings)
-        return "mapcount is not the number of entries";
-    if (page->refcount < (s32)mappings)
-        return "a page has fewer references than entries";
-    if (!mappings)
-        return NULL;
-    if (page_mapping(page) && page->refcount < (s32)mappings + 1)
-        return "the cache's reference of a mapped page is missing";
-    ++*(page_is_anon(page) ? anon : file);
-    return NULL;
+    struct census *c = ctx;
+    struct page *page = counted_page(e);
+    if (!page)
+        return 0;
+    if (page->refcount < page->mapcount + 1)
+        c->err = "a page has fewer references than entries";
+    else if (page_mapping(page) && page->refcount < page->mapcount + 2)
+        c->err = "the cache's reference of a mapped page is missing";
+    return c->err != NULL;
 }
 
-static const char *check_frames(const struct census *c)
+static void for_each_entry(struct census *c,
+                           int (*fn)(void *ctx, u64 addr, unsigned level, pte_t e))
 {
+    struct mm *mm;
+    list_for_each_entry (mm, &mm_list, list)
+        if (!c->err)
+            pt_for_each(mm, 0, mm->task_size, fn, c);
+}
+
+static void check_spaces(struct census *c)
+{
+    struct mm *mm;
+    list_for_each_entry (mm, &mm_list, list) {
+        for (unsigned k = 0; k < NR_RSS; k++)
+            c->rss[k] = 0;
+        if (pt_for_each(mm, 0, mm->task_size, check_entry, c))
+            return;
+        for (unsigned k = 0; k < NR_RSS; k++)
+            if (k != RSS_SWAP && rss_sum(mm, k) != c->rss[k])
+                c->err = "rss of an mm is not the number of its entries";
+    }
+}
+
+/* With all mappings taken away: is every user page at -1? */
+static const char *check_frames(void)
+{
+    const u32 other = 1u << PG_slab | 1u << PG_table | 1u << PG_buddy | 1u << PG_reserved;
     const struct mem_range *r;
-    u64 anon = 0, file = 0;
     for (size_t n = mem_ranges(&r); n; n--, r++) {
         if (r->kind != MEM_FREE)
             continue;
         for (pfn_t pfn = r->base >> PAGE_SHIFT; pfn < (r->base + r->size) >> PAGE_SHIFT; pfn++) {
-            const char *err = check_frame(pfn_to_page(pfn), c->mappings[pfn], &anon, &file);
-            if (err)
-                return err;
+            const struct page *page = pfn_to_page(pfn);
+            if (page->refcount > 0 && !(page->flags & other) && page->mapcount != -1)
+                return "mapcount is not the number of entries";
         }
     }
-    if (stat_sum(NR_ANON_MAPPED) != (s64)anon)
+    return NULL;
+}
+
+static const char *check_gauges(const struct census *c)
+{
+    if (stat_sum(NR_ANON_MAPPED) != c->anon)
         return "NR_ANON_MAPPED is not the number of mapped anonymous pages";
-    if (stat_sum(NR_FILE_MAPPED) != (s64)file)
+    if (stat_sum(NR_FILE_MAPPED) != c->file)
         return "NR_FILE_MAPPED is not the number of mapped file pages";
     return NULL;
 }
@@ -93,17 +133,18 @@ static u64 frames_end(void)
 const char *rmap_validate_all(void)
 {
     struct census c = {.nr_frames = frames_end()};
-    struct mm *mm;
-
-    c.mappings = kvmalloc(c.nr_frames * sizeof(u32), GFP_KERNEL | GFP_ZERO);
-    if (!c.mappings)
-        return "no memory for the census of mappings";
     spin_lock(&mm_list_lock);
-    list_for_each_entry (mm, &mm_list, list)
-        if (count_mm(&c, mm))
-            break;
+    check_spaces(&c);
+    if (!c.err) {
+        for_each_entry(&c, take_mapping);
+        const char *err = check_frames();
+        for_each_entry(&c, give_mapping);
+        for_each_entry(&c, check_references);
+        if (err)
+            c.err = err;
+        else if (!c.err)
+            c.err = check_gauges(&c);
+    }
     spin_unlock(&mm_list_lock);
-    const char *err = c.err ? c.err : check_frames(&c);
-    kvfree(c.mappings);
-    return err;
+    return c.err;
 }
