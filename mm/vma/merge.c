@@ -49,12 +49,21 @@ static bool can_merge(const struct vma *a, const struct vma *b)
            a->pgoff + vma_pages(a) == b->pgoff;
 }
 
-/* b's addresses join a, which lies right before it; b is freed. */
+/* can_merge() for good: a first anonymous fault may give either area an anon_vma until both are locked. */
+static bool lock_to_merge(struct vma *a, struct vma *b)
+{
+    if (!can_merge(a, b))
+        return false;
+    vma_write_lock(a);
+    vma_write_lock(b);
+    return can_merge(a, b);
+}
+
+/* b's addresses join a, which lies right before it; b is freed. Both are write-locked. */
 static void absorb_next(struct vma *a, struct vma *b)
 {
     struct mm *mm = a->mm;
     u64 end = vma_end(b);
-    vma_write_lock(a);
     if (!a->anon_vma && b->anon_vma)
         anon_vma_clone(a, b);
     vma_remove(mm, b);
@@ -66,9 +75,9 @@ static void absorb_next(struct vma *a, struct vma *b)
 struct vma *vma_merge(struct vma *vma)
 {
     struct vma *prev = vma_prev(vma), *next = vma_next(vma);
-    if (next && can_merge(vma, next))
+    if (next && lock_to_merge(vma, next))
         absorb_next(vma, next);
-    if (prev && can_merge(prev, vma)) {
+    if (prev && lock_to_merge(prev, vma)) {
         absorb_next(prev, vma);
         return prev;
     }

@@ -55,6 +55,7 @@ void vma_free_rcu(struct vma *vma)
 struct vma *vma_dup(struct vma *vma, struct mm *mm, u64 start, u64 end)
 {
     char *name = NULL;
+    vma_write_lock(vma); /* its first anonymous fault must not give it an anon_vma behind our back */
     if (vma->name) {
         name = kstrdup(vma->name, GFP_KERNEL);
         if (!name)
