@@ -115,6 +115,7 @@ void boot_main(phys_t start_info)
     madt_init();
     fadt_init();
     srat_init();
+    cpu_set_tsc_aux();
     smp_prepare();
     memmap_init();
     pic_silence();

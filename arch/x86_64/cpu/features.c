@@ -105,9 +105,14 @@ void cpu_setup(void)
     cr4 |= cpu_feat.smap ? CR4_SMAP : 0;
     __asm__ volatile("movq %0, %%cr0" ::"r"(cr0) : "memory");
     __asm__ volatile("movq %0, %%cr4" ::"r"(cr4) : "memory");
-    if (cpu_feat.rdtscp)
-        wrmsr(MSR_TSC_AUX, this_cpu()->id); /* node << 12 | CPU: what RDTSCP and RDPID tell programs */
     syscall_setup();
+}
+
+void cpu_set_tsc_aux(void)
+{
+    u32 id = this_cpu()->id;
+    if (cpu_feat.rdtscp)
+        wrmsr(MSR_TSC_AUX, (u64)mem_cpu_node(id) << 12 | id);
 }
 
 u64 arch_hwcap2(void)

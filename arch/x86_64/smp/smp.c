@@ -54,6 +54,7 @@ void smp_ap_main(struct cpu *cpu)
     idt_load();
     wrmsr(MSR_GS_BASE, (u64)cpu);
     cpu_setup();
+    cpu_set_tsc_aux();
     fpu_setup();
     lapic_setup();
     lapic_timer_setup();

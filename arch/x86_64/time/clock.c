@@ -163,7 +163,13 @@ void clock_check_cpu(u64 stamp)
     if (rdtsc() < stamp && !unsynchronised) {
         log_print(LOG_WARN, "tsc: CPU %u lags behind", cpu_id());
         WRITE_ONCE(unsynchronised, true);
+        vdso_stop_tsc();
     }
+}
+
+bool clock_is_synchronised(void)
+{
+    return !READ_ONCE(unsynchronised);
 }
 
 u64 arch_tsc_khz(void)

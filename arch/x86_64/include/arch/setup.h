@@ -87,6 +87,8 @@ void gdt_load(struct cpu *cpu);
 void idt_init(void);
 void idt_load(void);
 void syscall_setup(void);
+/* What RDTSCP and RDPID tell programs: node and CPU. After srat_init(). */
+void cpu_set_tsc_aux(void);
 void fpu_setup(void);
 void alternatives_init(void);
 
@@ -107,6 +109,8 @@ int ioapic_route(unsigned gsi, u8 vector, bool level, bool low);
 void irq_dispatch(struct regs *regs, unsigned vector);
 void clock_init(void);
 void clock_check_cpu(u64 stamp);
+bool clock_is_synchronised(void);
+void vdso_stop_tsc(void);
 void random_init(void);
 void extable_init(void);
 
