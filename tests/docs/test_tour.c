@@ -72,7 +72,7 @@ static bool is_defined(const char *name, size_t len)
 
 static void functions_exist(void **state)
 {
-    size_t len, checked = 0;
+    size_t len, checked = 0, missing = 0;
     char *tour = slurp("docs/TOUR.md", &len);
     (void)state;
     assert_non_null(tour);
@@ -85,16 +85,17 @@ static void functions_exist(void **state)
         char buf[64];
         snprintf(buf, sizeof(buf), "%.*s", (int)(q - name), name);
         if (!is_defined(buf, (size_t)(q - name)))
-            fail_msg("docs/TOUR.md names %s(), which is defined nowhere", buf);
+            print_error("docs/TOUR.md names %s(), which is defined nowhere\n", buf), missing++;
         checked++;
     }
-    assert_true(checked >= 20);
     free(tour);
+    assert_int_equal(missing, 0);
+    assert_true(checked >= 20);
 }
 
 static void links_exist(void **state)
 {
-    size_t len, checked = 0;
+    size_t len, checked = 0, missing = 0;
     char *tour = slurp("docs/TOUR.md", &len);
     (void)state;
     assert_non_null(tour);
@@ -104,11 +105,12 @@ static void links_exist(void **state)
         assert_non_null(end);
         snprintf(path, sizeof(path), "docs/%.*s", (int)(end - p - 2), p + 2);
         if (access(path, F_OK))
-            fail_msg("docs/TOUR.md links to %s, which is not there", path);
+            print_error("docs/TOUR.md links to %s, which is not there\n", path), missing++;
         checked++;
     }
-    assert_true(checked >= 10);
     free(tour);
+    assert_int_equal(missing, 0);
+    assert_true(checked >= 10);
 }
 
 static int load(void **state)
