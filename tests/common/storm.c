@@ -60,7 +60,7 @@ static void do_fork(struct worker *w)
         log_print(LOG_DEBUG, "worker %u: fork of worker %u: %d", w->slot, slot, err);
     if (!mm) {
         give_slot(slot);
-        storm_check(err == -12 && storm.cfg.fail_permille, "fork: %d", err);
+        storm_check(err == -12 && (storm.cfg.fail_permille || storm.cfg.tight), "fork: %d", err);
         return;
     }
     struct worker *c = malloc(sizeof(*c));
@@ -103,7 +103,7 @@ static int worker_main(void *arg)
 
 static void set_up(const struct storm_config *cfg)
 {
-    const struct host_config machine = {
+    struct host_config machine = {
         .seed = cfg->seed,
         .cpus = cfg->cpus,
         .ram = (u64)cfg->ram_mib << 20,
@@ -111,6 +111,14 @@ static void set_up(const struct storm_config *cfg)
         .levels = cfg->levels,
         .switch_permille = 50,
     };
+    if (cfg->two_nodes) {
+        u64 half = machine.ram / 2;
+        machine.nodes = machine.nr_ranges = 2;
+        machine.ranges[0] = (struct mem_range){0, half, 0, MEM_FREE};
+        machine.ranges[1] = (struct mem_range){3 * half, half, 1, MEM_FREE};
+        for (u32 c = 0; c < NR_CPUS; c++)
+            machine.cpu_node[c] = c & 1;
+    }
     machine_up_config(&machine);
     memset(&storm, 0, sizeof(storm));
     storm.cfg = *cfg;

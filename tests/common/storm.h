@@ -24,6 +24,8 @@ struct storm_config {
     u32 steps;   /* of each worker in a round */
     u32 fork_depth;
     u32 fail_permille; /* chance of an allocation to fail */
+    bool tight;  /* memory is meant to run out */
+    bool two_nodes; /* RAM in two ranges with a hole between, each a node */
     bool threads;
     bool validate_each_step; /* only with one worker and without forks */
     u32 levels;

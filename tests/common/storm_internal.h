@@ -17,9 +17,10 @@ enum page_kind {
     PK_SHARED_FILE,  /* in memory only */
     PK_DISK_FILE,    /* shared, with a device */
     PK_CUT_FILE,     /* shared, truncated and grown at any time */
+    PK_UNKNOWN,      /* a call failed half-way: anything may be there until the next one succeeds */
     NR_PAGE_KINDS
 };
-#define NR_SHARED_FILES (NR_PAGE_KINDS - PK_SHARED_FILE)
+#define NR_SHARED_FILES (PK_UNKNOWN - PK_SHARED_FILE)
 
 struct page_model {
     u8 kind, prot;
@@ -30,7 +31,7 @@ struct page_model {
 
 static inline bool kind_is_shared(u32 kind)
 {
-    return kind >= PK_SHARED_FILE;
+    return kind >= PK_SHARED_FILE && kind < PK_UNKNOWN;
 }
 
 struct worker {

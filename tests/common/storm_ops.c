@@ -33,7 +33,7 @@ u64 storm_constant(u32 file_page)
 
 static bool may_fail(void)
 {
-    return storm.cfg.fail_permille != 0;
+    return storm.cfg.fail_permille || storm.cfg.tight;
 }
 
 /* The last operations stand in the log that a panic prints. */
@@ -129,6 +129,8 @@ static void check_page(struct worker *w, u32 page)
 {
     const struct page_model *p = &w->page[page];
     u64 at = page_addr(w, page), word = 0;
+    if (p->kind == PK_UNKNOWN)
+        return;
     count(&storm.stats.checks);
     if (kind_is_shared(p->kind)) {
         if (went_through(w, page, false, load_word(w, at + 8 * w->slot, &word)))
@@ -149,6 +151,8 @@ static void write_page(struct worker *w, u32 page)
     struct page_model *p = &w->page[page];
     u64 at = page_addr(w, page);
     u64 value = (u64)(w->slot + 1) << 48 | ++w->next_value;
+    if (p->kind == PK_UNKNOWN)
+        return;
     if (kind_is_shared(p->kind)) {
         if (went_through(w, page, true, store_word(w, at + 8 * w->slot, value)))
             *slot_value(w, p->kind, p->file_page) = value;
@@ -157,10 +161,11 @@ static void write_page(struct worker *w, u32 page)
     if (!went_through(w, page, true, store_word(w, at, value)))
         return;
     /* Going on may need memory again when the page was shared by a fork in between. */
-    u32 r;
-    do
-        r = host_store(at + PAGE_SIZE - 8, &value, 8);
-    while (r == VM_FAULT_OOM && may_fail());
+    u32 r = host_store(at + PAGE_SIZE - 8, &value, 8);
+    if (r == VM_FAULT_OOM && may_fail()) {
+        p->kind = PK_UNKNOWN;
+        return;
+    }
     storm_check(r == 0, "second store at %#lx: fault %#x", at, r);
     p->value = value;
     p->own = true;
@@ -190,16 +195,30 @@ static void forget(struct worker *w, u32 first, u32 n)
     memset(&w->page[first], 0, n * sizeof(w->page[0]));
 }
 
-/* Unmaps for sure, so that the model is true again. */
-static void clear_out(struct worker *w, u32 first, u32 n)
+static void set_unknown(struct worker *w, u32 first, u32 n)
 {
-    s64 r;
-    do
-        r = host_munmap(page_addr(w, first), n * PAGE_SIZE);
-    while (r == -12 && may_fail());
+    for (u32 i = first; i < first + n; i++)
+        w->page[i] = (struct page_model){.kind = PK_UNKNOWN};
+}
+
+static bool any_unknown(const struct worker *w, u32 first, u32 n)
+{
+    for (u32 i = first; i < first + n; i++)
+        if (w->page[i].kind == PK_UNKNOWN)
+            return true;
+    return false;
+}
+
+/* False when it failed: then nothing has changed. */
+static bool unmap(struct worker *w, u32 first, u32 n)
+{
+    s64 r = host_munmap(page_addr(w, first), n * PAGE_SIZE);
     trace(w, "munmap %#lx, %u pages: %ld", page_addr(w, first), n, r);
+    if (r == -12 && may_fail())
+        return false;
     storm_check(r == 0, "munmap(%#lx, %u pages): %ld", page_addr(w, first), n, r);
     forget(w, first, n);
+    return true;
 }
 
 static u32 pick_prot(struct worker *w)
@@ -212,7 +231,7 @@ static void do_mmap(struct worker *w)
 {
     u32 first, n;
     pick_range(w, &first, &n);
-    u32 kind = 1 + pick(w, NR_PAGE_KINDS - 1), prot = pick_prot(w), file_page = 0;
+    u32 kind = 1 + pick(w, PK_UNKNOWN - 1), prot = pick_prot(w), file_page = 0;
     u64 flags = UAPI_MAP_FIXED, offset = 0;
     struct map_file mf;
     bool file = kind != PK_ANON;
@@ -231,7 +250,7 @@ static void do_mmap(struct worker *w)
     s64 r = host_mmap(at, n * PAGE_SIZE, prot, flags, file ? &mf : NULL, offset);
     trace(w, "mmap %#lx, %u pages, prot %u flags %#lx kind %u page %u: %ld", at, n, prot, flags, kind, file_page, r);
     if (r == -12 && may_fail()) {
-        clear_out(w, first, n);
+        set_unknown(w, first, n);
         return;
     }
     storm_check(r == (s64)at, "mmap(%#lx, %u pages, prot %u, kind %u): %ld", at, n, prot, kind, r);
@@ -243,7 +262,7 @@ static void do_munmap(struct worker *w)
 {
     u32 first, n;
     pick_range(w, &first, &n);
-    clear_out(w, first, n);
+    unmap(w, first, n);
 }
 
 static void do_mprotect(struct worker *w)
@@ -254,16 +273,15 @@ static void do_mprotect(struct worker *w)
     u32 upto = 0;
     while (upto < n && w->page[first + upto].kind != PK_NONE)
         upto++;
-    s64 r;
-    do /* areas before the one that could not be split have changed: go on until all have */
-        r = host_mprotect(page_addr(w, first), n * PAGE_SIZE, prot);
-    while (r == -12 && upto == n && may_fail());
+    bool unknown = any_unknown(w, first, n);
+    s64 r = host_mprotect(page_addr(w, first), n * PAGE_SIZE, prot);
     trace(w, "mprotect %#lx, %u pages, prot %u: %ld", page_addr(w, first), n, prot, r);
-    storm_check(r == (upto == n ? 0 : -12), "mprotect(%#lx, %u pages, %u): %ld", page_addr(w, first), n, prot, r);
-    if (upto < n && may_fail()) { /* the same error for both reasons */
-        clear_out(w, first, n);
+    if (r == -12 && may_fail()) { /* a hole, or no memory: the same error */
+        set_unknown(w, first, n);
         return;
     }
+    storm_check(r == (upto == n ? 0 : -12) || unknown, "mprotect(%#lx, %u pages, %u): %ld", page_addr(w, first), n, prot,
+                r);
     for (u32 i = first; i < first + upto; i++)
         w->page[i].prot = (u8)prot;
 }
@@ -277,8 +295,10 @@ static void do_dontneed(struct worker *w)
         hole |= w->page[i].kind == PK_NONE;
     s64 r = host_madvise(page_addr(w, first), n * PAGE_SIZE, UAPI_MADV_DONTNEED);
     trace(w, "dontneed %#lx, %u pages: %ld", page_addr(w, first), n, r);
-    storm_check(r == (hole ? -12 : 0), "madvise(%#lx, %u pages, DONTNEED): %ld", page_addr(w, first), n, r);
+    storm_check(r == (hole ? -12 : 0) || any_unknown(w, first, n), "madvise(%#lx, %u pages, DONTNEED): %ld", page_addr(w, first), n, r);
     for (u32 i = first; i < first + n; i++) {
+        if (w->page[i].kind == PK_UNKNOWN)
+            continue;
         w->page[i].own = false;
         w->page[i].value = 0;
     }
@@ -290,7 +310,7 @@ static void do_mremap(struct worker *w)
     u32 from, n, to;
     pick_range(w, &from, &n);
     const struct page_model *p = &w->page[from];
-    if (p->kind == PK_NONE)
+    if (p->kind == PK_NONE || p->kind == PK_UNKNOWN)
         return;
     u32 run = 1; /* anonymous neighbours with equal rights need not be one area: their anon_vmas may differ */
     while (p->kind != PK_ANON && run < n && w->page[from + run].kind == p->kind && w->page[from + run].prot == p->prot &&
@@ -305,13 +325,13 @@ static void do_mremap(struct worker *w)
     s64 r = host_mremap(old, run * PAGE_SIZE, run * PAGE_SIZE, UAPI_MREMAP_MAYMOVE | UAPI_MREMAP_FIXED, target);
     trace(w, "mremap %#lx, %u pages, to %#lx: %ld", old, run, target, r);
     if (r == -12 && may_fail()) {
-        clear_out(w, to, run);
+        set_unknown(w, to, run);
         return;
     }
     storm_check(r == (s64)target, "mremap(%#lx, %u pages, to %#lx): %ld", old, run, target, r);
     memcpy(&w->page[to], &w->page[from], run * sizeof(*p));
     if (may_fail())
-        clear_out(w, from, run); /* as on Linux, the emptied area stays when splitting it off fails */
+        set_unknown(w, from, run); /* as on Linux, the emptied area stays when splitting it off fails */
     else
         forget(w, from, run);
 }
@@ -366,6 +386,8 @@ static void do_lock_and_unlock(struct worker *w)
 {
     u32 first, n;
     pick_range(w, &first, &n);
+    if (storm.cfg.tight || any_unknown(w, first, n))
+        return;
     for (u32 i = first; i < first + n; i++)
         if (w->page[i].kind == PK_NONE || w->page[i].prot == 0 || w->page[i].kind == PK_CUT_FILE)
             return;

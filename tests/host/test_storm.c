@@ -51,6 +51,22 @@ static void allocations_fail(void **state)
     assert_true(s.oom_seen > 0);
 }
 
+static void memory_runs_out(void **state)
+{
+    const struct storm_config cfg = {.seed = first_seed(), .cpus = 3, .ram_mib = 3, .processes = 3, .workers = 4,
+                                     .rounds = 2, .steps = 200, .fork_depth = 2, .tight = true};
+    struct storm_stats s = storm_run(&cfg);
+    report("tight", s);
+    assert_true(s.oom_seen > 0);
+}
+
+static void two_nodes_and_many_cpus(void **state)
+{
+    const struct storm_config cfg = {.seed = first_seed(), .cpus = 64, .ram_mib = 64, .processes = 4, .workers = 8,
+                                     .rounds = 1, .steps = 60, .fork_depth = 1, .two_nodes = true};
+    report("64 cpus", storm_run(&cfg));
+}
+
 static void seeds(void **state)
 {
     const char *s = getenv("PAGODA_STORM_SECONDS");
@@ -60,10 +76,12 @@ static void seeds(void **state)
     u64 runs = 0;
     do {
         u64 r = seed * 0x9e3779b97f4a7c15UL >> 32;
-        const struct storm_config cfg = {
+        struct storm_config cfg = {
             .seed = seed, .cpus = 1 + r % 6, .ram_mib = 64, .processes = 1 + r / 7 % 3, .workers = 1 + r / 31 % 4,
             .rounds = 2, .steps = 60, .fork_depth = r / 127 % 3, .fail_permille = r / 511 % 3 == 0 ? 15 : 0,
-            .levels = 4 + r / 2047 % 2};
+            .levels = 4 + r / 2047 % 2, .two_nodes = r / 4099 % 4 == 0, .tight = r / 8191 % 8 == 0};
+        if (cfg.tight)
+            cfg.ram_mib = 3 + r % 2;
         struct storm_stats one = storm_run(&cfg);
         sum.steps += one.steps;
         sum.forks += one.forks;
@@ -85,6 +103,8 @@ int main(void)
         cmocka_unit_test(many_workers),
         cmocka_unit_test(five_levels),
         cmocka_unit_test(allocations_fail),
+        cmocka_unit_test(memory_runs_out),
+        cmocka_unit_test(two_nodes_and_many_cpus),
         cmocka_unit_test(seeds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
