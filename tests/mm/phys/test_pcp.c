@@ -209,68 +209,6 @@ static void reclaim_is_asked(void **state)
     machine_down();
 }
 
-/* Threads on all CPUs take, pass on and free pages, while one drains everybody's lists. */
-#define WORKERS 4
-#define MAILBOX 64
-static struct page *mailbox[MAILBOX];
-
-static int worker(void *arg)
-{
-    struct rand r;
-    rand_init(&r, (u64)(uptr)arg + 1);
-    for (unsigned i = 0; i < 400; i++) {
-        struct page *page = alloc_page(rand_below(&r, 2) ? GFP_KERNEL : GFP_HIGHUSER_MOVABLE);
-        if (!page)
-            return 1;
-        memset(page_to_virt(page), (int)(uptr)arg, 64);
-        struct page *other = __atomic_exchange_n(&mailbox[rand_below(&r, MAILBOX)], page, __ATOMIC_ACQ_REL);
-        if (other)
-            page_put(other);
-        if (rand_below(&r, 20) == 0)
-            sched_yield_cpu();
-    }
-    return 0;
-}
-
-static int drainer(void *arg)
-{
-    for (unsigned i = 0; i < 20; i++) {
-        pcp_drain_all();
-        sched_yield_cpu();
-    }
-    return 0;
-}
-
-static void pages_wander(u64 seeds, bool threads)
-{
-    for (u64 seed = 1; seed <= seeds; seed++) {
-        struct host_thread *t[WORKERS + 1];
-        const struct host_config cfg = {.seed = seed, .cpus = WORKERS, .ram = 32 << 20, .threads = threads};
-        machine_up_config(&cfg);
-        for (uptr i = 0; i < WORKERS; i++)
-            t[i] = host_thread_start(worker, (void *)i, "worker", (u32)i);
-        t[WORKERS] = host_thread_start(drainer, NULL, "drainer", U32_MAX);
-        for (unsigned i = 0; i <= WORKERS; i++)
-            assert_int_equal(host_thread_join(t[i]), 0);
-        for (unsigned i = 0; i < MAILBOX; i++) {
-            if (mailbox[i])
-                page_put(mailbox[i]);
-            mailbox[i] = NULL;
-        }
-        machine_down();
-    }
-}
-
-static void pages_wander_between_cpus(void **state)
-{
-    pages_wander(10, false);
-}
-
-static void pages_wander_between_threads(void **state)
-{
-    pages_wander(1, true);
-}
-
 static void counters_add_up(void **state)
 {
     machine_up(64, 2, 1);
@@ -298,8 +236,6 @@ int main(void)
         cmocka_unit_test(last_pages_come_from_other_cpus),
         cmocka_unit_test(failures_are_logged_once_in_a_while),
         cmocka_unit_test(reclaim_is_asked),
-        cmocka_unit_test(pages_wander_between_cpus),
-        cmocka_unit_test(pages_wander_between_threads),
         cmocka_unit_test(counters_add_up),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -214,79 +214,6 @@ static void fragmented_memory(void **state)
     machine_down();
 }
 
-#define WORKERS 4
-#define BOX     128
-static void *box[BOX];
-static struct slab_cache *shared;
-
-/* Objects made on one CPU and freed on another. */
-static int worker(void *arg)
-{
-    struct rand r;
-    rand_init(&r, (u64)(uptr)arg + 10);
-    for (unsigned i = 0; i < 500; i++) {
-        u64 *o = slab_alloc(shared, GFP_KERNEL);
-        if (!o)
-            return 1;
-        o[0] = o[20] = (u64)(uptr)o;
-        u64 *other = __atomic_exchange_n(&box[rand_below(&r, BOX)], o, __ATOMIC_ACQ_REL);
-        if (other) {
-            if (other[0] != (u64)(uptr)other || other[20] != (u64)(uptr)other)
-                return 2;
-            slab_free(shared, other);
-        }
-        if (rand_below(&r, 30) == 0)
-            sched_yield_cpu();
-    }
-    return 0;
-}
-
-static int shrinker(void *arg)
-{
-    for (unsigned i = 0; i < 20; i++) {
-        slab_shrink_all();
-        if (slab_validate())
-            return 3;
-        sched_yield_cpu();
-    }
-    return 0;
-}
-
-static void objects_wander(u64 seeds, bool threads)
-{
-    for (u64 seed = 1; seed <= seeds; seed++) {
-        struct host_thread *t[WORKERS + 1];
-        struct host_config cfg = {.seed = seed, .cpus = WORKERS, .nodes = 2, .nr_ranges = 2, .threads = threads};
-        cfg.ranges[0] = (struct mem_range){0, 8 << 20, 0, MEM_FREE};
-        cfg.ranges[1] = (struct mem_range){8 << 20, 8 << 20, 1, MEM_FREE};
-        cfg.cpu_node[1] = cfg.cpu_node[3] = 1;
-        machine_up_config(&cfg);
-        shared = slab_cache_create("shared", 200, 0, 0);
-        for (uptr i = 0; i < WORKERS; i++)
-            t[i] = host_thread_start(worker, (void *)i, "worker", (u32)i);
-        t[WORKERS] = host_thread_start(shrinker, NULL, "shrinker", U32_MAX);
-        for (unsigned i = 0; i <= WORKERS; i++)
-            assert_int_equal(host_thread_join(t[i]), 0);
-        for (unsigned i = 0; i < BOX; i++) {
-            if (box[i])
-                slab_free(shared, box[i]);
-            box[i] = NULL;
-        }
-        assert_int_equal(slab_cache_destroy(shared), 0);
-        machine_down();
-    }
-}
-
-static void objects_wander_between_cpus(void **state)
-{
-    objects_wander(8, false);
-}
-
-static void objects_wander_between_threads(void **state)
-{
-    objects_wander(1, true);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -298,8 +225,6 @@ int main(void)
         cmocka_unit_test(zero_on_free),
         cmocka_unit_test(nth_failure),
         cmocka_unit_test(fragmented_memory),
-        cmocka_unit_test(objects_wander_between_cpus),
-        cmocka_unit_test(objects_wander_between_threads),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

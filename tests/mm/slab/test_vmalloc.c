@@ -198,48 +198,6 @@ static void random_steps(void **state)
     }
 }
 
-static int stack_user(void *arg)
-{
-    for (unsigned i = 0; i < 100; i++) {
-        u64 *p = vmalloc(16384);
-        if (!p)
-            return 1;
-        p[0] = p[2047] = (u64)(uptr)arg;
-        sched_yield_cpu();
-        if (p[0] != (u64)(uptr)arg || p[2047] != (u64)(uptr)arg)
-            return 2;
-        vfree(p);
-        if (i % 20 == (u64)(uptr)arg)
-            vmalloc_purge();
-    }
-    return 0;
-}
-
-static void stack_users(u64 seeds, bool threads)
-{
-    for (u64 seed = 1; seed <= seeds; seed++) {
-        struct host_thread *t[4];
-        const struct host_config cfg = {.seed = seed, .cpus = 4, .ram = 32 << 20, .threads = threads};
-        machine_up_config(&cfg);
-        for (uptr i = 0; i < 4; i++)
-            t[i] = host_thread_start(stack_user, (void *)i, "user", (u32)i);
-        for (unsigned i = 0; i < 4; i++)
-            assert_int_equal(host_thread_join(t[i]), 0);
-        assert_null(vmalloc_validate());
-        machine_down();
-    }
-}
-
-static void many_cpus(void **state)
-{
-    stack_users(5, false);
-}
-
-static void many_threads(void **state)
-{
-    stack_users(1, true);
-}
-
 static void free_twice(void *arg)
 {
     void *p = vmalloc(16384);
@@ -275,8 +233,6 @@ int main(void)
         cmocka_unit_test(memory_runs_out),
         cmocka_unit_test(nth_failure),
         cmocka_unit_test(random_steps),
-        cmocka_unit_test(many_cpus),
-        cmocka_unit_test(many_threads),
         cmocka_unit_test(damage_is_noticed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
