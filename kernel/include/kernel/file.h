@@ -102,7 +102,6 @@ struct file {
     s32 owner_sig;  /* F_SETSIG */
     struct list_head epolls; /* interest of epoll sets in this file */
     spinlock_t epoll_lock;
-    struct cred *cred; /* the opener's, referenced */
     u64 ra[4];         /* read-ahead state, mm/cache */
 };
 #define FMODE_READ   1u
@@ -214,7 +213,8 @@ struct fs_type {
     struct superblock *(*mount)(const struct fs_type *type, u32 flags, const char *source, char *options);
     struct fs_type *next;
 };
-#define FS_NEEDS_DEV 1u
+#define FS_NEEDS_DEV   1u
+#define FS_KERNEL_MADE 2u /* mounted by the kernel itself (rootfs, devtmpfs) */
 void fs_register(struct fs_type *type);
 struct fs_type *fs_find(const char *name);
 /* refs 1, a new anonymous device number 0:N. NULL: out of memory. */

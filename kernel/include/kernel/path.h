@@ -71,11 +71,15 @@ int inode_permission(struct inode *inode, u32 mask);
 /* Text of a path seen from the current root, " (deleted)", terminated. Length or -ENAMETOOLONG. */
 ssize_t path_text(const struct path *p, char *buf, size_t size);
 
+/* The same as seen from root; *reached: p lies below root. */
+ssize_t path_text_from(const struct path *p, const struct path *root, char *buf, size_t size, bool *reached);
+
 struct fs_struct {
     s32 refs;
     u32 umask;
     spinlock_t lock; /* guards root and cwd */
     struct path root, cwd;
+    struct rcu_head rcu; /* readable for a grace period: /proc/PID/cwd of others */
 };
 void fs_get_root(struct fs_struct *fs, struct path *out); /* referenced */
 void fs_get_cwd(struct fs_struct *fs, struct path *out);

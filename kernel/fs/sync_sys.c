@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: MIT */
+/* fsync, sync and the advice calls. */
+#include "internal.h"
+#include <kernel/syscall.h>
+
+int vfs_fsync(struct file *f, u64 start, u64 end, bool data_only)
+{
+    return f->ops->fsync ? f->ops->fsync(f, start, end, data_only) : -EINVAL;
+}
+
+static s64 do_fsync(int fd, bool data_only)
+{
+    struct fdref r = fd_borrow(fd);
+    if (!r.file)
+        return -EBADF;
+    s64 err = vfs_fsync(r.file, 0, ~0UL, data_only);
+    fd_return(r);
+    return err;
+}
+
+SYSCALL(fsync)
+{
+    return do_fsync((int)a0, false);
+}
+SYSCALL(fdatasync)
+{
+    return do_fsync((int)a0, true);
+}
+
+/* Writes every dirty page of sb back. The list is walked with a reference on the inode at hand. */
+static int sb_sync(struct superblock *sb)
+{
+    struct inode *prev = NULL;
+    int err = 0;
+    spin_lock(&sb->inodes_lock);
+    struct inode *i;
+    list_for_each_entry(i, &sb->inodes, sb_link)
+    {
+        s32 refs = READ_ONCE(i->refs);
+        if (refs <= 0 || !READ_ONCE(i->mapping.nrdirty) || !i->mapping.ops || !i->mapping.ops->write_page)
+            continue;
+        if (!__atomic_compare_exchange_n(&i->refs, &refs, refs + 1, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
+            continue;
+        spin_unlock(&sb->inodes_lock);
+        inode_put(prev);
+        prev = i;
+        int e = cache_sync(&i->mapping, 0, ~0UL);
+        err = err ? err : e;
+        spin_lock(&sb->inodes_lock);
+    }
+    spin_unlock(&sb->inodes_lock);
+    inode_put(prev);
+    if (sb->ops && sb->ops->sync) {
+        int e = sb->ops->sync(sb);
+        err = err ? err : e;
+    }
+    return err;
+}
+
+SYSCALL(sync)
+{
+    struct superblock *sb;
+    mutex_lock(&sb_list_lock);
+    list_for_each_entry(sb, &sb_list, link)
+    {
+        sb_sync(sb);
+    }
+    mutex_unlock(&sb_list_lock);
+    return 0;
+}
+
+SYSCALL(syncfs)
+{
+    struct fdref r = fd_borrow((int)a0);
+    if (!r.file)
+        return -EBADF;
+    s64 err = sb_sync(r.file->inode->sb);
+    fd_return(r);
+    return err;
+}
+
+SYSCALL(sync_file_range)
+{
+    s64 off = (s64)a1, n = (s64)a2;
+    if ((u32)a3 & ~7u)
+        return -EINVAL;
+    if (off < 0 || n < 0 || off + n < off)
+        return -EINVAL;
+    struct fdref r = fd_borrow((int)a0);
+    if (!r.file)
+        return -EBADF;
+    struct inode *i = r.file->inode;
+    s64 err = -ESPIPE;
+    if (S_ISREG(i->mode) || S_ISBLK(i->mode) || S_ISDIR(i->mode) || S_ISLNK(i->mode))
+        err = a3 ? cache_sync(&i->mapping, (u64)off, n ? (u64)(off + n - 1) : ~0UL) : 0;
+    fd_return(r);
+    return err;
+}
+
+SYSCALL(fadvise64)
+{
+    struct fdref r = fd_borrow((int)a0);
+    if (!r.file)
+        return -EBADF;
+    struct inode *i = r.file->inode;
+    s64 off = (s64)a1, len = (s64)a2, err = 0;
+    if (S_ISFIFO(i->mode)) {
+        err = -ESPIPE;
+    } else if (len < 0 || (u32)a3 > 5) {
+        err = -EINVAL;
+    } else if (a3 == 4 && i->mapping.ops && i->mapping.ops->read_pages) { /* DONTNEED: whole clean pages only */
+        u64 end = len ? (u64)(off + len) : i->mapping.size;
+        u64 first = DIV_ROUND_UP((u64)off, PAGE_SIZE), last = end >= i->mapping.size ? ~0UL : (end >> PAGE_SHIFT) - 1;
+        if (first <= last && last + 1)
+            cache_invalidate(&i->mapping, first, last);
+        else if (first <= last)
+            cache_invalidate(&i->mapping, first, ~0UL >> PAGE_SHIFT);
+    }
+    fd_return(r);
+    return err;
+}
+
+SYSCALL(readahead)
+{
+    struct fdref r = fd_borrow((int)a0);
+    if (!r.file)
+        return -EBADF;
+    struct file *f = r.file;
+    s64 err = 0;
+    if (!(f->mode & FMODE_READ)) {
+        err = -EBADF;
+    } else if (!S_ISREG(f->inode->mode)) {
+        err = -EINVAL;
+    } else {
+        u64 size = READ_ONCE(f->inode->mapping.size);
+        u64 end = min((s64)a2 < 0 ? size : a1 + a2, size);
+        for (u64 pos = a1; pos < end && !fatal_signal_pending(); pos += PAGE_SIZE) {
+            bool major;
+            struct page *p = cache_get(&f->inode->mapping, pos >> PAGE_SHIFT, &major);
+            if (IS_ERR(p))
+                break;
+            page_put(p);
+        }
+    }
+    fd_return(r);
+    return err;
+}

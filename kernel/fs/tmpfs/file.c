@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: MIT */
+/* tmpfs: regular files. The pages are shmem's; the limit of the file system is charged as pages enter the cache. */
+#include "tmpfs.h"
+#include <mm/shmem.h>
+#include <mm/sys.h>
+
+static int reserve(struct address_space *m, u64 pages)
+{
+    struct tsb *ts = ((struct inode *)m->host)->sb->priv;
+    u64 now = __atomic_add_fetch(&ts->used_blocks, pages, __ATOMIC_RELAXED);
+    if (ts->max_blocks && now > ts->max_blocks) {
+        __atomic_sub_fetch(&ts->used_blocks, pages, __ATOMIC_RELAXED);
+        return -ENOSPC;
+    }
+    return 0;
+}
+
+static void release(struct address_space *m, u64 pages)
+{
+    struct tsb *ts = ((struct inode *)m->host)->sb->priv;
+    __atomic_sub_fetch(&ts->used_blocks, pages, __ATOMIC_RELAXED);
+}
+
+const struct mapping_ops tmpfs_mapping_ops = {.reserve = reserve, .release = release};
+
+int tmpfs_getattr(struct inode *i, struct kstat *st)
+{
+    st->blocks = READ_ONCE(i->mapping.nrpages) * (PAGE_SIZE / 512);
+    st->blksize = PAGE_SIZE;
+    return 0;
+}
+
+int tmpfs_setattr(struct inode *i, u32 valid, const struct kstat *st)
+{
+    if (valid & ATTR_SIZE) {
+        u32 seals = tnode(i)->seals;
+        if ((st->size < i->mapping.size && (seals & F_SEAL_SHRINK)) || (st->size > i->mapping.size && (seals & F_SEAL_GROW)))
+            return -EPERM;
+        int err = cache_truncate(&i->mapping, st->size);
+        if (err)
+            return err;
+    }
+    setattr_copy(i, valid, st);
+    return 0;
+}
+
+static ssize_t write(struct file *f, const struct iobuf *b, size_t n, u64 *pos)
+{
+    u32 seals = tnode(f->inode)->seals;
+    if (unlikely(seals & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE | F_SEAL_GROW))) {
+        if (seals & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE))
+            return -EPERM;
+        if (*pos + n > f->inode->mapping.size)
+            return -EPERM;
+    }
+    return generic_file_write(f, b, n, pos);
+}
+
+static int mmap(struct file *f, struct map_file *out, u64 len, u64 prot, u64 flags, u64 offset)
+{
+    int err = generic_file_mmap(f, out, len, prot, flags, offset);
+    if (tnode(f->inode)->seals & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE))
+        out->deny_shared_write = true;
+    return err;
+}
+
+static int fallocate(struct file *f, int mode, u64 off, u64 len)
+{
+    struct inode *i = f->inode;
+    u32 seals = tnode(i)->seals;
+    int err = 0;
+    if (mode & ~(FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE))
+        return -EOPNOTSUPP;
+    mutex_lock(&i->lock);
+    if (mode & FALLOC_FL_PUNCH_HOLE) {
+        err = (seals & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE)) ? -EPERM : cache_punch(&i->mapping, off, min(off + len, ALIGN_UP(i->mapping.size, PAGE_SIZE)));
+        goto out;
+    }
+    u64 end = off + len;
+    if (!(mode & FALLOC_FL_KEEP_SIZE) && end > rlimit_cur(current_task()->process, RLIMIT_FSIZE)) {
+        err = -EFBIG;
+        goto out;
+    }
+    if ((seals & F_SEAL_GROW) && end > i->mapping.size) {
+        err = -EPERM;
+        goto out;
+    }
+    struct tsb *ts = i->sb->priv;
+    if (ts->max_blocks && DIV_ROUND_UP(len, PAGE_SIZE) > ts->max_blocks) {
+        err = -ENOSPC;
+        goto out;
+    }
+    for (u64 at = off >> PAGE_SHIFT; at < DIV_ROUND_UP(end, PAGE_SIZE) && !err; at++) {
+        bool major = false;
+        struct page *p = cache_get(&i->mapping, at, &major);
+        if (IS_ERR(p))
+            err = (int)PTR_ERR(p);
+        else
+            page_put(p);
+        if (!err && fatal_signal_pending())
+            err = -EINTR;
+        sched_cond();
+    }
+    if (!err && !(mode & FALLOC_FL_KEEP_SIZE) && end > i->mapping.size)
+        cache_truncate(&i->mapping, end);
+    inode_touch(i, ATTR_CTIME | ATTR_MTIME);
+out:
+    mutex_unlock(&i->lock);
+    return err;
+}
+
+/* Pages that exist are data, the rest is hole. */
+static s64 lseek(struct file *f, s64 off, int whence)
+{
+    if (whence != SEEK_DATA && whence != SEEK_HOLE)
+        return generic_lseek(f, off, whence);
+    struct address_space *m = &f->inode->mapping;
+    u64 size = READ_ONCE(m->size), to = (u64)off;
+    if (off < 0 || to >= size)
+        return -ENXIO;
+    u64 index = to >> PAGE_SHIFT, last = (size - 1) >> PAGE_SHIFT;
+    rcu_read_lock();
+    if (whence == SEEK_DATA) {
+        u64 found = index;
+        if (!xa_find(&m->pages, &found, last))
+            to = ~0UL;
+        else if (found != index)
+            to = found << PAGE_SHIFT;
+    } else {
+        while (index <= last && xa_load(&m->pages, index))
+            index++;
+        to = index == to >> PAGE_SHIFT ? to : min(index << PAGE_SHIFT, size);
+    }
+    rcu_read_unlock();
+    if (to == ~0UL)
+        return -ENXIO;
+    f->pos = to;
+    return (s64)to;
+}
+
+static int fsync(struct file *f, u64 start, u64 end, bool data_only)
+{
+    return 0;
+}
+
+const struct file_ops tmpfs_file_fops = {.read = generic_file_read, .write = write, .lseek = lseek, .mmap = mmap,
+                                         .fsync = fsync, .fallocate = fallocate};
