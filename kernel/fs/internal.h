@@ -147,6 +147,7 @@ void locks_inode_free(struct inode *inode);
 extern s32 inotify_watches; /* how many exist: the hooks cost one load while there are none */
 void inotify_event(struct inode *inode, u32 mask, u32 cookie, const char *name, size_t len);
 void inotify_inode_free(struct inode *inode);
+void inotify_unmount(struct superblock *sb);
 /* Something happened to what d names: tells watches of the inode and of its directory. */
 void inotify_dentry(struct dentry *d, u32 mask);
 static inline void notify_dir(struct inode *dir, u32 mask, const char *name, size_t len)

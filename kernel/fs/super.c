@@ -64,6 +64,7 @@ void sb_put(struct superblock *sb)
     mutex_lock(&sb_list_lock);
     list_del(&sb->link);
     mutex_unlock(&sb_list_lock);
+    inotify_unmount(sb);
     if (sb->root) {
         dcache_prune(sb->root);
         dentry_drop(sb->root);
