@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Inside of procfs and sysfs.
+ *
+ *   tree.c   names registered at boot: /proc/... and /sys/... as one tree of nodes
+ *   text.c   a file whose text a function writes: made whole at the first read and after a seek to 0
+ *   pid*.c   the directories of processes, made as they are looked up
+ */
+#ifndef KERNEL_FS_PROC_PFS_H
+#define KERNEL_FS_PROC_PFS_H
+#include "../internal.h"
+#include <lib/fmt.h>
+
+/* ---- tree.c ---- */
+struct pnode {
+    const char *name;
+    u32 len, mode;
+    u64 ino;
+    struct pnode *parent, *child, *sibling; /* children in order of registration */
+    struct proc_file file;
+    const char *target;                  /* symlinks */
+    ssize_t (*readlink)(char *buf, size_t size); /* or computed */
+    u32 nr_dirs;
+};
+extern struct pnode proc_root_node, sys_root_node;
+/* The node at path ("/proc/..." or "/sys/..."), made with its parents; NULL: no memory, or not below one of the two. */
+struct pnode *pnode_make(const char *path, u32 mode);
+struct inode *pnode_inode(struct superblock *sb, struct pnode *n);
+int pnode_readdir(struct pnode *n, struct file *f, emit_fn *emit, void *ctx, u64 first);
+struct pnode *pnode_child(struct pnode *n, const char *name, size_t len);
+#define PNODE_MAX_CHILDREN 0x10000UL
+
+/* ---- text.c ---- */
+/* Opens f as a text file: show(s, arg) writes it. done(arg) at release may be NULL. 0 or -ENOMEM. */
+typedef void show_fn(struct seq *s, void *arg);
+int text_open(struct file *f, show_fn *show, int (*store)(const char *, size_t, void *), void *arg, void (*done)(void *arg));
+
+/* ---- pid.c ---- */
+extern const struct inode_ops proc_root_iops;
+extern const struct file_ops proc_root_fops;
+#define PID_INO(tid, in_task, entry, sub) ((u64)(u32)(tid) << 33 | (u64)(in_task) << 32 | (u64)(entry) << 24 | ((u64)(sub) & 0xffffff))
+
+/* What the inode of a file below /proc/PID stands for. */
+struct pid_entry;
+struct pid_inode {
+    struct process *p; /* referenced */
+    struct task *t;    /* referenced; the leader, but below task/TID */
+    const struct pid_entry *e;
+    s32 fd;            /* below fd/, fdinfo/ */
+    bool in_task;
+};
+struct pid_entry {
+    const char *name;
+    u32 mode;
+    void (*show)(struct seq *s, struct pid_inode *pi);
+    int (*store)(struct pid_inode *pi, const char *text, size_t n);
+    const struct file_ops *fops;   /* instead of show */
+    const struct inode_ops *iops;  /* directories and links */
+    u8 where;                      /* IN_PID, IN_TASK */
+    bool ptrace;                   /* opening needs the right to trace */
+};
+#define IN_PID  1
+#define IN_TASK 2
+struct inode *pid_make_inode(struct superblock *sb, const struct pid_inode *like, u32 mode, u64 ino, const struct inode_ops *ops,
+                             const struct file_ops *fops);
+bool pid_may_trace(const struct pid_inode *pi);
+/* pid_fd.c */
+extern const struct inode_ops pid_fd_iops, pid_fdinfo_iops, pid_exe_iops, pid_cwd_iops, pid_root_iops;
+extern const struct file_ops pid_fd_fops, pid_fdinfo_fops;
+/* pid_mem.c */
+extern const struct file_ops pid_mem_fops, pid_map_files_fops, pid_clear_refs_fops;
+void pid_show_cmdline(struct seq *s, struct pid_inode *pi);
+void pid_show_environ(struct seq *s, struct pid_inode *pi);
+void pid_show_auxv(struct seq *s, struct pid_inode *pi);
+void pid_show_maps(struct seq *s, struct pid_inode *pi);
+void pid_show_smaps(struct seq *s, struct pid_inode *pi);
+void pid_show_smaps_rollup(struct seq *s, struct pid_inode *pi);
+void pid_show_statm(struct seq *s, struct pid_inode *pi);
+/* pid_status.c */
+void pid_show_status(struct seq *s, struct pid_inode *pi);
+void pid_show_stat(struct seq *s, struct pid_inode *pi);
+void pid_show_io(struct seq *s, struct pid_inode *pi);
+void pid_show_limits(struct seq *s, struct pid_inode *pi);
+void pid_show_schedstat(struct seq *s, struct pid_inode *pi);
+/* '\n', '\\' as octal or short escapes, as Linux shows comm */
+void put_comm(struct seq *s, const char *comm, bool escape);
+
+void proc_system_register(void); /* system.c, cpuinfo.c, sysctl.c */
+void proc_sysctl_register(void);
+void sysfs_register(void);
+#endif

@@ -1,0 +1,460 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * /proc: the root (fixed names, then processes), /proc/PID, /proc/PID/task/TID.
+ *
+ * P1. An inode below a PID holds the process and the thread; when the process has been reaped, lookups and reads answer
+ *     -ESRCH or -ENOENT, and names are no longer found.
+ * P2. Nothing here stays cached without a user (SB_NO_CACHE), so that no process is kept by a name.
+ */
+#include "pfs.h"
+#include <kernel/kernel.h>
+#include <port/uaccess.h>
+
+#define CAP_SYS_PTRACE 19
+#define FIRST_PID_POS  0x100000UL
+
+static const struct inode_ops task_dir_iops, tid_iops;
+static const struct file_ops task_dir_fops, tid_fops;
+static const struct inode_ops pid_text_iops;
+
+static bool gone(const struct pid_inode *pi)
+{
+    return READ_ONCE(pi->p->state) == PROCESS_REAPED || (pi->in_task && READ_ONCE(pi->t->exiting));
+}
+
+bool pid_may_trace(const struct pid_inode *pi)
+{
+    const struct cred *me = current_task()->cred;
+    if (pi->p == current_task()->process)
+        return true;
+    rcu_read_lock();
+    const struct cred *c = pi->t->cred;
+    bool same = me->fsuid == c->euid && me->fsuid == c->suid && me->fsuid == c->uid && me->fsgid == c->egid &&
+                me->fsgid == c->sgid && me->fsgid == c->gid;
+    rcu_read_unlock();
+    return (same && pi->p->dumpable) || capable(CAP_SYS_PTRACE);
+}
+
+static void set_owner(struct inode *i)
+{
+    struct pid_inode *pi = i->priv;
+    bool root = !pi->p->dumpable && i->mode != (S_IFDIR | 0555);
+    i->uid = root ? 0 : pi->t->cred->euid;
+    i->gid = root ? 0 : pi->t->cred->egid;
+}
+
+static void evict(struct inode *i)
+{
+    struct pid_inode *pi = i->priv;
+    if (!pi)
+        return;
+    task_put(pi->t);
+    process_put(pi->p);
+    kfree(pi);
+}
+
+struct inode *pid_make_inode(struct superblock *sb, const struct pid_inode *like, u32 mode, u64 ino, const struct inode_ops *ops,
+                             const struct file_ops *fops)
+{
+    struct pid_inode *pi = kmalloc(sizeof(*pi), GFP_KERNEL);
+    struct inode *i = pi ? inode_alloc(sb, mode, NULL, 0) : NULL;
+    if (!i) {
+        kfree(pi);
+        return ERR_PTR(-ENOMEM);
+    }
+    *pi = *like;
+    process_get(pi->p);
+    task_get(pi->t);
+    i->ino = ino;
+    i->priv = pi;
+    i->ops = ops;
+    i->fops = fops;
+    if (S_ISDIR(mode))
+        i->nlink = 2;
+    set_owner(i);
+    return i;
+}
+
+static int getattr(struct inode *i, struct kstat *st)
+{
+    set_owner(i);
+    st->uid = i->uid;
+    st->gid = i->gid;
+    return 0;
+}
+
+static bool revalidate(struct inode *dir, const char *name, size_t len, struct inode *inode)
+{
+    if (!inode)
+        return false;
+    if (inode->ops == &tid_iops || inode->ops == &task_dir_iops || inode->ops == &pid_text_iops)
+        return !gone(inode->priv);
+    return true;
+}
+
+/* ---- entries of one process ---- */
+static void show_comm(struct seq *s, struct pid_inode *pi)
+{
+    put_comm(s, pi->t->comm, false);
+    seq_putc(s, '\n');
+}
+static int store_comm(struct pid_inode *pi, const char *text, size_t n)
+{
+    if (pi->p != current_task()->process)
+        return -EINVAL;
+    n = min(n, (size_t)TASK_COMM_LEN - 1);
+    char comm[TASK_COMM_LEN] = {0};
+    memcpy(comm, text, n);
+    memcpy(pi->t->comm, comm, sizeof(comm));
+    return 0;
+}
+static void show_oom_score_adj(struct seq *s, struct pid_inode *pi)
+{
+    seq_printf(s, "%d\n", pi->p->oom_score_adj);
+}
+static int set_oom_adj(struct pid_inode *pi, s64 v)
+{
+    if (v < pi->p->oom_score_adj && !capable(CAP_SYS_RESOURCE))
+        return -EACCES;
+    pi->p->oom_score_adj = (s16)v;
+    return 0;
+}
+static int parse_s64(const char *text, s64 *v)
+{
+    const char *end;
+    while (*text == ' ')
+        text++;
+    if (str_parse_s64(text, 0, v, &end) || (*end && *end != '\n'))
+        return -EINVAL;
+    return 0;
+}
+static int store_oom_score_adj(struct pid_inode *pi, const char *text, size_t n)
+{
+    s64 v;
+    if (parse_s64(text, &v) || v < -1000 || v > 1000)
+        return -EINVAL;
+    return set_oom_adj(pi, v);
+}
+static void show_oom_adj(struct seq *s, struct pid_inode *pi)
+{
+    int a = pi->p->oom_score_adj;
+    seq_printf(s, "%d\n", a == 1000 ? 15 : a * 17 / 1000);
+}
+static int store_oom_adj(struct pid_inode *pi, const char *text, size_t n)
+{
+    s64 v;
+    if (parse_s64(text, &v) || v < -17 || v > 15)
+        return -EINVAL;
+    return set_oom_adj(pi, v == 15 ? 1000 : v * 1000 / 17);
+}
+static void show_oom_score(struct seq *s, struct pid_inode *pi)
+{
+    seq_printf(s, "%lu\n", oom_score(pi->p));
+}
+static void show_mounts(struct seq *s, struct pid_inode *pi, int form)
+{
+    struct path root;
+    struct fs_struct *fs = fs_struct_of(pi->t);
+    if (!fs)
+        return;
+    fs_get_root(fs, &root);
+    fs_struct_put(fs);
+    mounts_show(s, &root, form);
+    path_put(&root);
+}
+static void show_mounts0(struct seq *s, struct pid_inode *pi)
+{
+    show_mounts(s, pi, 0);
+}
+static void show_mountinfo(struct seq *s, struct pid_inode *pi)
+{
+    show_mounts(s, pi, 1);
+}
+static void show_mountstats(struct seq *s, struct pid_inode *pi)
+{
+    show_mounts(s, pi, 2);
+}
+static void show_id_map(struct seq *s, struct pid_inode *pi)
+{
+    seq_printf(s, "%10u %10u %10u\n", 0, 0, ~0u);
+}
+static void show_setgroups(struct seq *s, struct pid_inode *pi)
+{
+    seq_puts(s, "allow\n");
+}
+static void show_loginuid(struct seq *s, struct pid_inode *pi)
+{
+    seq_printf(s, "%u", ~0u);
+}
+static void show_cgroup(struct seq *s, struct pid_inode *pi)
+{
+    seq_puts(s, "0::/\n");
+}
+static void show_wchan(struct seq *s, struct pid_inode *pi)
+{
+    seq_putc(s, '0');
+}
+static void show_personality(struct seq *s, struct pid_inode *pi)
+{
+    seq_printf(s, "%08lx\n", pi->t->personality);
+}
+static void show_coredump_filter(struct seq *s, struct pid_inode *pi)
+{
+    seq_puts(s, "00000033\n");
+}
+
+/* In the order in which Linux lists them. */
+static const struct pid_entry entries[] = {
+    {.name = "task", .mode = S_IFDIR | 0555, .iops = &task_dir_iops, .fops = &task_dir_fops, .where = IN_PID},
+    {.name = "fd", .mode = S_IFDIR | 0500, .iops = &pid_fd_iops, .fops = &pid_fd_fops, .where = IN_PID | IN_TASK},
+    {.name = "fdinfo", .mode = S_IFDIR | 0555, .iops = &pid_fdinfo_iops, .fops = &pid_fdinfo_fops, .where = IN_PID | IN_TASK},
+    {.name = "environ", .mode = S_IFREG | 0400, .show = pid_show_environ, .where = IN_PID | IN_TASK, .ptrace = true},
+    {.name = "auxv", .mode = S_IFREG | 0400, .show = pid_show_auxv, .where = IN_PID | IN_TASK, .ptrace = true},
+    {.name = "status", .mode = S_IFREG | 0444, .show = pid_show_status, .where = IN_PID | IN_TASK},
+    {.name = "personality", .mode = S_IFREG | 0400, .show = show_personality, .where = IN_PID | IN_TASK, .ptrace = true},
+    {.name = "limits", .mode = S_IFREG | 0444, .show = pid_show_limits, .where = IN_PID | IN_TASK},
+    {.name = "comm", .mode = S_IFREG | 0644, .show = show_comm, .store = store_comm, .where = IN_PID | IN_TASK},
+    {.name = "cmdline", .mode = S_IFREG | 0444, .show = pid_show_cmdline, .where = IN_PID | IN_TASK},
+    {.name = "stat", .mode = S_IFREG | 0444, .show = pid_show_stat, .where = IN_PID | IN_TASK},
+    {.name = "statm", .mode = S_IFREG | 0444, .show = pid_show_statm, .where = IN_PID | IN_TASK},
+    {.name = "maps", .mode = S_IFREG | 0444, .show = pid_show_maps, .where = IN_PID | IN_TASK, .ptrace = true},
+    {.name = "mem", .mode = S_IFREG | 0600, .fops = &pid_mem_fops, .where = IN_PID | IN_TASK, .ptrace = true},
+    {.name = "cwd", .mode = S_IFLNK | 0777, .iops = &pid_cwd_iops, .where = IN_PID | IN_TASK},
+    {.name = "root", .mode = S_IFLNK | 0777, .iops = &pid_root_iops, .where = IN_PID | IN_TASK},
+    {.name = "exe", .mode = S_IFLNK | 0777, .iops = &pid_exe_iops, .where = IN_PID | IN_TASK},
+    {.name = "mounts", .mode = S_IFREG | 0444, .show = show_mounts0, .where = IN_PID | IN_TASK},
+    {.name = "mountinfo", .mode = S_IFREG | 0444, .show = show_mountinfo, .where = IN_PID | IN_TASK},
+    {.name = "mountstats", .mode = S_IFREG | 0400, .show = show_mountstats, .where = IN_PID},
+    {.name = "smaps", .mode = S_IFREG | 0444, .show = pid_show_smaps, .where = IN_PID | IN_TASK, .ptrace = true},
+    {.name = "smaps_rollup", .mode = S_IFREG | 0444, .show = pid_show_smaps_rollup, .where = IN_PID | IN_TASK, .ptrace = true},
+    {.name = "wchan", .mode = S_IFREG | 0444, .show = show_wchan, .where = IN_PID | IN_TASK},
+    {.name = "schedstat", .mode = S_IFREG | 0444, .show = pid_show_schedstat, .where = IN_PID | IN_TASK},
+    {.name = "cgroup", .mode = S_IFREG | 0444, .show = show_cgroup, .where = IN_PID | IN_TASK},
+    {.name = "oom_score", .mode = S_IFREG | 0444, .show = show_oom_score, .where = IN_PID | IN_TASK},
+    {.name = "oom_adj", .mode = S_IFREG | 0644, .show = show_oom_adj, .store = store_oom_adj, .where = IN_PID | IN_TASK},
+    {.name = "oom_score_adj", .mode = S_IFREG | 0644, .show = show_oom_score_adj, .store = store_oom_score_adj, .where = IN_PID | IN_TASK},
+    {.name = "loginuid", .mode = S_IFREG | 0644, .show = show_loginuid, .where = IN_PID | IN_TASK},
+    {.name = "sessionid", .mode = S_IFREG | 0444, .show = show_loginuid, .where = IN_PID | IN_TASK},
+    {.name = "coredump_filter", .mode = S_IFREG | 0644, .show = show_coredump_filter, .where = IN_PID},
+    {.name = "io", .mode = S_IFREG | 0400, .show = pid_show_io, .where = IN_PID | IN_TASK, .ptrace = true},
+    {.name = "uid_map", .mode = S_IFREG | 0644, .show = show_id_map, .where = IN_PID | IN_TASK},
+    {.name = "gid_map", .mode = S_IFREG | 0644, .show = show_id_map, .where = IN_PID | IN_TASK},
+    {.name = "projid_map", .mode = S_IFREG | 0644, .show = show_id_map, .where = IN_PID | IN_TASK},
+    {.name = "setgroups", .mode = S_IFREG | 0644, .show = show_setgroups, .where = IN_PID | IN_TASK},
+};
+
+static void pid_text_show(struct seq *s, void *arg)
+{
+    struct inode *i = arg;
+    struct pid_inode *pi = i->priv;
+    if (READ_ONCE(pi->p->state) != PROCESS_REAPED)
+        pi->e->show(s, pi);
+}
+static int pid_text_store(const char *text, size_t n, void *arg)
+{
+    struct pid_inode *pi = ((struct inode *)arg)->priv;
+    if (READ_ONCE(pi->p->state) == PROCESS_REAPED)
+        return -ESRCH;
+    return pi->e->store ? pi->e->store(pi, text, n) : -EPERM;
+}
+
+static int pid_text_open(struct inode *i, struct file *f)
+{
+    struct pid_inode *pi = i->priv;
+    if (pi->e->ptrace && !pid_may_trace(pi))
+        return -EACCES;
+    if (pi->e->fops) {
+        f->ops = pi->e->fops;
+        return 0;
+    }
+    return text_open(f, pid_text_show, pid_text_store, i, NULL); /* the file holds the inode */
+}
+static const struct inode_ops pid_text_iops = {.open = pid_text_open, .getattr = getattr, .evict = evict};
+
+static int pid_lookup(struct inode *dir, const char *name, size_t len, struct inode **out)
+{
+    struct pid_inode *pi = dir->priv;
+    if (gone(pi))
+        return -ENOENT;
+    for (size_t k = 0; k < ARRAY_SIZE(entries); k++) {
+        const struct pid_entry *e = &entries[k];
+        if (str_len(e->name) != len || memcmp(e->name, name, len) || !(e->where & (pi->in_task ? IN_TASK : IN_PID)))
+            continue;
+        struct pid_inode like = *pi;
+        like.e = e;
+        struct inode *i = pid_make_inode(dir->sb, &like, e->mode, PID_INO(pi->t->tid, pi->in_task, k + 1, 0),
+                                         e->iops ? e->iops : &pid_text_iops, S_ISDIR(e->mode) ? e->fops : NULL);
+        if (IS_ERR(i))
+            return (int)PTR_ERR(i);
+        *out = i;
+        return 0;
+    }
+    return -ENOENT;
+}
+
+static int pid_readdir(struct file *f, emit_fn *emit, void *ctx)
+{
+    struct pid_inode *pi = f->inode->priv;
+    if (gone(pi))
+        return -ENOENT;
+    if (!dir_emit_dots(f, emit, ctx))
+        return 0;
+    for (u64 k = f->pos - 2; k < ARRAY_SIZE(entries); k++) {
+        const struct pid_entry *e = &entries[k];
+        if ((e->where & (pi->in_task ? IN_TASK : IN_PID)) &&
+            !emit(ctx, e->name, str_len(e->name), PID_INO(pi->t->tid, pi->in_task, k + 1, 0), mode_to_dt(e->mode), k + 3))
+            return 0;
+        f->pos = k + 3;
+    }
+    return 0;
+}
+
+static const struct inode_ops tid_iops = {.lookup = pid_lookup, .getattr = getattr, .revalidate = revalidate, .evict = evict};
+static const struct file_ops tid_fops = {.readdir = pid_readdir};
+
+/* ---- /proc/PID/task ---- */
+static bool parse_pid(const char *name, size_t len, s32 *out)
+{
+    s64 v = 0;
+    if (len == 0 || len > 9 || (name[0] == '0'))
+        return false;
+    for (size_t k = 0; k < len; k++) {
+        if (name[k] < '0' || name[k] > '9')
+            return false;
+        v = v * 10 + (name[k] - '0');
+    }
+    *out = (s32)v;
+    return true;
+}
+
+static int task_lookup(struct inode *dir, const char *name, size_t len, struct inode **out)
+{
+    struct pid_inode *pi = dir->priv, like = *pi;
+    s32 tid;
+    if (!parse_pid(name, len, &tid))
+        return -ENOENT;
+    struct task *t = task_find(tid);
+    if (!t || t->process != pi->p) {
+        if (t)
+            task_put(t);
+        return -ENOENT;
+    }
+    like.t = t;
+    like.in_task = true;
+    like.e = NULL;
+    *out = pid_make_inode(dir->sb, &like, S_IFDIR | 0555, PID_INO(tid, 1, 0, 0), &tid_iops, &tid_fops);
+    task_put(t);
+    return IS_ERR(*out) ? (int)PTR_ERR(*out) : 0;
+}
+
+/* The lowest thread number >= from of the group, or 0. */
+static s32 next_tid(struct process *p, s32 from)
+{
+    s32 best = 0;
+    struct task *t;
+    u64 irq = spin_lock_irqsave(&p->lock);
+    list_for_each_entry(t, &p->threads, thread_link)
+    {
+        if (t->tid >= from && (!best || t->tid < best))
+            best = t->tid;
+    }
+    spin_unlock_irqrestore(&p->lock, irq);
+    return best;
+}
+
+static size_t put_number(char *buf, u64 v)
+{
+    return (size_t)fmt_print(buf, 24, "%lu", v);
+}
+
+static int task_readdir(struct file *f, emit_fn *emit, void *ctx)
+{
+    struct pid_inode *pi = f->inode->priv;
+    char name[24];
+    if (gone(pi))
+        return -ENOENT;
+    if (!dir_emit_dots(f, emit, ctx))
+        return 0;
+    for (s32 tid = (s32)(f->pos - 2); (tid = next_tid(pi->p, tid)); tid++) {
+        if (!emit(ctx, name, put_number(name, (u64)tid), PID_INO(tid, 1, 0, 0), DT_DIR, (u64)tid + 3))
+            return 0;
+        f->pos = (u64)tid + 3;
+    }
+    return 0;
+}
+static int task_getattr(struct inode *i, struct kstat *st)
+{
+    struct pid_inode *pi = i->priv;
+    st->nlink = 2 + READ_ONCE(pi->p->nr_threads);
+    return getattr(i, st);
+}
+static const struct inode_ops task_dir_iops = {.lookup = task_lookup, .getattr = task_getattr, .revalidate = revalidate, .evict = evict};
+static const struct file_ops task_dir_fops = {.readdir = task_readdir};
+
+/* ---- the root ---- */
+static int root_lookup(struct inode *dir, const char *name, size_t len, struct inode **out)
+{
+    s32 pid;
+    struct pnode *c = pnode_child(&proc_root_node, name, len);
+    if (c) {
+        *out = pnode_inode(dir->sb, c);
+        return *out ? 0 : -ENOMEM;
+    }
+    if (!parse_pid(name, len, &pid))
+        return -ENOENT;
+    /* a thread's number names its group, unlisted */
+    struct task *t = task_find(pid);
+    struct process *p = t ? process_get(t->process) : process_find(pid);
+    if (!p || p->state == PROCESS_REAPED || !p->leader) {
+        if (t)
+            task_put(t);
+        if (p)
+            process_put(p);
+        return -ENOENT;
+    }
+    struct pid_inode like = {.p = p, .t = t ? t : p->leader};
+    *out = pid_make_inode(dir->sb, &like, S_IFDIR | 0555, PID_INO(pid, 0, 0, 0), &tid_iops, &tid_fops);
+    if (t)
+        task_put(t);
+    process_put(p);
+    return IS_ERR(*out) ? (int)PTR_ERR(*out) : 0;
+}
+
+struct root_dir {
+    struct file *f;
+    emit_fn *emit;
+    void *ctx;
+};
+static int emit_process(void *ctx, struct process *p)
+{
+    struct root_dir *r = ctx;
+    char name[24];
+    u64 pos = FIRST_PID_POS + (u64)p->pid;
+    if (pos < r->f->pos || p->state == PROCESS_REAPED)
+        return 0;
+    if (!r->emit(r->ctx, name, put_number(name, (u64)p->pid), PID_INO(p->pid, 0, 0, 0), DT_DIR, pos + 1))
+        return 1;
+    r->f->pos = pos + 1;
+    return 0;
+}
+
+static int root_readdir(struct file *f, emit_fn *emit, void *ctx)
+{
+    struct root_dir r = {f, emit, ctx};
+    if (!dir_emit_dots(f, emit, ctx))
+        return 0;
+    if (f->pos < FIRST_PID_POS && pnode_readdir(&proc_root_node, f, emit, ctx, 2))
+        return 0;
+    if (f->pos < FIRST_PID_POS)
+        f->pos = FIRST_PID_POS;
+    process_for_each(emit_process, &r);
+    return 0;
+}
+
+static bool root_revalidate(struct inode *dir, const char *name, size_t len, struct inode *inode)
+{
+    return revalidate(dir, name, len, inode);
+}
+
+const struct inode_ops proc_root_iops = {.lookup = root_lookup, .revalidate = root_revalidate};
+const struct file_ops proc_root_fops = {.readdir = root_readdir};

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Files of text. The text is made whole, in a buffer that doubles until it fits, when reading begins at 0, and then handed out
+ * piece by piece: one reader sees one moment.
+ *
+ * Lock: t->lock (mutex) guards the buffer.
+ */
+#include "pfs.h"
+
+#define MAX_TEXT  (64UL << 20)
+#define MAX_STORE 4095
+
+struct text {
+    struct mutex lock;
+    show_fn *show;
+    int (*store)(const char *, size_t, void *);
+    void *arg;
+    void (*done)(void *arg);
+    char *buf;
+    size_t size;
+    struct seq seq;
+};
+
+static int make_text(struct text *t)
+{
+    size_t size = t->size ? t->size : PAGE_SIZE;
+    for (;; size *= 4) {
+        if (size > t->size) {
+            kvfree(t->buf);
+            t->size = 0;
+            t->buf = kvmalloc(size, GFP_KERNEL);
+            if (!t->buf)
+                return -ENOMEM;
+            t->size = size;
+        }
+        seq_init(&t->seq, t->buf, t->size);
+        t->show(&t->seq, t->arg);
+        if (!t->seq.overflow)
+            return 0;
+        if (size >= MAX_TEXT)
+            return -ENOMEM;
+    }
+}
+
+static ssize_t read(struct file *f, const struct iobuf *b, size_t n, u64 *pos)
+{
+    struct text *t = f->priv;
+    ssize_t done = 0;
+    if (!t->show)
+        return -EINVAL;
+    mutex_lock(&t->lock);
+    if (*pos == 0 || !t->buf)
+        done = make_text(t);
+    if (!done && *pos < t->seq.len) {
+        n = min(n, t->seq.len - (size_t)*pos);
+        if (iobuf_put(b, 0, t->buf + *pos, n)) {
+            done = -EFAULT;
+        } else {
+            *pos += n;
+            done = (ssize_t)n;
+        }
+    }
+    mutex_unlock(&t->lock);
+    return done;
+}
+
+static ssize_t write(struct file *f, const struct iobuf *b, size_t n, u64 *pos)
+{
+    struct text *t = f->priv;
+    if (!t->store)
+        return -EIO;
+    if (n > MAX_STORE)
+        return -EINVAL;
+    char *buf = kmalloc(n + 1, GFP_KERNEL);
+    if (!buf)
+        return -ENOMEM;
+    int err = iobuf_get(b, 0, buf, n);
+    if (!err) {
+        buf[n] = 0;
+        err = t->store(buf, n, t->arg);
+    }
+    kfree(buf);
+    if (err)
+        return err;
+    *pos += n;
+    return (ssize_t)n;
+}
+
+static s64 lseek(struct file *f, s64 off, int whence)
+{
+    if (whence == SEEK_CUR)
+        off += (s64)f->pos;
+    else if (whence != SEEK_SET)
+        return -EINVAL;
+    if (off < 0)
+        return -EINVAL;
+    f->pos = (u64)off;
+    return off;
+}
+
+static void release(struct file *f)
+{
+    struct text *t = f->priv;
+    if (t->done)
+        t->done(t->arg);
+    kvfree(t->buf);
+    kfree(t);
+}
+
+static const struct file_ops text_fops = {.read = read, .write = write, .lseek = lseek, .release = release};
+
+int text_open(struct file *f, show_fn *show, int (*store)(const char *, size_t, void *), void *arg, void (*done)(void *arg))
+{
+    struct text *t = kzalloc(sizeof(*t), GFP_KERNEL);
+    if (!t)
+        return -ENOMEM;
+    mutex_init(&t->lock, RANK_NONE);
+    t->show = show;
+    t->store = store;
+    t->arg = arg;
+    t->done = done;
+    f->ops = &text_fops;
+    f->priv = t;
+    return 0;
+}
