@@ -2,6 +2,7 @@
 /* What the files of kernel/fs/ share with each other and with nobody else. */
 #ifndef KERNEL_FS_INTERNAL_H
 #define KERNEL_FS_INTERNAL_H
+#include "../proc/proc.h"
 #include <kernel/path.h>
 #include <lib/hash.h>
 #include <lib/string.h>
@@ -17,9 +18,6 @@
 #define CAP_SYS_ADMIN       21
 #define CAP_SYS_RESOURCE    24
 #define CAP_MKNOD           27
-#define RLIMIT_FSIZE        1
-#define RLIMIT_NOFILE       7
-#define SIGXFSZ             25
 
 /* ---- dcache.c ---- */
 #define D_HASHED  1u

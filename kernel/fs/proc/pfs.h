@@ -9,6 +9,7 @@
 #ifndef KERNEL_FS_PROC_PFS_H
 #define KERNEL_FS_PROC_PFS_H
 #include "../internal.h"
+#include "../../proc/proc.h"
 #include <lib/fmt.h>
 
 /* ---- tree.c ---- */
@@ -64,11 +65,14 @@ struct pid_entry {
 struct inode *pid_make_inode(struct superblock *sb, const struct pid_inode *like, u32 mode, u64 ino, const struct inode_ops *ops,
                              const struct file_ops *fops);
 bool pid_may_trace(const struct pid_inode *pi);
+/* The fs_struct of another thread, referenced, or NULL. */
+struct fs_struct *fs_struct_of(struct task *t);
+u64 oom_score(struct process *p);
 /* pid_fd.c */
 extern const struct inode_ops pid_fd_iops, pid_fdinfo_iops, pid_exe_iops, pid_cwd_iops, pid_root_iops;
 extern const struct file_ops pid_fd_fops, pid_fdinfo_fops;
 /* pid_mem.c */
-extern const struct file_ops pid_mem_fops, pid_map_files_fops, pid_clear_refs_fops;
+extern const struct file_ops pid_mem_fops;
 void pid_show_cmdline(struct seq *s, struct pid_inode *pi);
 void pid_show_environ(struct seq *s, struct pid_inode *pi);
 void pid_show_auxv(struct seq *s, struct pid_inode *pi);

@@ -7,7 +7,6 @@
  * P2. Nothing here stays cached without a user (SB_NO_CACHE), so that no process is kept by a name.
  */
 #include "pfs.h"
-#include <kernel/kernel.h>
 #include <port/uaccess.h>
 
 #define CAP_SYS_PTRACE 19

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The texts of /proc/PID that concern one address space, as Linux 6.12 prints them. Bodies in mm/obs/{maps,smaps,mm_status}.c.
+ * All take mmap_lock for reading themselves and may sleep.
+ */
+#ifndef MM_OBS_MM_H
+#define MM_OBS_MM_H
+#include <lib/fmt.h>
+
+struct mm;
+struct vma;
+
+/* What the home knows of a file: its numbers, and its path with newlines escaped. Called with mmap_lock held. */
+struct obs_files {
+    void (*numbers)(const struct vma *vma, u32 *major, u32 *minor, u64 *ino);
+    void (*name)(struct seq *s, const struct vma *vma);
+};
+
+void obs_maps(struct seq *s, struct mm *mm, const struct obs_files *files);
+void obs_smaps(struct seq *s, struct mm *mm, const struct obs_files *files);
+void obs_smaps_rollup(struct seq *s, struct mm *mm);
+void obs_statm(struct seq *s, struct mm *mm);
+/* The lines VmPeak to untag_mask of /proc/PID/status. */
+void obs_status(struct seq *s, struct mm *mm);
+
+/* One area's line of maps without locks, shared by maps and smaps. */
+void obs_vma_line(struct seq *s, const struct vma *vma, const struct obs_files *files);
+#endif

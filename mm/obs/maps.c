@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * /proc/PID/maps.
+ *
+ *   start-end perms offset major:minor inode        name (from column 73)
+ */
+#include <mm/obs_mm.h>
+#include <mm/shmem.h>
+#include <mm/vma.h>
+
+#define NAME_COLUMN 72
+
+static void put_perms(struct seq *s, u64 flags)
+{
+    seq_putc(s, ' ');
+    seq_putc(s, (flags & VM_READ) ? 'r' : '-');
+    seq_putc(s, (flags & VM_WRITE) ? 'w' : '-');
+    seq_putc(s, (flags & VM_EXEC) ? 'x' : '-');
+    seq_putc(s, (flags & VM_MAYSHARE) ? 's' : 'p');
+    seq_putc(s, ' ');
+}
+
+static const char *special_name(const struct vma *vma)
+{
+    const struct mm *mm = vma->mm;
+    if (vma->ops && vma->ops->name) {
+        const char *n = vma->ops->name((struct vma *)vma);
+        if (n)
+            return n;
+    }
+    if (vma->mapping || vma->file)
+        return NULL;
+    if (vma_start(vma) < mm->brk && vma_end(vma) > mm->start_brk)
+        return "[heap]";
+    if (vma_start(vma) <= mm->start_stack && vma_end(vma) >= mm->start_stack)
+        return "[stack]";
+    return NULL;
+}
+
+static void put_name(struct seq *s, size_t line, const struct vma *vma, const struct obs_files *files)
+{
+    const char *special = vma->file ? NULL : special_name(vma);
+    if (!vma->file && !special && !vma->name)
+        return;
+    seq_pad_to(s, line, NAME_COLUMN);
+    seq_putc(s, ' ');
+    if (vma->name && (vma->file || vma->mapping))
+        seq_printf(s, "[anon_shmem:%s]", vma->name);
+    else if (vma->file)
+        files->name(s, vma);
+    else if (special)
+        seq_puts(s, special);
+    else
+        seq_printf(s, "[anon:%s]", vma->name);
+}
+
+void obs_vma_line(struct seq *s, const struct vma *vma, const struct obs_files *files)
+{
+    size_t line = s->len;
+    u32 major = 0, minor = 0;
+    u64 ino = 0, offset = 0;
+    if (vma->file) {
+        files->numbers(vma, &major, &minor, &ino);
+        offset = vma->pgoff << PAGE_SHIFT;
+    } else if (vma->mapping && vma->ops == &shmem_anon_vma_ops) {
+        minor = 1; /* the kernel's own shared memory is the first file system */
+        ino = ((const struct shmem_anon *)vma->priv)->inode;
+        offset = vma->pgoff << PAGE_SHIFT;
+    }
+    seq_put_hex(s, vma_start(vma), 8);
+    seq_putc(s, '-');
+    seq_put_hex(s, vma_end(vma), 8);
+    put_perms(s, vma->flags);
+    seq_put_hex(s, offset, 8);
+    seq_putc(s, ' ');
+    seq_put_hex(s, major, 2);
+    seq_putc(s, ':');
+    seq_put_hex(s, minor, 2);
+    seq_put_dec(s, " ", ino);
+    seq_putc(s, ' ');
+    put_name(s, line, vma, files);
+    seq_putc(s, '\n');
+}
+
+void obs_maps(struct seq *s, struct mm *mm, const struct obs_files *files)
+{
+    mmap_read_lock(mm);
+    for (struct vma *v = vma_first(mm); v && !s->overflow; v = vma_next(v))
+        obs_vma_line(s, v, files);
+    mmap_read_unlock(mm);
+}

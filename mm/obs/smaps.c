@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * /proc/PID/smaps and smaps_rollup: what of each area is in memory, by a walk over its entries.
+ *
+ * Pss counts a page that n mappings share as 1/n, in units of 2^-12 bytes so that sums of many shares stay exact enough.
+ */
+#include <mm/obs_mm.h>
+#include <mm/page.h>
+#include <mm/pt.h>
+#include <mm/vma.h>
+
+#define PSS_SHIFT 12
+
+struct sizes { /* bytes; pss: bytes << PSS_SHIFT */
+    const struct vma *vma;
+    u64 rss, shared_clean, shared_dirty, private_clean, private_dirty, referenced, anonymous, lazyfree, swap;
+    u64 pss, pss_anon, pss_file, pss_shmem, pss_dirty, pss_locked, swap_pss;
+};
+
+static void count_page(struct sizes *z, const struct page *page, pte_t e, u64 size)
+{
+    s32 mapcount = READ_ONCE(page->mapcount) + 1;
+    bool dirty = pte_dirty(e) || page_test(page, PG_dirty), anon = page_is_anon(page);
+    u64 pss = size << PSS_SHIFT;
+    z->rss += size;
+    if (anon) {
+        z->anonymous += size;
+        if (!page_test(page, PG_swapbacked) && !dirty)
+            z->lazyfree += size;
+    }
+    if (pte_young(e) || page_test(page, PG_referenced))
+        z->referenced += size;
+    if (mapcount > 1)
+        pss /= (u64)mapcount;
+    z->pss += pss;
+    *(anon ? &z->pss_anon : page_test(page, PG_swapbacked) ? &z->pss_shmem : &z->pss_file) += pss;
+    if (dirty)
+        z->pss_dirty += pss;
+    if (z->vma->flags & VM_LOCKED)
+        z->pss_locked += pss;
+    if (mapcount > 1)
+        *(dirty ? &z->shared_dirty : &z->shared_clean) += size;
+    else
+        *(dirty ? &z->private_dirty : &z->private_clean) += size;
+}
+
+static int count_entry(void *ctx, u64 addr, unsigned level, pte_t e)
+{
+    struct sizes *z = ctx;
+    if (!pte_present(e) && !pte_mapped(e)) {
+        z->swap += PAGE_SIZE;
+        z->swap_pss += PAGE_SIZE << PSS_SHIFT;
+        return 0;
+    }
+    if (pte_special(e) || (z->vma->flags & VM_PFNMAP))
+        return 0;
+    count_page(z, pfn_to_page(pte_pfn(e)), e, pt_span(level));
+    return 0;
+}
+
+static void count_vma(struct sizes *z, struct vma *vma)
+{
+    z->vma = vma;
+    pt_for_each(vma->mm, vma_start(vma), vma_end(vma), count_entry, z);
+}
+
+static void put_kb(struct seq *s, const char *label, u64 bytes)
+{
+    seq_printf(s, "%-15s %8lu kB\n", label, bytes >> 10);
+}
+
+static void put_sizes(struct seq *s, const struct sizes *z, bool rollup)
+{
+    put_kb(s, "Rss:", z->rss);
+    put_kb(s, "Pss:", z->pss >> PSS_SHIFT);
+    put_kb(s, "Pss_Dirty:", z->pss_dirty >> PSS_SHIFT);
+    if (rollup) {
+        put_kb(s, "Pss_Anon:", z->pss_anon >> PSS_SHIFT);
+        put_kb(s, "Pss_File:", z->pss_file >> PSS_SHIFT);
+        put_kb(s, "Pss_Shmem:", z->pss_shmem >> PSS_SHIFT);
+    }
+    put_kb(s, "Shared_Clean:", z->shared_clean);
+    put_kb(s, "Shared_Dirty:", z->shared_dirty);
+    put_kb(s, "Private_Clean:", z->private_clean);
+    put_kb(s, "Private_Dirty:", z->private_dirty);
+    put_kb(s, "Referenced:", z->referenced);
+    put_kb(s, "Anonymous:", z->anonymous);
+    put_kb(s, "KSM:", 0);
+    put_kb(s, "LazyFree:", z->lazyfree);
+    put_kb(s, "AnonHugePages:", 0);
+    put_kb(s, "ShmemPmdMapped:", 0);
+    put_kb(s, "FilePmdMapped:", 0);
+    put_kb(s, "Shared_Hugetlb:", 0);
+    seq_printf(s, "Private_Hugetlb: %7lu kB\n", 0UL);
+    put_kb(s, "Swap:", z->swap);
+    put_kb(s, "SwapPss:", z->swap_pss >> PSS_SHIFT);
+    put_kb(s, "Locked:", z->pss_locked >> PSS_SHIFT);
+}
+
+static void put_vm_flags(struct seq *s, u64 flags)
+{
+    static const struct {
+        u64 bit;
+        const char name[3];
+    } names[] = {
+        {VM_READ, "rd"},      {VM_WRITE, "wr"},       {VM_EXEC, "ex"},       {VM_SHARED, "sh"},     {VM_MAYREAD, "mr"},
+        {VM_MAYWRITE, "mw"},  {VM_MAYEXEC, "me"},     {VM_MAYSHARE, "ms"},   {VM_GROWSDOWN, "gd"},  {VM_PFNMAP, "pf"},
+        {VM_LOCKED, "lo"},    {VM_IO, "io"},          {VM_SEQ_READ, "sr"},   {VM_RAND_READ, "rr"},  {VM_DONTCOPY, "dc"},
+        {VM_DONTEXPAND, "de"}, {VM_LOCKONFAULT, "lf"}, {VM_ACCOUNT, "ac"},   {VM_NORESERVE, "nr"},  {VM_HUGETLB, "ht"},
+        {VM_SYNC, "sf"},      {VM_WIPEONFORK, "wf"},  {VM_DONTDUMP, "dd"},   {VM_SOFTDIRTY, "sd"},  {VM_MIXEDMAP, "mm"},
+        {VM_HUGEPAGE, "hg"},  {VM_NOHUGEPAGE, "nh"},  {VM_MERGEABLE, "mg"},
+    };
+    seq_puts(s, "VmFlags: ");
+    for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+        if (flags & names[i].bit) {
+            seq_puts(s, names[i].name);
+            seq_putc(s, ' ');
+        }
+    }
+    seq_putc(s, '\n');
+}
+
+void obs_smaps(struct seq *s, struct mm *mm, const struct obs_files *files)
+{
+    mmap_read_lock(mm);
+    for (struct vma *v = vma_first(mm); v && !s->overflow; v = vma_next(v)) {
+        struct sizes z = {0};
+        count_vma(&z, v);
+        obs_vma_line(s, v, files);
+        put_kb(s, "Size:", vma_end(v) - vma_start(v));
+        put_kb(s, "KernelPageSize:", PAGE_SIZE);
+        put_kb(s, "MMUPageSize:", PAGE_SIZE);
+        put_sizes(s, &z, false);
+        seq_printf(s, "THPeligible:    %8u\n", 0);
+        put_vm_flags(s, v->flags);
+    }
+    mmap_read_unlock(mm);
+}
+
+void obs_smaps_rollup(struct seq *s, struct mm *mm)
+{
+    struct sizes z = {0};
+    u64 first = 0, last = 0;
+    mmap_read_lock(mm);
+    for (struct vma *v = vma_first(mm); v; v = vma_next(v)) {
+        if (!last)
+            first = vma_start(v);
+        last = vma_end(v);
+        count_vma(&z, v);
+    }
+    mmap_read_unlock(mm);
+    size_t line = s->len;
+    seq_put_hex(s, first, 8);
+    seq_putc(s, '-');
+    seq_put_hex(s, last, 8);
+    seq_puts(s, " ---p 00000000 00:00 0 ");
+    seq_pad_to(s, line, 72);
+    seq_puts(s, " [rollup]\n");
+    put_sizes(s, &z, true);
+}
