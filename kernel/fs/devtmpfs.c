@@ -35,6 +35,14 @@ static struct device *dev_find(u32 type, u32 major, u32 minor)
     return any;
 }
 
+bool dev_has_major(u32 type, u32 major)
+{
+    for (struct device *d = load_acquire(&devices); d; d = d->next)
+        if (d->type == type && d->major == major)
+            return true;
+    return false;
+}
+
 int dev_open(struct inode *inode, struct file *f)
 {
     struct device *d = dev_find(inode->mode & S_IFMT, dev_major(inode->rdev), dev_minor(inode->rdev));

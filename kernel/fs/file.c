@@ -31,6 +31,11 @@ void file_boot(void)
         panic("no memory for files");
 }
 
+u64 file_count(void)
+{
+    return slab_in_use(file_cache);
+}
+
 struct file *file_alloc(void)
 {
     struct file *f = slab_alloc(file_cache, GFP_KERNEL);

@@ -121,7 +121,9 @@ int vfs_getattr(struct inode *inode, struct kstat *st);
 int vfs_truncate(struct file *f, struct inode *inode, u64 size);
 int vfs_fsync(struct file *f, u64 start, u64 end, bool data_only);
 int dev_open(struct inode *inode, struct file *f); /* devtmpfs.c: character and block devices by number */
-int overlay_is_backing_stale(struct file *f);
+bool dev_has_major(u32 type, u32 major);
+u64 file_count(void); /* open files */
+void sb_drop_clean_pages(struct superblock *sb);
 bool cap_owner(const struct inode *inode); /* owner or CAP_FOWNER */
 bool in_group(u32 gid);
 

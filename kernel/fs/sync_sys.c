@@ -57,6 +57,28 @@ static int sb_sync(struct superblock *sb)
     return err;
 }
 
+/* Clean pages that nobody maps or uses leave memory (drop_caches). Shared memory has nothing to go to and stays. */
+void sb_drop_clean_pages(struct superblock *sb)
+{
+    struct inode *prev = NULL, *i;
+    spin_lock(&sb->inodes_lock);
+    list_for_each_entry(i, &sb->inodes, sb_link)
+    {
+        s32 refs = READ_ONCE(i->refs);
+        if (refs <= 0 || !READ_ONCE(i->mapping.nrpages) || (i->mapping.flags & AS_SHMEM))
+            continue;
+        if (!__atomic_compare_exchange_n(&i->refs, &refs, refs + 1, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
+            continue;
+        spin_unlock(&sb->inodes_lock);
+        inode_put(prev);
+        prev = i;
+        cache_invalidate(&i->mapping, 0, ~0UL);
+        spin_lock(&sb->inodes_lock);
+    }
+    spin_unlock(&sb->inodes_lock);
+    inode_put(prev);
+}
+
 SYSCALL(sync)
 {
     struct superblock *sb;

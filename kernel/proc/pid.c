@@ -23,6 +23,17 @@ spinlock_t tasklist_lock = SPINLOCK_INIT(RANK_KERNEL_LEAF);
 static DECLARE_BITMAP(used, PID_MAX);
 static struct slot *leaves[PID_MAX / LEAF_SLOTS];
 static u32 last_pid, nr_used;
+static u64 nr_forks;
+
+s32 pid_last(void)
+{
+    return (s32)READ_ONCE(last_pid);
+}
+
+u64 pid_forks(void)
+{
+    return READ_ONCE(nr_forks);
+}
 
 static struct slot *slot_of(s32 pid)
 {
@@ -69,6 +80,7 @@ s32 pid_alloc(s32 want)
             set_bit((u64)pid, used);
             nr_used++;
             slot_of(pid)->reserved = true;
+            nr_forks++;
             if (!want)
                 last_pid = (u32)pid;
             spin_unlock_irqrestore(&tasklist_lock, flags);

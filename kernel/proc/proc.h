@@ -67,6 +67,8 @@ void pgrp_leave_locked(struct process *p);
 bool pgrp_orphaned_locked(struct pgrp *g, struct process *without);
 bool pgrp_has_stopped_locked(struct pgrp *g);
 u32 pid_count(void);
+s32 pid_last(void);  /* number given out last */
+u64 pid_forks(void); /* threads ever made */
 
 /* task.c */
 void task_boot(void);

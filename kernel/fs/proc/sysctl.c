@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: MIT */
+/* /proc/sys: knobs as numbers with bounds, and a few computed texts. */
+#include "pfs.h"
+#include <mm/phys.h>
+#include <mm/vma.h>
+#include <port/random.h>
+
+struct knob {
+    const char *path;
+    u64 *value;
+    u64 min, max;
+};
+
+static u64 pid_max = PID_MAX, cap_last = 40, ngroups_max = 32, zero, entropy = 256, file_max = ~0UL >> 1, nr_open = 1048576;
+static u64 pipe_max = 1048576, overflow_id = 65534, inotify_instances = 128, inotify_queue = 16384, inotify_user_watches = 1048576;
+
+/* min > max: read-only. */
+static const struct knob knobs[] = {
+    {"/proc/sys/kernel/pid_max", &pid_max, 1, 0},
+    {"/proc/sys/kernel/cap_last_cap", &cap_last, 1, 0},
+    {"/proc/sys/kernel/ngroups_max", &ngroups_max, 1, 0},
+    {"/proc/sys/kernel/randomize_va_space", &sysctl_randomize_va_space, 0, 2},
+    {"/proc/sys/kernel/tainted", &zero, 1, 0},
+    {"/proc/sys/kernel/overflowuid", &overflow_id, 1, 0},
+    {"/proc/sys/kernel/overflowgid", &overflow_id, 1, 0},
+    {"/proc/sys/kernel/random/entropy_avail", &entropy, 1, 0},
+    {"/proc/sys/kernel/random/poolsize", &entropy, 1, 0},
+    {"/proc/sys/vm/overcommit_memory", &sysctl_overcommit_memory, 0, 2},
+    {"/proc/sys/vm/overcommit_ratio", &sysctl_overcommit_ratio, 0, 0x7fffffff},
+    {"/proc/sys/vm/max_map_count", &sysctl_max_map_count, 0, 0x7fffffff},
+    {"/proc/sys/vm/mmap_min_addr", &sysctl_mmap_min_addr, 0, ~0UL},
+    {"/proc/sys/vm/legacy_va_layout", &zero, 1, 0},
+    {"/proc/sys/vm/page-cluster", &zero, 1, 0},
+    {"/proc/sys/fs/file-max", &file_max, 1, 0},
+    {"/proc/sys/fs/nr_open", &nr_open, 1, 0},
+    {"/proc/sys/fs/pipe-max-size", &pipe_max, 1, 0},
+    {"/proc/sys/fs/overflowuid", &overflow_id, 1, 0},
+    {"/proc/sys/fs/overflowgid", &overflow_id, 1, 0},
+    {"/proc/sys/fs/inotify/max_user_instances", &inotify_instances, 1, 0},
+    {"/proc/sys/fs/inotify/max_queued_events", &inotify_queue, 1, 0},
+    {"/proc/sys/fs/inotify/max_user_watches", &inotify_user_watches, 1, 0},
+};
+
+static void show_knob(struct seq *s, void *arg)
+{
+    const struct knob *k = arg;
+    seq_printf(s, "%lu\n", READ_ONCE(*k->value));
+}
+
+static int store_knob(const char *text, size_t n, void *arg)
+{
+    const struct knob *k = arg;
+    const char *end;
+    u64 v;
+    while (*text == ' ' || *text == '\t')
+        text++;
+    if (str_parse_u64(text, 0, &v, &end) || (*end && *end != '\n' && *end != ' ' && *end != '\t'))
+        return -EINVAL;
+    if (v < k->min || v > k->max)
+        return -EINVAL;
+    WRITE_ONCE(*k->value, v);
+    return 0;
+}
+
+/* ---- computed ---- */
+static void show_ostype(struct seq *s, void *arg)
+{
+    seq_puts(s, "Linux\n");
+}
+static void show_osrelease(struct seq *s, void *arg)
+{
+    char uts[3][65];
+    uts_read(uts[0], uts[1], uts[2]);
+    seq_printf(s, "%s\n", uts[(u64)(uptr)arg]);
+}
+
+static u64 boot_id[2];
+static void put_uuid(struct seq *s, const u64 v[2])
+{
+    u64 hi = (v[0] & ~0xf000UL) | 0x4000UL, lo = (v[1] & ~(3UL << 62)) | 2UL << 62; /* version 4, variant 1 */
+    seq_printf(s, "%08lx-%04lx-%04lx-%04lx-%012lx\n", hi >> 32, hi >> 16 & 0xffff, hi & 0xffff, lo >> 48, lo & 0xffffffffffffUL);
+}
+static void show_boot_id(struct seq *s, void *arg)
+{
+    if (!boot_id[0]) {
+        boot_id[1] = random_u64();
+        boot_id[0] = random_u64() | 1;
+    }
+    put_uuid(s, boot_id);
+}
+static void show_uuid(struct seq *s, void *arg)
+{
+    u64 v[2] = {random_u64(), random_u64()};
+    put_uuid(s, v);
+}
+static void show_threads_max(struct seq *s, void *arg)
+{
+    seq_printf(s, "%lu\n", min(phys_managed() / (THREAD_STACK_SIZE / PAGE_SIZE) / 8, (u64)PID_MAX));
+}
+static void show_file_nr(struct seq *s, void *arg)
+{
+    seq_printf(s, "%lu\t0\t%lu\n", file_count(), file_max);
+}
+static void show_core_pattern(struct seq *s, void *arg)
+{
+    seq_puts(s, "core\n");
+}
+
+static int drop_caches(const char *text, size_t n, void *arg)
+{
+    if (text[0] < '1' || text[0] > '4')
+        return -EINVAL;
+    u32 what = (u32)(text[0] - '0');
+    struct superblock *sb;
+    if (what & 1) {
+        mutex_lock(&sb_list_lock);
+        list_for_each_entry(sb, &sb_list, link)
+        {
+            sb_drop_clean_pages(sb);
+        }
+        mutex_unlock(&sb_list_lock);
+    }
+    if (what & 2)
+        dcache_shrink(~0UL);
+    return 0;
+}
+
+static int store_min_free(const char *text, size_t n, void *arg)
+{
+    u64 v;
+    const char *end;
+    if (str_parse_u64(text, 0, &v, &end) || (*end && *end != '\n') || v > phys_managed())
+        return -EINVAL;
+    watermark_setup(v);
+    return 0;
+}
+static void show_min_free(struct seq *s, void *arg)
+{
+    seq_printf(s, "%lu\n", sysctl_min_free_kbytes);
+}
+
+void proc_sysctl_register(void)
+{
+    static const struct proc_file files[] = {
+        {"/proc/sys/kernel/ostype", 0444, show_ostype, NULL, NULL},
+        {"/proc/sys/kernel/osrelease", 0444, show_osrelease, NULL, (void *)0},
+        {"/proc/sys/kernel/version", 0444, show_osrelease, NULL, (void *)1},
+        {"/proc/sys/kernel/hostname", 0444, show_osrelease, NULL, (void *)2},
+        {"/proc/sys/kernel/threads-max", 0444, show_threads_max, NULL, NULL},
+        {"/proc/sys/kernel/core_pattern", 0444, show_core_pattern, NULL, NULL},
+        {"/proc/sys/kernel/random/boot_id", 0444, show_boot_id, NULL, NULL},
+        {"/proc/sys/kernel/random/uuid", 0444, show_uuid, NULL, NULL},
+        {"/proc/sys/vm/drop_caches", 0200, NULL, drop_caches, NULL},
+        {"/proc/sys/vm/min_free_kbytes", 0644, show_min_free, store_min_free, NULL},
+        {"/proc/sys/fs/file-nr", 0444, show_file_nr, NULL, NULL},
+    };
+    for (size_t k = 0; k < ARRAY_SIZE(knobs); k++) {
+        bool fixed = knobs[k].min > knobs[k].max;
+        struct proc_file f = {knobs[k].path, fixed ? 0444 : 0644, show_knob, fixed ? NULL : store_knob, (void *)&knobs[k]};
+        proc_register(&f);
+    }
+    for (size_t k = 0; k < ARRAY_SIZE(files); k++)
+        proc_register(&files[k]);
+}
