@@ -19,7 +19,7 @@
 
 enum { AT_NULL, AT_PHDR = 3, AT_PHENT, AT_PHNUM, AT_PAGESZ, AT_BASE, AT_FLAGS, AT_ENTRY, AT_UID = 11, AT_EUID, AT_GID,
        AT_EGID, AT_PLATFORM, AT_HWCAP, AT_CLKTCK, AT_SECURE = 23, AT_RANDOM = 25, AT_HWCAP2 = 26,
-       AT_RSEQ_FEATURE_SIZE = 27, AT_RSEQ_ALIGN = 28, AT_EXECFN = 31, AT_MINSIGSTKSZ = 51 };
+       AT_RSEQ_FEATURE_SIZE = 27, AT_RSEQ_ALIGN = 28, AT_EXECFN = 31, AT_SYSINFO_EHDR = 33, AT_MINSIGSTKSZ = 51 };
 
 static u64 room(struct exec_image *im, char **where)
 {
@@ -228,6 +228,8 @@ static u32 fill_auxv(struct exec_image *im, u64 *v, u64 random, u64 platform, u6
     const struct cred *c = current_task()->cred;
     u32 n = 0;
 #define AUX(k, val) (v[n++] = (k), v[n++] = (val))
+    if (current_task()->mm->vdso)
+        AUX(AT_SYSINFO_EHDR, current_task()->mm->vdso);
     AUX(AT_HWCAP, cpu_feat.cap_1_edx);
     AUX(AT_PAGESZ, PAGE_SIZE);
     AUX(AT_CLKTCK, 100);

@@ -161,6 +161,8 @@ int exec_map_program(struct exec_image *im)
         im->interp_base = (u64)bias;
         im->start = (u64)bias + p->head.entry;
     }
+    if (!err)
+        err = exec_map_vdso(mm);
     im->mm = NULL;
     return err;
 }

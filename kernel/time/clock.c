@@ -2,10 +2,12 @@
 /* Clocks and their system calls; sleeping. The wall clock is clock_ns() plus an offset, set from the RTC at boot. */
 #include <arch/timer.h>
 #include <arch/uaccess.h>
+#include <arch/vdso.h>
 #include <kernel/file.h>
 #include <kernel/syscall.h>
 #include <kernel/time.h>
 #include <port/clock.h>
+#include <port/log.h>
 #include <port/uaccess.h>
 #include "../proc/proc.h"
 #include "clock.h"
@@ -20,12 +22,16 @@ s64 realtime_ns(void)
 void realtime_set(s64 ns)
 {
     WRITE_ONCE(wall_offset, ns - (s64)clock_ns());
+    vdso_set_wall(READ_ONCE(wall_offset));
     timerfd_clock_was_set();
 }
 
 void realtime_init(void)
 {
     wall_offset = (s64)arch_boot_wall_ns();
+    vdso_set_wall(wall_offset);
+    if (vdso_init())
+        log_print(LOG_WARN, "no memory for the vDSO");
 }
 
 struct timespec_k time_now(void)

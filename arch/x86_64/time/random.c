@@ -4,6 +4,7 @@
  * that neither a broken RDRAND nor its absence gives a constant.
  */
 #include <arch/setup.h>
+#include <kernel/rng.h>
 #include <port/random.h>
 
 static u64 pool;
@@ -33,6 +34,15 @@ u64 random_u64(void)
         rdrand(&hw);
     u64 n = __atomic_add_fetch(&pool, 0x9e3779b97f4a7c15UL, __ATOMIC_RELAXED);
     return mix(n ^ mix(rdtsc())) ^ hw;
+}
+
+void random_stir(const void *bytes, size_t n)
+{
+    const u8 *p = bytes;
+    u64 h = READ_ONCE(pool);
+    for (size_t i = 0; i < n; i++)
+        h = mix(h ^ p[i]);
+    __atomic_fetch_xor(&pool, h, __ATOMIC_RELAXED);
 }
 
 void random_init(void)

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The vDSO's two areas in a program: "[vvar]" (page 0, data) and behind it "[vdso]" (page 1, code). The pages exist once
+ * (arch/vdso.h) and are mapped by reference.
+ */
+#include "exec.h"
+#include <arch/vdso.h>
+#include <lib/errno.h>
+#include <mm/fault.h>
+#include <mm/page.h>
+#include <mm/vma.h>
+
+static u32 vdso_fault(struct fault *f)
+{
+    if (f->pgoff >= VDSO_PAGES)
+        return VM_FAULT_SIGBUS;
+    f->page = vdso_page((unsigned)f->pgoff);
+    page_get(f->page);
+    return 0;
+}
+
+static const char *vdso_name(struct vma *vma)
+{
+    return vma->pgoff == 0 ? "[vvar]" : "[vdso]";
+}
+
+static const struct vma_ops vdso_ops = {
+    .fault = vdso_fault,
+    .name = vdso_name,
+};
+
+#define VVAR_FLAGS (VM_READ | VM_MAYREAD | VM_DONTDUMP | VM_DONTEXPAND)
+#define VDSO_FLAGS (VM_READ | VM_EXEC | VM_MAYREAD | VM_MAYWRITE | VM_MAYEXEC | VM_DONTEXPAND)
+
+static s64 map_page(struct mm *mm, u64 addr, u64 pgoff, u64 flags)
+{
+    struct vma_request req = {
+        .addr = addr,
+        .len = PAGE_SIZE,
+        .flags = flags,
+        .pgoff = pgoff,
+        .ops = &vdso_ops,
+        .fixed = true,
+        .noreplace = true,
+    };
+    return vma_map(mm, &req);
+}
+
+int exec_map_vdso(struct mm *mm)
+{
+    mm->vdso = 0;
+    if (!vdso_page(0))
+        return 0;
+    mmap_write_lock(mm);
+    s64 at = vma_find_gap(mm, 0, VDSO_PAGES * PAGE_SIZE, VVAR_FLAGS, false);
+    s64 err = at < 0 ? at : map_page(mm, (u64)at, 0, VVAR_FLAGS);
+    if (err >= 0)
+        err = map_page(mm, (u64)at + PAGE_SIZE, 1, VDSO_FLAGS);
+    mmap_write_unlock(mm);
+    if (err < 0)
+        return (int)err;
+    mm->vdso = (u64)at + PAGE_SIZE;
+    return 0;
+}
