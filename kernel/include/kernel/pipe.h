@@ -30,7 +30,6 @@ struct pipe {
     u32 readers, writers; /* open files */
     u32 r_count, w_count; /* ever opened: FIFO opens wait for a change */
     u32 nr_files;    /* files and openers: at 0 the pipe goes */
-    u32 read_sleepers, write_sleepers; /* under lock: who has to be woken */
     struct pipe_buf *slots;
     struct page *spare[PIPE_SPARE]; /* kept for the next write */
     struct waitq rd_wait, wr_wait;  /* readers wait for data, writers for room; both for pollers and openers */
