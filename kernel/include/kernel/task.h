@@ -90,6 +90,9 @@ bool fatal_signal_pending(void);
 void signal_send_task(struct task *task, int sig);
 void signal_send_process(struct process *process, int sig);
 void signal_send_pgrp(s32 pgid, int sig);
+/* Job control: the session of a process group or -ESRCH; is no member's parent in another group of the session? */
+s32 pgrp_session(s32 pgid);
+bool pgrp_is_orphaned(s32 pgid);
 struct siginfo_k; /* kernel/signal.h */
 
 /* Waiting: port/sched.h (waitq_wait, _killable, _interruptible: interruptible waits return -ERESTARTSYS
