@@ -351,10 +351,14 @@ size_t tty_receive(struct tty *tty, const u8 *p, size_t n)
             }
             done++;
         }
-        bool wake = tty_input_ready(tty, 1);
+        bool wake = tty_input_ready(tty, 1), flushed = sig && tty->throttled;
+        if (flushed)
+            tty->throttled = false;
         spin_unlock(&tty->in_lock);
         if (sig)
             tty_signal_fg(tty, sig);
+        if (flushed && tty->driver->unthrottle)
+            tty->driver->unthrottle(tty);
         if (wake)
             waitq_wake_all(&tty->read_wait);
         if (!room)
