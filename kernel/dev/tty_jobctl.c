@@ -9,6 +9,7 @@
  */
 #include "tty_impl.h"
 #include <arch/uaccess.h>
+#include <kernel/syscall.h>
 
 static struct tty *session_tty_locked(s32 sid)
 {
@@ -194,4 +195,14 @@ s64 tty_session_ioctl(struct tty *tty, struct file *f, u32 cmd, u64 arg, bool ma
     default:
         return -ENOIOCTLCMD;
     }
+}
+
+SYSCALL(vhangup)
+{
+    if (!capable(CAP_SYS_TTY_CONFIG))
+        return -EPERM;
+    struct tty *t = tty_of_process(current_process());
+    if (t)
+        tty_hangup(t);
+    return 0;
 }
