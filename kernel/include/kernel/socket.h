@@ -11,8 +11,6 @@
 bool file_is_socket(const struct file *f);
 /* Registers /proc/net/unix and the socket's knobs; after procfs. */
 void socket_boot(void);
-/* All of kernel/ipc: caches, /proc files. After fs_boot's procfs registration, before the first program. */
-void ipc_boot(void);
 
 /* System V objects. fork and exit need nothing but these: exit applies the semaphore adjustments of the last thread's process. */
 void sysv_exit(struct process *p);
