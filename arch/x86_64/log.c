@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Port: the log. Lines go into a ring (dmesg), and to the console when their level is below log_console_level: through
- * COM1 directly at first, through kernel_console_write once a driver has it.
+ * Port: the log. Lines go into a ring (dmesg), and to the console when their level is below
+ * log_console_level: through COM1 directly at first, through kernel_console_write once a driver
+ * has it.
  *
- *   ring: bytes [ring_end - LOG_SIZE, ring_end) of all text ever logged; a line is "<level>[time] text\n"
+ *   ring: bytes [ring_end - LOG_SIZE, ring_end) of all text ever logged; a line is "<level>[time]
+ *   text\n"
  *
- * Locks: lock, irqsave; not taken again by the CPU that holds it (a fault while printing), so that dying words get out.
+ * Locks: lock, irqsave; not taken again by the CPU that holds it (a fault while printing), so
+ * that dying words get out.
  */
 #include <arch/boot.h>
 #include <arch/io.h>
@@ -39,12 +42,12 @@ void early_console_init(void)
     have_com1 = inb(COM1 + 7) == 0x5a;
     if (!have_com1)
         return;
-    outb(COM1 + 1, 0);    /* no interrupts */
+    outb(COM1 + 1, 0); /* no interrupts */
     outb(COM1 + 3, 0x80);
-    outb(COM1 + 0, 1);    /* 115200 baud */
+    outb(COM1 + 0, 1); /* 115200 baud */
     outb(COM1 + 1, 0);
-    outb(COM1 + 3, 3);    /* 8n1 */
-    outb(COM1 + 2, 7);    /* FIFOs on and empty */
+    outb(COM1 + 3, 3); /* 8n1 */
+    outb(COM1 + 2, 7); /* FIFOs on and empty */
     outb(COM1 + 4, 3);
 }
 
@@ -75,7 +78,8 @@ void log_init(void)
         log_console_level = LOG_WARN;
     if (cmdline_has("debug"))
         log_console_level = LOG_DEBUG + 1;
-    if (cmdline_get("loglevel", value, sizeof(value)) && str_parse_u64(value, 10, &level, NULL) == 0)
+    if (cmdline_get("loglevel", value, sizeof(value)) &&
+        str_parse_u64(value, 10, &level, NULL) == 0)
         log_console_level = (int)min(level, 8UL);
 }
 

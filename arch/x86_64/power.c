@@ -91,7 +91,8 @@ static void panic_end(void)
 {
     char value[16];
     s64 seconds = 0;
-    if (!cmdline_get("panic", value, sizeof(value)) || str_parse_s64(value, 10, &seconds, NULL) || !seconds)
+    if (!cmdline_get("panic", value, sizeof(value)) || str_parse_s64(value, 10, &seconds, NULL) ||
+        !seconds)
         return;
     if (seconds > 0)
         log_print(LOG_EMERG, "Rebooting in %ld seconds..", seconds);

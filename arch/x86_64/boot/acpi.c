@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * ACPI tables: found once through RSDP and XSDT (or RSDT), mapped, checksummed, listed. No AML is run; one constant is
- * read out of it (\_S5).
+ * ACPI tables: found once through RSDP and XSDT (or RSDT), mapped, checksummed, listed. No AML is
+ * run; one constant is read out of it (\_S5).
  */
 #include <arch/boot.h>
 #include <arch/mmu.h>
@@ -58,10 +58,11 @@ static void add_table(phys_t pa)
         tables[nr_tables++] = h;
 }
 
-/* Without an address from the loader: in the first KiB of the EBDA (its segment is at 40e) or in e0000..fffff. */
+/* Without an address from the loader: in the first KiB of the EBDA (its segment is at 40e) or in
+ * e0000..fffff. */
 static phys_t scan_rsdp(void)
 {
-    phys_t ebda = (phys_t)*(const u16 *)phys_to_virt(0x40e) << 4;
+    phys_t ebda = (phys_t) * (const u16 *)phys_to_virt(0x40e) << 4;
     for (phys_t pa = ebda; ebda >= 0x400 && pa < ebda + 1024; pa += 16)
         if (memcmp(phys_to_virt(pa), "RSD PTR ", 8) == 0 && checksum_ok(phys_to_virt(pa), 20))
             return pa;
@@ -122,7 +123,8 @@ struct acpi_fadt {
     u16 arm_boot;
     u8 minor;
     u64 x_facs, x_dsdt;
-    struct acpi_gas x_pm1a_evt, x_pm1b_evt, x_pm1a_cnt, x_pm1b_cnt, x_pm2_cnt, x_pm_tmr, x_gpe0, x_gpe1;
+    struct acpi_gas x_pm1a_evt, x_pm1b_evt, x_pm1a_cnt, x_pm1b_cnt, x_pm2_cnt, x_pm_tmr, x_gpe0,
+        x_gpe1;
     struct acpi_gas sleep_control, sleep_status;
 } __packed_struct;
 BUILD_ASSERT(offsetof(struct acpi_fadt, flags) == 112);

@@ -149,7 +149,8 @@ start64:
     pushq $0
     jmp boot_main
 
-/* Another CPU, from the trampoline, on the boot tables: RDI = its struct cpu, RSP its stack, RSI the kernel's root. */
+/* Another CPU, from the trampoline, on the boot tables: RDI = its struct cpu, RSP its stack, RSI
+ * the kernel's root. */
     .globl ap_start64
 ap_start64:
     movq %rsi, %cr3

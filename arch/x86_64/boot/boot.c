@@ -2,9 +2,11 @@
 /*
  * boot_main(): from the loader's hvm_start_info to kernel_main(), on the boot CPU, interrupts off.
  *
- *   console · features · memory map · page tables · ACPI · memory map of the core · traps · clock · interrupts
+ *   console · features · memory map · page tables · ACPI · memory map of the core · traps · clock
+ *   · interrupts
  *
- * Everything that the loader left is read or copied here, but for the initramfs, which stays where it is, reserved.
+ * Everything that the loader left is read or copied here, but for the initramfs, which stays
+ * where it is, reserved.
  */
 #include <arch/boot.h>
 #include <arch/setup.h>
@@ -30,7 +32,8 @@ static const void *early_ptr(phys_t pa, u64 size)
 static void read_cmdline(const struct hvm_start_info *si)
 {
     if (si->cmdline_paddr)
-        str_copy(boot_cmdline, early_ptr(si->cmdline_paddr, sizeof(boot_cmdline)), sizeof(boot_cmdline));
+        str_copy(boot_cmdline, early_ptr(si->cmdline_paddr, sizeof(boot_cmdline)),
+                 sizeof(boot_cmdline));
 }
 
 static void read_memory(const struct hvm_start_info *si)
@@ -39,8 +42,7 @@ static void read_memory(const struct hvm_start_info *si)
     u64 limit;
     if (si->version < 1 || !si->memmap_entries)
         panic("the boot loader gave no memory map");
-    const struct hvm_memmap_entry *e =
-        early_ptr(si->memmap_paddr, si->memmap_entries * sizeof(*e));
+    const struct hvm_memmap_entry *e = early_ptr(si->memmap_paddr, si->memmap_entries * sizeof(*e));
     for (u32 i = 0; i < si->memmap_entries; i++)
         memory_add(e[i].addr, e[i].size, e[i].type);
     if (cmdline_get("mem", value, sizeof(value)) && str_parse_size(value, &limit, NULL) == 0)
@@ -60,7 +62,8 @@ static void read_modules(const struct hvm_start_info *si)
     if (!m->size)
         return;
     if (m->paddr + m->size > memory_top) {
-        log_print(LOG_ERR, "initrd extends beyond end of memory (%#lx > %#lx)", m->paddr + m->size, memory_top);
+        log_print(LOG_ERR, "initrd extends beyond end of memory (%#lx > %#lx)", m->paddr + m->size,
+                  memory_top);
         return;
     }
     memory_reserve(m->paddr, m->size);
@@ -70,13 +73,15 @@ static void read_modules(const struct hvm_start_info *si)
 
 static void print_memory(void)
 {
-    static const char *const kinds[] = {"?", "usable", "reserved", "ACPI data", "ACPI NVS", "unusable"};
+    static const char *const kinds[] = {"?",         "usable",   "reserved",
+                                        "ACPI data", "ACPI NVS", "unusable"};
     const struct boot_range *map;
     size_t n = boot_memory_map(&map);
     log_print(LOG_INFO, "Command line: %s", boot_cmdline);
     log_print(LOG_INFO, "BIOS-provided physical RAM map:");
     for (size_t i = 0; i < n; i++)
-        log_print(LOG_INFO, "BIOS-e820: [mem %#018lx-%#018lx] %s", map[i].base, map[i].base + map[i].size - 1,
+        log_print(LOG_INFO, "BIOS-e820: [mem %#018lx-%#018lx] %s", map[i].base,
+                  map[i].base + map[i].size - 1,
                   kinds[map[i].type < ARRAY_SIZE(kinds) ? map[i].type : 0]);
 }
 

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* The command line: words separated by blanks, "quotes" keep blanks together. Read-only after boot_main(). */
+/* The command line: words separated by blanks, "quotes" keep blanks together. Read-only after
+ * boot_main(). */
 #include <arch/boot.h>
 #include <lib/string.h>
 
 char boot_cmdline[4096];
 
-/* The word that begins at or after s: its start, and its end in *end; NULL at the end of the line. */
+/* The word that begins at or after s: its start, and its end in *end; NULL at the end of the
+ * line. */
 static const char *next_word(const char *s, const char **end)
 {
     while (*s == ' ' || *s == '\t' || *s == '\n')

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* MADT: which CPUs and interrupt controllers there are. Without the table: one CPU, one IOAPIC where PCs have it. */
+/* MADT: which CPUs and interrupt controllers there are. Without the table: one CPU, one IOAPIC
+ * where PCs have it. */
 #include <arch/boot.h>
 #include <arch/setup.h>
 #include <lib/string.h>
@@ -85,7 +86,8 @@ static void count_cpus(void)
     cpu_possible = madt.nr_cpus;
     if (cmdline_has("nosmp"))
         cpu_possible = 1;
-    if (cmdline_get("maxcpus", value, sizeof(value)) && str_parse_u64(value, 10, &n, NULL) == 0 && n < cpu_possible)
+    if (cmdline_get("maxcpus", value, sizeof(value)) && str_parse_u64(value, 10, &n, NULL) == 0 &&
+        n < cpu_possible)
         cpu_possible = n ? (unsigned)n : 1;
     for (unsigned i = 0; i < cpu_possible; i++) {
         cpus[i].id = i;

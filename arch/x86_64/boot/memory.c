@@ -6,7 +6,8 @@
  *     ─ memory_alloc (page tables, memory map, stacks) ─ mem_ranges(): the core's from here on
  *
  * Invariants
- *  1. ranges[] is sorted by base, page aligned, without overlap; neighbours differ in node or kind or do not touch.
+ *  1. ranges[] is sorted by base, page aligned, without overlap; neighbours differ in node or
+ *     kind or do not touch.
  *  2. After mem_ranges() was called nothing changes any more.
  * Locks: none; only the boot CPU runs.
  */
@@ -14,7 +15,7 @@
 #include <arch/setup.h>
 #include <port/log.h>
 
-#define MAX_RANGES 256
+#define MAX_RANGES   256
 #define MAX_FIRMWARE 128
 
 static struct mem_range ranges[MAX_RANGES];
@@ -146,7 +147,8 @@ phys_t memory_alloc(u64 size, u64 align, phys_t lo, phys_t hi, u32 node)
     for (size_t i = nr_ranges; i-- > 0;) {
         const struct mem_range *r = &ranges[i];
         phys_t from = max(r->base, lo), to = min(range_end(r), hi);
-        if (r->kind != MEM_FREE || (node != ~0u && r->node != node) || from >= to || to - from < size)
+        if (r->kind != MEM_FREE || (node != ~0u && r->node != node) || from >= to ||
+            to - from < size)
             continue;
         phys_t at = ALIGN_DOWN(to - size, align);
         if (at < from)

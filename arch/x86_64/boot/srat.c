@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* SRAT and SLIT: which node each CPU and each range of memory belongs to, and how far nodes are apart. */
+/* SRAT and SLIT: which node each CPU and each range of memory belongs to, and how far nodes are
+ * apart. */
 #include <arch/boot.h>
 #include <arch/setup.h>
 #include <lib/string.h>
@@ -25,7 +26,8 @@ static u64 u64_at(const u8 *p)
     return v;
 }
 
-/* Nodes are numbered in the order in which domains with memory appear; ~0 when there are too many. */
+/* Nodes are numbered in the order in which domains with memory appear; ~0 when there are too
+ * many. */
 static u32 node_of_domain(u32 domain, bool make, unsigned *nr)
 {
     for (unsigned i = 0; i < *nr; i++)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the CPU can do (CPUID), and the control registers of each CPU. The boot CPU decides for all: an other CPU gets
- * the same bits.
+ * What the CPU can do (CPUID), and the control registers of each CPU. The boot CPU decides for
+ * all: an other CPU gets the same bits.
  */
 #include <arch/asm.h>
 #include <arch/setup.h>

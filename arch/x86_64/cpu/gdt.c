@@ -2,8 +2,8 @@
 /*
  * Segments and the TSS of each CPU. With SYSRET the order is given: USER32_CS, USER_DS, USER_CS.
  *
- *   IST stacks are IST_STACK_SIZE bytes, aligned to that; their lowest word points to the CPU's struct cpu, because the
- *   entry code that runs on them can't trust GS (trap/entry.S).
+ *   IST stacks are IST_STACK_SIZE bytes, aligned to that; their lowest word points to the CPU's
+ *   struct cpu, because the entry code that runs on them can't trust GS (trap/entry.S).
  */
 #include <arch/asm.h>
 #include <arch/setup.h>
@@ -40,7 +40,8 @@ static char boot_ist[NR_IST - 1][IST_STACK_SIZE] __aligned_to(IST_STACK_SIZE);
 static void set_tss(u64 *gdt, const struct tss *tss)
 {
     u64 base = (u64)tss;
-    gdt[SEL_TSS / 8] = (sizeof(*tss) - 1) | ((base & 0xffffff) << 16) | (0x89UL << 40) | ((base >> 24 & 0xff) << 56);
+    gdt[SEL_TSS / 8] = (sizeof(*tss) - 1) | ((base & 0xffffff) << 16) | (0x89UL << 40) |
+                       ((base >> 24 & 0xff) << 56);
     gdt[SEL_TSS / 8 + 1] = base >> 32;
 }
 
@@ -49,11 +50,13 @@ static char *ist_stacks(const struct cpu *cpu)
 {
     if (cpu == &cpus[0])
         return &boot_ist[0][0];
-    phys_t pa = memory_alloc((NR_IST - 1) * IST_STACK_SIZE, IST_STACK_SIZE, 1UL << 20, U64_MAX, ~0u);
+    phys_t pa =
+        memory_alloc((NR_IST - 1) * IST_STACK_SIZE, IST_STACK_SIZE, 1UL << 20, U64_MAX, ~0u);
     return pa ? phys_to_virt(pa) : NULL;
 }
 
-/* Fills a CPU's tables; the boot CPU does it for all before the core takes the memory. False: no memory. */
+/* Fills a CPU's tables; the boot CPU does it for all before the core takes the memory. False: no
+ * memory. */
 bool gdt_prepare(struct cpu *cpu)
 {
     struct cpu_tables *t = &tables[cpu->id];
@@ -85,8 +88,11 @@ void gdt_load(struct cpu *cpu)
     } __packed_struct ptr = {sizeof(t->gdt) - 1, (u64)t->gdt};
     t->gdt[SEL_TSS / 8] &= ~(2UL << 40); /* not busy */
     __asm__ volatile("lgdt %0" ::"m"(ptr) : "memory");
-    __asm__ volatile("pushq %0\n leaq 1f(%%rip), %%rax\n pushq %%rax\n lretq\n 1:" ::"i"(KERNEL_CS) : "rax", "memory");
-    __asm__ volatile("movl %0, %%ss\n movl %1, %%ds\n movl %1, %%es\n movl %1, %%fs" ::"r"(KERNEL_DS), "r"(0) : "memory");
+    __asm__ volatile("pushq %0\n leaq 1f(%%rip), %%rax\n pushq %%rax\n lretq\n 1:" ::"i"(KERNEL_CS)
+                     : "rax", "memory");
+    __asm__ volatile(
+        "movl %0, %%ss\n movl %1, %%ds\n movl %1, %%es\n movl %1, %%fs" ::"r"(KERNEL_DS), "r"(0)
+        : "memory");
     __asm__ volatile("ltr %w0" ::"r"(SEL_TSS));
     /* Loading GS would clear its base; boot code left it a null selector. */
 }

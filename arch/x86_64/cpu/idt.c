@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The IDT, one for all CPUs: every gate is an interrupt gate (interrupts off on entry), entry points in trap/entry.S. */
+/* The IDT, one for all CPUs: every gate is an interrupt gate (interrupts off on entry), entry
+ * points in trap/entry.S. */
 #include <arch/asm.h>
 #include <arch/setup.h>
 #include <arch/tss.h>
@@ -12,7 +13,8 @@ struct gate {
 } __packed_struct;
 BUILD_ASSERT(sizeof(struct gate) == 16);
 
-/* Entry points: exceptions 0..31 with 16 bytes per table slot (0: reserved vector), interrupts 16 bytes apart. */
+/* Entry points: exceptions 0..31 with 16 bytes per table slot (0: reserved vector), interrupts 16
+ * bytes apart. */
 extern const u64 exception_entries[32];
 extern char irq_entries[];
 extern char syscall_entry[], syscall32_entry[];
@@ -34,7 +36,11 @@ static void set_gate(unsigned vector, u64 entry, u8 ist, u8 dpl)
 void idt_init(void)
 {
     for (unsigned v = 0; v < 32; v++) {
-        u8 ist = v == TRAP_DF ? IST_DF : v == TRAP_NMI ? IST_NMI : v == TRAP_MC ? IST_MC : v == TRAP_DB ? IST_DB : 0;
+        u8 ist = v == TRAP_DF    ? IST_DF
+                 : v == TRAP_NMI ? IST_NMI
+                 : v == TRAP_MC  ? IST_MC
+                 : v == TRAP_DB  ? IST_DB
+                                 : 0;
         if (exception_entries[v])
             set_gate(v, exception_entries[v], ist, v == TRAP_BP || v == TRAP_OF ? 3 : 0);
     }
@@ -51,13 +57,15 @@ void idt_load(void)
     __asm__ volatile("lidt %0" ::"m"(ptr) : "memory");
 }
 
-/* SYSCALL enters at syscall_entry with interrupts, direction, trap, nested-task and alignment-check flags clear. */
+/* SYSCALL enters at syscall_entry with interrupts, direction, trap, nested-task and alignment-
+ * check flags clear. */
 void syscall_setup(void)
 {
     wrmsr(MSR_STAR, (u64)KERNEL_CS << 32 | (u64)USER32_CS << 48);
     wrmsr(MSR_LSTAR, (u64)syscall_entry);
     wrmsr(MSR_CSTAR, (u64)syscall32_entry);
-    wrmsr(MSR_SYSCALL_MASK, RFLAGS_IF | RFLAGS_DF | RFLAGS_TF | RFLAGS_NT | RFLAGS_AC | RFLAGS_IOPL | RFLAGS_RF |
-                                RFLAGS_CF | RFLAGS_PF | RFLAGS_AF | RFLAGS_ZF | RFLAGS_SF | RFLAGS_OF | RFLAGS_ID);
+    wrmsr(MSR_SYSCALL_MASK, RFLAGS_IF | RFLAGS_DF | RFLAGS_TF | RFLAGS_NT | RFLAGS_AC |
+                                RFLAGS_IOPL | RFLAGS_RF | RFLAGS_CF | RFLAGS_PF | RFLAGS_AF |
+                                RFLAGS_ZF | RFLAGS_SF | RFLAGS_OF | RFLAGS_ID);
     wrmsr(MSR_KERNEL_GS, 0);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * IOAPICs: which vector a device's line raises, always on the boot CPU. Every line is masked until it is routed.
+ * IOAPICs: which vector a device's line raises, always on the boot CPU. Every line is masked
+ * until it is routed.
  * Locks: lock guards the index/data register pair.
  */
 #include <arch/io.h>
@@ -36,9 +37,9 @@ static void ioapic_write(const struct ioapic *io, u8 reg, u32 v)
 }
 
 /*
- * The 8259s stay silent: all lines masked, vectors out of the exceptions' way for what is already on its way. Before the
- * local APIC's LINT0 is masked: a request that is pending then would be taken back by nobody (QEMU delivers it as
- * vector -1).
+ * The 8259s stay silent: all lines masked, vectors out of the exceptions' way for what is already
+ * on its way. Before the local APIC's LINT0 is masked: a request that is pending then would be
+ * taken back by nobody (QEMU delivers it as vector -1).
  */
 void pic_silence(void)
 {

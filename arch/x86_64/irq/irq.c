@@ -70,7 +70,8 @@ static struct irq_line *line_of_gsi(u32 gsi)
     return NULL;
 }
 
-/* ISA lines: edge and active high unless an override says otherwise (bits 0..1 polarity, 2..3 trigger). */
+/* ISA lines: edge and active high unless an override says otherwise (bits 0..1 polarity, 2..3
+ * trigger). */
 static void isa_line(unsigned *gsi, unsigned *flags)
 {
     unsigned isa = *gsi;
@@ -96,7 +97,8 @@ static int register_locked(unsigned gsi, unsigned flags, irq_handler_t fn, void 
     action_add(&lines[index], a);
     if (line)
         return 0;
-    int err = ioapic_route(gsi, (u8)(VECTOR_DEVICE_FIRST + index), flags & IRQ_LEVEL, flags & IRQ_ACTIVE_LOW);
+    int err = ioapic_route(gsi, (u8)(VECTOR_DEVICE_FIRST + index), flags & IRQ_LEVEL,
+                           flags & IRQ_ACTIVE_LOW);
     if (err) {
         lines[index].actions = NULL;
         nr_actions--;
@@ -140,7 +142,8 @@ size_t irq_list(struct irq_info *out, size_t max)
     size_t n = 0;
     for (int i = 0; i < NR_VECTORS && n < max; i++)
         if (lines[i].used)
-            out[n++] = (struct irq_info){lines[i].gsi, (u8)(VECTOR_DEVICE_FIRST + i), READ_ONCE(lines[i].count)};
+            out[n++] = (struct irq_info){lines[i].gsi, (u8)(VECTOR_DEVICE_FIRST + i),
+                                         READ_ONCE(lines[i].count)};
     return n;
 }
 

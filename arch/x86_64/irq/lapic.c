@@ -2,9 +2,10 @@
 /*
  * The local APIC of each CPU: registers by MSR (x2APIC) or by memory, IPIs, and the one-shot timer.
  *
- * The timer counts down from a value, its rate measured against the clock at boot; where the CPU can compare with the TSC
- * itself (TSC deadline) no measuring is needed.
- * Locks: none; a CPU uses its own APIC only. Writing ICR by memory takes two stores, so with interrupts off.
+ * The timer counts down from a value, its rate measured against the clock at boot; where the CPU
+ * can compare with the TSC itself (TSC deadline) no measuring is needed.
+ * Locks: none; a CPU uses its own APIC only. Writing ICR by memory takes two stores, so with
+ * interrupts off.
  */
 #include <arch/asm.h>
 #include <arch/mmu.h>
@@ -16,19 +17,33 @@
 #include <port/log.h>
 
 enum {
-    REG_ID = 0x20, REG_EOI = 0xb0, REG_SPURIOUS = 0xf0, REG_ESR = 0x280, REG_ICR = 0x300, REG_ICR_HI = 0x310,
-    REG_LVT_TIMER = 0x320, REG_LVT_PERF = 0x340, REG_LVT_LINT0 = 0x350, REG_LVT_LINT1 = 0x360, REG_LVT_ERROR = 0x370,
-    REG_TIMER_COUNT = 0x380, REG_TIMER_NOW = 0x390, REG_TIMER_DIV = 0x3e0, REG_TPR = 0x80, REG_LDR = 0xd0, REG_DFR = 0xe0,
+    REG_ID = 0x20,
+    REG_EOI = 0xb0,
+    REG_SPURIOUS = 0xf0,
+    REG_ESR = 0x280,
+    REG_ICR = 0x300,
+    REG_ICR_HI = 0x310,
+    REG_LVT_TIMER = 0x320,
+    REG_LVT_PERF = 0x340,
+    REG_LVT_LINT0 = 0x350,
+    REG_LVT_LINT1 = 0x360,
+    REG_LVT_ERROR = 0x370,
+    REG_TIMER_COUNT = 0x380,
+    REG_TIMER_NOW = 0x390,
+    REG_TIMER_DIV = 0x3e0,
+    REG_TPR = 0x80,
+    REG_LDR = 0xd0,
+    REG_DFR = 0xe0,
 };
 #define MSR_X2APIC_BASE 0x800u
-#define APIC_ENABLE (1u << 11)
-#define APIC_X2     (1u << 10)
-#define LVT_MASKED  (1u << 16)
-#define LVT_DEADLINE (2u << 17)
-#define ICR_INIT    0x500u
-#define ICR_STARTUP 0x600u
-#define ICR_ASSERT  0x4000u
-#define ICR_BUSY    0x1000u
+#define APIC_ENABLE     (1u << 11)
+#define APIC_X2         (1u << 10)
+#define LVT_MASKED      (1u << 16)
+#define LVT_DEADLINE    (2u << 17)
+#define ICR_INIT        0x500u
+#define ICR_STARTUP     0x600u
+#define ICR_ASSERT      0x4000u
+#define ICR_BUSY        0x1000u
 
 static volatile u8 *regs __ro_after_init;
 static bool x2 __ro_after_init;

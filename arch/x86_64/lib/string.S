@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The memory functions that the compiler calls. Words by REP, then the rest by bytes: few instructions, and fast
- * microcode on every CPU of the last decade.
+ * The memory functions that the compiler calls. Words by REP, then the rest by bytes: few
+ * instructions, and fast microcode on every CPU of the last decade.
  */
     .text
     .balign 16

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Where the memory map (struct page of every frame) lives: virtually contiguous from MEMMAP_BASE, backed by RAM taken
- * from the node it describes.
+ * Where the memory map (struct page of every frame) lives: virtually contiguous from MEMMAP_BASE,
+ * backed by RAM taken from the node it describes.
  *
- * A chunk is 2 MiB of the map, which describes 256 MiB. A chunk whose frames are mostly RAM gets a 2 MiB page that is
- * NOT present at first: its entry holds the address and all bits but P. The first access faults, memmap_fault() clears
- * the page and makes it present. So boot pays for what it uses, and stale contents after a warm reset do no harm.
- * A chunk with little RAM (small machines, the end of memory) gets 4 KiB pages, cleared at boot.
+ * A chunk is 2 MiB of the map, which describes 256 MiB. A chunk whose frames are mostly RAM gets
+ * a 2 MiB page that is NOT present at first: its entry holds the address and all bits but P. The
+ * first access faults, memmap_fault() clears the page and makes it present. So boot pays for what
+ * it uses, and stale contents after a warm reset do no harm. A chunk with little RAM (small
+ * machines, the end of memory) gets 4 KiB pages, cleared at boot.
  *
  * Invariant 1: an entry of the memory map goes from absent to present once and never back.
  * Locks: fault_lock, taken with interrupts off; nests inside any other.
@@ -94,7 +95,8 @@ void memmap_init(void)
     }
 }
 
-/* The entry that would map addr, or NULL when there is no table for it or a page is there already. */
+/* The entry that would map addr, or NULL when there is no table for it or a page is there
+ * already. */
 static pte_t *absent_chunk(u64 addr)
 {
     const pte_t *table = phys_to_virt(mmu_kernel_root());

@@ -2,14 +2,16 @@
 /*
  * The kernel's half of every address space (drawn in <arch/mmu.h>), and device mappings.
  *
- *   direct map   every range of RAM and the first MiB, with the largest leaves that fit, never executable; the part
- *                behind .text and .rodata is read-only like the image itself
- *   image        4 KiB leaves: .text R-X, .rodata R--, the rest RW-; .ro_after_init R-- from paging_seal() on
+ *   direct map   every range of RAM and the first MiB, with the largest leaves that fit, never
+ *                executable; the part behind .text and .rodata is read-only like the image itself
+ *   image        4 KiB leaves: .text R-X, .rodata R--, the rest RW-; .ro_after_init R-- from
+ *                paging_seal() on
  *
  * Invariants
  *  1. No page is writable through one mapping and executable through another (W^X).
- *  2. All entries that a root table needs for the kernel's half exist when paging_init() returns, so that a root is
- *     made by copying them and never goes stale. With five levels that is the last entry alone.
+ *  2. All entries that a root table needs for the kernel's half exist when paging_init() returns,
+ *     so that a root is made by copying them and never goes stale. With five levels that is the
+ *     last entry alone.
  *
  * Locks: map_lock for device mappings; before that only the boot CPU runs.
  */
@@ -47,7 +49,8 @@ static phys_t table_alloc(void)
     return pa;
 }
 
-/* The entry for va in the table of `level`, making tables on the way when `make`; NULL: none, or out of memory. */
+/* The entry for va in the table of `level`, making tables on the way when `make`; NULL: none, or
+ * out of memory. */
 static pte_t *walk(u64 va, unsigned level, bool make)
 {
     pte_t *table = phys_to_virt(kernel_root);
@@ -75,7 +78,8 @@ int paging_map(u64 va, phys_t pa, u64 size, u64 bits, unsigned max_level)
 {
     for (u64 done = 0; done < size;) {
         unsigned level = max_level;
-        while (level > 1 && (size - done < pt_span(level) || ((va + done) | (pa + done)) & (pt_span(level) - 1)))
+        while (level > 1 &&
+               (size - done < pt_span(level) || ((va + done) | (pa + done)) & (pt_span(level) - 1)))
             level--;
         pte_t *e = walk(va + done, level, true);
         if (!e)
@@ -138,12 +142,14 @@ static void map_all_ram(u64 rw, u64 ro)
 static void map_image(u64 rw, u64 ro)
 {
     u64 text = (u64)text_start, rodata = (u64)rodata_start, data = (u64)ro_after_init_start;
-    map_or_die(text, image_phys(text_start), (u64)text_end - text, PTE_P | PTE_A | pt_global_bit, 1);
+    map_or_die(text, image_phys(text_start), (u64)text_end - text, PTE_P | PTE_A | pt_global_bit,
+               1);
     map_or_die(rodata, image_phys(rodata_start), (u64)rodata_end - rodata, ro, 1);
     map_or_die(data, image_phys(ro_after_init_start), (u64)image_end - data, rw, 1);
 }
 
-/* Makes the entries of the level below the root-most 512 GiB steps, for regions that are filled later. */
+/* Makes the entries of the level below the root-most 512 GiB steps, for regions that are filled
+ * later. */
 static void prepare(u64 start, u64 end)
 {
     for (u64 va = start; va < end; va += pt_span(4))
@@ -180,8 +186,8 @@ static void protect(u64 va, u64 size, u64 bits)
     mmu_flush_kernel(va, va + size);
 }
 
-/* What the boot wrote and nobody should write again. The direct map's alias is in a larger leaf and stays: it is never
- * executable, and no pointer leads there. */
+/* What the boot wrote and nobody should write again. The direct map's alias is in a larger leaf
+ * and stays: it is never executable, and no pointer leads there. */
 void paging_seal(void)
 {
     protect((u64)ro_after_init_start, ro_after_init_end - ro_after_init_start,
@@ -215,8 +221,9 @@ static void *ioremap_bits(phys_t pa, size_t size, u64 bits)
     u64 va = ioremap_next;
     if (hi - lo >= PMD_SIZE)
         va = ALIGN_UP(va, PMD_SIZE) + (lo & (PMD_SIZE - 1));
-    int err = hi <= lo || va + (hi - lo) > IOREMAP_END ? -ENOMEM
-                                                       : paging_map(va, lo, hi - lo, bits | pt_xd_bit | pt_global_bit, 2);
+    int err = hi <= lo || va + (hi - lo) > IOREMAP_END
+                  ? -ENOMEM
+                  : paging_map(va, lo, hi - lo, bits | pt_xd_bit | pt_global_bit, 2);
     if (!err)
         ioremap_next = va + (hi - lo);
     spin_unlock_irqrestore(&map_lock, flags);

@@ -12,9 +12,11 @@
  *
  * Invariants
  *  1. A CPU's bit is in ctx->cpus from before it loads the root until after it has loaded another.
- *  2. While a CPU waits it answers requests itself if its interrupts are off, so two initiators never wait for each other.
- * Locks: none. Order: entries are changed, then (full fence) ctx->cpus is read; a switch sets the bit (full fence), then
- * loads the root, so either the initiator sees the bit or the CPU walks the new entries.
+ *  2. While a CPU waits it answers requests itself if its interrupts are off, so two initiators
+ *     never wait for each other.
+ * Locks: none. Order: entries are changed, then (full fence) ctx->cpus is read; a switch sets the
+ * bit (full fence), then loads the root, so either the initiator sees the bit or the CPU walks
+ * the new entries.
  */
 #include <arch/mmu.h>
 #include <arch/setup.h>
@@ -22,7 +24,8 @@
 #include <port/cpu.h>
 #include <port/log.h>
 
-/* Above this many pages one reload of the root is cheaper than invalidating each (Linux's limit as well). */
+/* Above this many pages one reload of the root is cheaper than invalidating each (Linux's limit
+ * as well). */
 #define FLUSH_PAGES_MAX 33
 
 struct flush_request {
@@ -107,7 +110,7 @@ void mmu_flush_service(void)
         return;
     cpumask_t from = {__atomic_exchange_n(&cpu->flush_from, 0, __ATOMIC_ACQ_REL)};
     u32 other;
-    for_each_cpu(other, from) {
+    for_each_cpu (other, from) {
         flush_here(&requests[other]);
         __atomic_fetch_and(&requests[other].pending, ~BIT(cpu->id), __ATOMIC_RELEASE);
     }
@@ -117,7 +120,7 @@ static void flush_others(struct flush_request *r, cpumask_t targets)
 {
     u32 self = cpu_id(), other;
     __atomic_store_n(&r->pending, targets.bits, __ATOMIC_RELEASE);
-    for_each_cpu(other, targets)
+    for_each_cpu (other, targets)
         if (!__atomic_fetch_or(&cpus[other].flush_from, BIT(self), __ATOMIC_SEQ_CST))
             lapic_send_ipi(cpus[other].apic_id, VECTOR_FLUSH);
     flush_here(r);
@@ -130,8 +133,8 @@ static void flush_others(struct flush_request *r, cpumask_t targets)
 }
 
 /*
- * An interrupt between filling the slot and the end of the wait never starts a flush of its own (handlers do not change
- * page tables), so the slot is this thread's alone.
+ * An interrupt between filling the slot and the end of the wait never starts a flush of its own
+ * (handlers do not change page tables), so the slot is this thread's alone.
  */
 static void flush(struct mmu_ctx *ctx, u64 start, u64 end, cpumask_t cpus_of)
 {
@@ -148,7 +151,8 @@ static void flush(struct mmu_ctx *ctx, u64 start, u64 end, cpumask_t cpus_of)
     flush_others(r, targets);
 }
 
-/* Reloading CR3 and INVLPG both drop the paging-structure caches, so freed_tables needs nothing more. */
+/* Reloading CR3 and INVLPG both drop the paging-structure caches, so freed_tables needs nothing
+ * more. */
 void mmu_flush(struct mmu_ctx *ctx, u64 start, u64 end, bool freed_tables)
 {
     __atomic_thread_fence(__ATOMIC_SEQ_CST);

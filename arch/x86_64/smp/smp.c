@@ -6,7 +6,8 @@
  *   other:    trampoline (16, 32, 64 bit) ─ ap_start64 ─ smp_ap_main ─ kernel_ap_main
  *
  * A function call is a request in the caller's slot, answered like a flush (mm/tlb.c).
- * Invariant 1: one CPU at a time is in the trampoline; its data are the boot CPU's until cpu->online is set.
+ * Invariant 1: one CPU at a time is in the trampoline; its data are the boot CPU's until
+ * cpu->online is set.
  */
 #include <arch/asm.h>
 #include <arch/boot.h>
@@ -76,7 +77,8 @@ static bool wait_online(const struct cpu *cpu, u64 us)
 static bool start_cpu(struct cpu *cpu, u64 stack)
 {
     struct trampoline_data *d =
-        (struct trampoline_data *)((char *)phys_to_virt(trampoline_page) + ((u8 *)&trampoline_data - trampoline_start));
+        (struct trampoline_data *)((char *)phys_to_virt(trampoline_page) +
+                                   ((u8 *)&trampoline_data - trampoline_start));
     *d = (struct trampoline_data){
         .entry = (u64)ap_start64,
         .stack = stack,
@@ -99,7 +101,8 @@ static bool start_cpu(struct cpu *cpu, u64 stack)
 unsigned smp_boot_cpus(u64 (*prepare)(unsigned cpu))
 {
     if (trampoline_page)
-        memcpy(phys_to_virt(trampoline_page), trampoline_start, (size_t)(trampoline_end - trampoline_start));
+        memcpy(phys_to_virt(trampoline_page), trampoline_start,
+               (size_t)(trampoline_end - trampoline_start));
     for (unsigned i = 1; i < cpu_possible && trampoline_page; i++) {
         u64 stack = prepare(i);
         if (stack && !start_cpu(&cpus[i], stack)) {
@@ -125,7 +128,7 @@ void smp_call_service(void)
     struct cpu *cpu = this_cpu();
     cpumask_t from = {__atomic_exchange_n(&cpu->call_from, 0, __ATOMIC_ACQ_REL)};
     u32 other;
-    for_each_cpu(other, from) {
+    for_each_cpu (other, from) {
         calls[other].fn(calls[other].arg);
         __atomic_fetch_and(&calls[other].pending, ~BIT(cpu->id), __ATOMIC_RELEASE);
     }
@@ -137,7 +140,7 @@ static void call_start(struct call_request *r, cpumask_t targets, void (*fn)(voi
     r->fn = fn;
     r->arg = arg;
     __atomic_store_n(&r->pending, targets.bits, __ATOMIC_RELEASE);
-    for_each_cpu(other, targets)
+    for_each_cpu (other, targets)
         if (!__atomic_fetch_or(&cpus[other].call_from, BIT(self), __ATOMIC_SEQ_CST))
             lapic_send_ipi(cpus[other].apic_id, VECTOR_CALL);
 }

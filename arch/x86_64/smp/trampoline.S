@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Where another CPU begins: copied to a page below 640 KiB (CS = page >> 4, IP = 0, 16-bit mode). It goes to 64-bit mode
- * on the boot tables, which map this page where it is, and on to ap_start64. Position-independent: EBX holds the base.
+ * Where another CPU begins: copied to a page below 640 KiB (CS = page >> 4, IP = 0, 16-bit mode).
+ * It goes to 64-bit mode on the boot tables, which map this page where it is, and on to
+ * ap_start64. Position-independent: EBX holds the base.
  */
 #include <arch/asm.h>
 

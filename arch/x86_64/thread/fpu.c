@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Floating point and vector state. One format, XSAVE's standard (not compacted) one, because a signal frame shows it to
- * programs; FXSAVE on a CPU without XSAVE.
+ * Floating point and vector state. One format, XSAVE's standard (not compacted) one, because a
+ * signal frame shows it to programs; FXSAVE on a CPU without XSAVE.
  *
  *   0        512       576                 xsave_size
- *   | legacy | header  | AVX, AVX-512, ... |   in a signal frame followed by FP_XSTATE_MAGIC2 (4 bytes);
+ *   | legacy | header  | AVX, AVX-512, ... |   in a signal frame followed by FP_XSTATE_MAGIC2 (4
+ *                      bytes);
  *     ^ 464..511 are software's: in a signal frame magic1, sizes and features
  *
  * Invariants
- *  1. The kernel never uses these registers, so while a user thread runs, and through kernel threads after it, they hold
- *     the state of cpu->fpu_owner if that thread's fpu_cpu names this CPU.
+ *  1. The kernel never uses these registers, so while a user thread runs, and through kernel
+ *     threads after it, they hold the state of cpu->fpu_owner if that thread's fpu_cpu names this
+ *     CPU.
  *  2. Bytes 8..63 of an area's header are zero.
  */
 #include <arch/setup.h>
@@ -28,7 +30,8 @@
 #define FP_XSTATE_MAGIC1 0x46505853u
 #define FP_XSTATE_MAGIC2 0x46505845u
 
-/* x87, SSE, AVX, AVX-512 (opmask, upper halves, upper registers): what programs may use without asking. */
+/* x87, SSE, AVX, AVX-512 (opmask, upper halves, upper registers): what programs may use without
+ * asking. */
 #define WANTED_FEATURES (BIT(0) | BIT(1) | BIT(2) | BIT(5) | BIT(6) | BIT(7))
 
 struct fpu_sw_bytes {
@@ -101,7 +104,8 @@ void fpu_reset(struct thread_ctx *t)
     this_cpu()->fpu_owner = t;
 }
 
-/* XSAVEOPT would leave out what it believes the area to hold, true only where XRSTOR read from it. */
+/* XSAVEOPT would leave out what it believes the area to hold, true only where XRSTOR read from
+ * it. */
 static void fpu_store_all(void *area)
 {
     u32 lo = (u32)fpu_features, hi = (u32)(fpu_features >> 32);
@@ -147,15 +151,15 @@ static int xsave_user(u64 buf)
     u32 lo = (u32)fpu_features, hi = (u32)(fpu_features >> 32);
     if (fpu_features)
         __asm__ volatile(ASM_STAC "1: xsave64 (%1)\n2:\n" ASM_CLAC
-                         ".pushsection .text.fixup, \"ax\"\n3: movl %4, %0\n jmp 2b\n"
-                         ".popsection\n" EX_TABLE("1b", "3b")
+                                  ".pushsection .text.fixup, \"ax\"\n3: movl %4, %0\n jmp 2b\n"
+                                  ".popsection\n" EX_TABLE("1b", "3b")
                          : "+r"(err)
                          : "r"(buf), "a"(lo), "d"(hi), "i"(-EFAULT)
                          : "memory");
     else
         __asm__ volatile(ASM_STAC "1: fxsave64 (%1)\n2:\n" ASM_CLAC
-                         ".pushsection .text.fixup, \"ax\"\n3: movl %2, %0\n jmp 2b\n"
-                         ".popsection\n" EX_TABLE("1b", "3b")
+                                  ".pushsection .text.fixup, \"ax\"\n3: movl %2, %0\n jmp 2b\n"
+                                  ".popsection\n" EX_TABLE("1b", "3b")
                          : "+r"(err)
                          : "r"(buf), "i"(-EFAULT)
                          : "memory");
@@ -176,12 +180,14 @@ int arch_fpu_save_user(u64 buf)
     };
     /* XSAVE leaves the rest of the header alone, and XRSTOR wants zeros there. */
     if (clear_user(buf + LEGACY_SIZE, HEADER_SIZE) || xsave_user(buf) ||
-        copy_to_user(buf + SW_RESERVED, &sw, sizeof(sw)) || put_user((u32)FP_XSTATE_MAGIC2, buf + area_size))
+        copy_to_user(buf + SW_RESERVED, &sw, sizeof(sw)) ||
+        put_user((u32)FP_XSTATE_MAGIC2, buf + area_size))
         return -EFAULT;
     return 0;
 }
 
-/* What sw_reserved claims: the features to restore, or those of the legacy area when it is no extended frame. */
+/* What sw_reserved claims: the features to restore, or those of the legacy area when it is no
+ * extended frame. */
 static int frame_features(u64 buf, u64 *features)
 {
     struct fpu_sw_bytes sw;
@@ -189,8 +195,8 @@ static int frame_features(u64 buf, u64 *features)
     *features = BIT(0) | BIT(1);
     if (copy_from_user(&sw, buf + SW_RESERVED, sizeof(sw)))
         return -EFAULT;
-    if (sw.magic1 != FP_XSTATE_MAGIC1 || sw.xstate_size < LEGACY_SIZE + HEADER_SIZE || sw.xstate_size > area_size ||
-        sw.xstate_size > sw.extended_size)
+    if (sw.magic1 != FP_XSTATE_MAGIC1 || sw.xstate_size < LEGACY_SIZE + HEADER_SIZE ||
+        sw.xstate_size > area_size || sw.xstate_size > sw.extended_size)
         return 0;
     if (get_user(magic2, buf + sw.xstate_size))
         return -EFAULT;
@@ -227,12 +233,13 @@ int arch_fpu_restore_user(u64 buf)
         return err;
     bool extended = features & ~(BIT(0) | BIT(1));
     size_t size = extended ? area_size : LEGACY_SIZE;
-    /* While the copy may sleep a switch would write the registers over the area: nothing of them is wanted any more, so
-     * the area is taken away from the switch. */
+    /* While the copy may sleep a switch would write the registers over the area: nothing of them
+     * is wanted any more, so the area is taken away from the switch. */
     void *area = t->fpu;
     WRITE_ONCE(t->fpu, NULL);
     barrier();
-    if (buf && (copy_from_user(area, buf, size) || (err = restore_copy(area, features, extended)))) {
+    if (buf &&
+        (copy_from_user(area, buf, size) || (err = restore_copy(area, features, extended)))) {
         err = err ? err : -EFAULT;
         buf = 0;
     }

@@ -26,7 +26,8 @@ static inline void fpu_load(const void *area)
         __asm__ volatile("fxrstor64 (%0)" ::"r"(area) : "memory");
 }
 
-/* The state of prev goes to memory; next's is loaded unless this CPU still has it. Kernel threads leave both alone. */
+/* The state of prev goes to memory; next's is loaded unless this CPU still has it. Kernel threads
+ * leave both alone. */
 static inline void fpu_switch(struct cpu *cpu, struct thread_ctx *prev, struct thread_ctx *next)
 {
     if (prev->fpu) {

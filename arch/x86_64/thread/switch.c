@@ -2,8 +2,9 @@
 /*
  * Threads on the CPU: birth, switch, segment bases.
  *
- * User mode's FS and GS bases live in the CPU while the thread runs (with FSGSBASE a program may change them without
- * telling), in struct thread_ctx otherwise. In kernel mode the user's GS base is in MSR_KERNEL_GS.
+ * User mode's FS and GS bases live in the CPU while the thread runs (with FSGSBASE a program may
+ * change them without telling), in struct thread_ctx otherwise. In kernel mode the user's GS base
+ * is in MSR_KERNEL_GS.
  */
 #include <arch/asm.h>
 #include <arch/setup.h>
@@ -50,7 +51,8 @@ static inline void cpu_set_fs_base(u64 v)
         wrmsr(MSR_FS_BASE, v);
 }
 
-/* Selectors are zero in nearly every 64-bit program. Loading FS or GS changes its base, so bases come after. */
+/* Selectors are zero in nearly every 64-bit program. Loading FS or GS changes its base, so bases
+ * come after. */
 static inline void save_segments(struct thread_ctx *t)
 {
     __asm__ volatile("movw %%fs, %0\n movw %%gs, %1\n movw %%ds, %2\n movw %%es, %3"
@@ -65,12 +67,14 @@ static inline u64 selectors(const struct thread_ctx *t)
 }
 BUILD_ASSERT(offsetof(struct thread_ctx, es) == offsetof(struct thread_ctx, fs) + 6);
 
-/* Interrupts off: between the load of GS and the restored base there is no struct cpu. A selector whose segment is gone
- * can't occur: the GDT never changes, and user mode could load only what is in it. */
+/* Interrupts off: between the load of GS and the restored base there is no struct cpu. A selector
+ * whose segment is gone can't occur: the GDT never changes, and user mode could load only what is
+ * in it. */
 static void load_selectors(const struct thread_ctx *t)
 {
     struct cpu *cpu = this_cpu();
-    __asm__ volatile("movw %0, %%ds\n movw %1, %%es\n movw %2, %%fs" ::"m"(t->ds), "m"(t->es), "m"(t->fs));
+    __asm__ volatile("movw %0, %%ds\n movw %1, %%es\n movw %2, %%fs" ::"m"(t->ds), "m"(t->es),
+                     "m"(t->fs));
     __asm__ volatile("movw %0, %%gs" ::"m"(t->gs));
     wrmsr(MSR_GS_BASE, (u64)cpu);
 }
@@ -104,7 +108,8 @@ void arch_thread_init(struct thread_ctx *t, u64 stack_top, void (*fn)(void *), v
     void *fpu = t->fpu;
     *t = (struct thread_ctx){.fpu = fpu, .fpu_cpu = ~0u, .stack_top = stack_top};
     struct regs *regs = thread_regs(t);
-    *regs = (struct regs){.orig_rax = U64_MAX, .cs = USER_CS, .ss = USER_DS, .rflags = RFLAGS_IF | RFLAGS_FIXED};
+    *regs = (struct regs){
+        .orig_rax = U64_MAX, .cs = USER_CS, .ss = USER_DS, .rflags = RFLAGS_IF | RFLAGS_FIXED};
     struct switch_frame *f = (struct switch_frame *)regs - 1;
     *f = (struct switch_frame){.rbx = (u64)fn, .r12 = (u64)arg, .ret = (u64)thread_begin};
     t->rsp = (u64)f;

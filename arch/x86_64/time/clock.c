@@ -2,9 +2,10 @@
 /*
  * Port: time, from the TSC.
  *
- * Its rate comes from the first of: the CPU (leaf 15h), the hypervisor (leaf 40000010h, KVM's clock), a measurement against the ACPI PM
- * timer or the PIT. It is the same on all CPUs; if a CPU is found to lag behind when it comes up, readings are kept
- * from going back by a shared maximum.
+ * Its rate comes from the first of: the CPU (leaf 15h), the hypervisor (leaf 40000010h, KVM's
+ * clock), a measurement against the ACPI PM timer or the PIT. It is the same on all CPUs; if a
+ * CPU is found to lag behind when it comes up, readings are kept from going back by a shared
+ * maximum.
  */
 #include <arch/io.h>
 #include <arch/setup.h>
@@ -19,9 +20,9 @@ static bool unsynchronised;
 static u64 last_ns;
 
 #define MSR_KVM_SYSTEM_TIME 0x4b564d01
-#define PM_TIMER_HZ 3579545UL
-#define PIT_HZ      1193182UL
-#define MEASURE_MS  5
+#define PM_TIMER_HZ         3579545UL
+#define PIT_HZ              1193182UL
+#define MEASURE_MS          5
 
 static u64 scaled(u64 tsc)
 {
@@ -35,7 +36,8 @@ u64 clock_ns(void)
         return ns;
     u64 last = READ_ONCE(last_ns);
     while (last < ns)
-        if (__atomic_compare_exchange_n(&last_ns, &last, ns, true, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+        if (__atomic_compare_exchange_n(&last_ns, &last, ns, true, __ATOMIC_RELAXED,
+                                        __ATOMIC_RELAXED))
             return ns;
     return last;
 }
@@ -51,7 +53,8 @@ static u64 khz_of_kvm(void)
         u8 flags, pad2[2];
     } info __aligned_to(64);
     struct cpuid id = cpuid(0x40000000, 0);
-    if (id.b != 0x4b4d564b || id.c != 0x564b4d56 || id.d != 0x4d || !(cpuid(0x40000001, 0).a & BIT(3)))
+    if (id.b != 0x4b4d564b || id.c != 0x564b4d56 || id.d != 0x4d ||
+        !(cpuid(0x40000001, 0).a & BIT(3)))
         return 0;
     wrmsr(MSR_KVM_SYSTEM_TIME, image_phys(&info) | 1);
     u64 mul = READ_ONCE(info.mul);
@@ -99,8 +102,9 @@ static u16 pit_count(void)
     return (u16)(lo | inb(0x40) << 8);
 }
 
-/* TSC ticks while channel 0 of the PIT counts down; 0 when there is none. Channel 0, because its gate is always open:
- * port 61h, which opens channel 2, is missing on microvm. Its interrupt is masked. */
+/* TSC ticks while channel 0 of the PIT counts down; 0 when there is none. Channel 0, because its
+ * gate is always open: port 61h, which opens channel 2, is missing on microvm. Its interrupt is
+ * masked. */
 static u64 measure_pit(unsigned ticks)
 {
     outb(0x43, 0x34); /* both bytes, mode 2: reload at 0 */

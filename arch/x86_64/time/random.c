@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Port: randomness. RDRAND where the CPU has it, always mixed with a counter and the TSC through a strong bit mixer, so
- * that neither a broken RDRAND nor its absence gives a constant.
+ * Port: randomness. RDRAND where the CPU has it, always mixed with a counter and the TSC through
+ * a strong bit mixer, so that neither a broken RDRAND nor its absence gives a constant.
  */
 #include <arch/setup.h>
 #include <kernel/rng.h>

@@ -9,11 +9,13 @@
  *   #DB #NMI #DF #MC: stack of their own (IST); GS is set from the stack's lowest word and put back
  *
  * Invariants
- *  1. In kernel mode GS is the struct cpu, except with interrupts off in the few instructions next to swapgs. Only IST
- *     exceptions can come there, and IRET can fault there (irq_iret, see kernel_exception).
+ *  1. In kernel mode GS is the struct cpu, except with interrupts off in the few instructions
+ *     next to swapgs. Only IST exceptions can come there, and IRET can fault there (irq_iret, see
+ *     kernel_exception).
  *  2. On the way to user mode the work flags are looked at with interrupts off.
- *  3. SYSRET is used only when nobody has changed rip, rsp or rflags of the frame (ARCH_WORK_IRET): then RCX is a
- *     canonical address, because user space ends one page below the hole.
+ *  3. SYSRET is used only when nobody has changed rip, rsp or rflags of the frame
+ *     (ARCH_WORK_IRET): then RCX is a canonical address, because user space ends one page below
+ *     the hole.
  */
 #include <arch/asm.h>
 
@@ -53,7 +55,8 @@
     popq %rdi
 .endm
 
-/* C wants the direction flag clear, and user mode must not switch SMAP off by setting AC. SYSCALL does both itself. */
+/* C wants the direction flag clear, and user mode must not switch SMAP off by setting AC. SYSCALL
+ * does both itself. */
 .macro CLEAR_FLAGS
     cld
 772: .byte 0x0f, 0x1f, 0x00     /* CLAC with SMAP */
@@ -126,8 +129,8 @@ exit_work:
 1:  lock andl $~WORK_IRET, CTX_WORK(%rcx)
     jmp iret_to_user
 
-/* IRET refused the user's frame: #GP with the registers of user mode. trap_bad_iret comes here through the exception's
- * own return, so RSP is where IRET had it, and GS is the kernel's. */
+/* IRET refused the user's frame: #GP with the registers of user mode. trap_bad_iret comes here
+ * through the exception's own return, so RSP is where IRET had it, and GS is the kernel's. */
     .globl bad_iret
 bad_iret:
     pushq $-1

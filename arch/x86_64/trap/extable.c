@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The exception table: pairs of instruction and continuation, collected by the linker from uaccess code (EX_TABLE in
- * arch/uaccess.h), sorted once at boot so that a look-up is a binary search.
+ * The exception table: pairs of instruction and continuation, collected by the linker from
+ * uaccess code (EX_TABLE in arch/uaccess.h), sorted once at boot so that a look-up is a binary
+ * search.
  */
 #include <arch/fixup.h>
 #include <arch/setup.h>

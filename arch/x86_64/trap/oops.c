@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A fault of the kernel itself: registers, backtrace, then the current thread is killed; in an interrupt, before there are
- * threads, or with "oops=panic" the machine stops.
+ * A fault of the kernel itself: registers, backtrace, then the current thread is killed; in an
+ * interrupt, before there are threads, or with "oops=panic" the machine stops.
  */
 #include <arch/backtrace.h>
 #include <arch/boot.h>
@@ -43,7 +43,8 @@ void regs_print(const struct regs *r)
     u64 cr2, cr3;
     __asm__ volatile("movq %%cr2, %0\n movq %%cr3, %1" : "=r"(cr2), "=r"(cr3));
     log_print(LOG_EMERG, "CPU: %u PID: %d Comm: %s", cpu_id(), pid, name);
-    log_print(LOG_EMERG, "RIP: %04lx:%016lx  RSP: %04lx:%016lx EFLAGS: %08lx", r->cs, r->rip, r->ss, r->rsp, r->rflags);
+    log_print(LOG_EMERG, "RIP: %04lx:%016lx  RSP: %04lx:%016lx EFLAGS: %08lx", r->cs, r->rip, r->ss,
+              r->rsp, r->rflags);
     log_print(LOG_EMERG, "RAX: %016lx RBX: %016lx RCX: %016lx", r->rax, r->rbx, r->rcx);
     log_print(LOG_EMERG, "RDX: %016lx RSI: %016lx RDI: %016lx", r->rdx, r->rsi, r->rdi);
     log_print(LOG_EMERG, "RBP: %016lx R08: %016lx R09: %016lx", r->rbp, r->r8, r->r9);
@@ -55,7 +56,8 @@ void regs_print(const struct regs *r)
 void oops(struct regs *regs, const char *what, u64 error)
 {
     char value[16];
-    log_print(LOG_EMERG, "%s: %04lx [#%u] SMP", what, error, __atomic_add_fetch(&nr_oopses, 1, __ATOMIC_RELAXED));
+    log_print(LOG_EMERG, "%s: %04lx [#%u] SMP", what, error,
+              __atomic_add_fetch(&nr_oopses, 1, __ATOMIC_RELAXED));
     regs_print(regs);
     backtrace_print(regs->rbp);
     if (in_interrupt() || !cpu_kernel() || !(regs->rflags & RFLAGS_IF))
@@ -73,6 +75,7 @@ void oops_page_fault(struct regs *regs, u64 error, u64 addr)
     else
         log_print(LOG_EMERG, "BUG: unable to handle page fault for address: %016lx", addr);
     log_print(LOG_EMERG, "#PF: %s %s in kernel mode, %s", error & 16 ? "instruction" : "data",
-              error & 2 ? "write" : "read", error & 1 ? "permissions violation" : "not-present page");
+              error & 2 ? "write" : "read",
+              error & 1 ? "permissions violation" : "not-present page");
     oops(regs, "Oops", error);
 }

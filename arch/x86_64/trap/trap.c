@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Exceptions other than page faults. From user mode they become signals (kernel_user_trap); from kernel mode the exception
- * table may know better, else it is an oops.
+ * Exceptions other than page faults. From user mode they become signals (kernel_user_trap); from
+ * kernel mode the exception table may know better, else it is an oops.
  */
 #include <arch/backtrace.h>
 #include <arch/fixup.h>
@@ -73,8 +73,8 @@ void trap_exception(struct regs *regs, u64 error, u64 vector)
     oops(regs, names[vector] ? names[vector] : "unknown exception", error);
 }
 
-/* GS is the kernel's, whatever was interrupted. Nothing here may sleep or take a lock that the interrupted code may hold,
- * but for the dying messages. */
+/* GS is the kernel's, whatever was interrupted. Nothing here may sleep or take a lock that the
+ * interrupted code may hold, but for the dying messages. */
 void trap_paranoid(struct regs *regs, u64 vector)
 {
     switch (vector) {
@@ -82,7 +82,8 @@ void trap_paranoid(struct regs *regs, u64 vector)
         log_print(LOG_WARN, "NMI received for unknown reason");
         return;
     case TRAP_DB:
-        /* A breakpoint of user mode that struck on the first instruction of SYSCALL (MOV SS): nothing of ours. */
+        /* A breakpoint of user mode that struck on the first instruction of SYSCALL (MOV SS):
+         * nothing of ours. */
         debug_status();
         regs->rflags &= ~RFLAGS_TF;
         return;

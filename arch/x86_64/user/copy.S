@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Copies between kernel and user memory. RDI, RSI, RDX as memcpy; returns in RAX the bytes not copied.
- * Words first; a fault among them goes on byte by byte, so that the count is exact.
+ * Copies between kernel and user memory. RDI, RSI, RDX as memcpy; returns in RAX the bytes not
+ * copied. Words first; a fault among them goes on byte by byte, so that the count is exact.
  */
     .macro EX from, to
     .pushsection .ex_table, "a"

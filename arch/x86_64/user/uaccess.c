@@ -2,8 +2,9 @@
 /*
  * Port: user memory. Contracts in <port/uaccess.h>, <arch/uaccess.h>.
  *
- * A range is refused when it begins in the kernel's half or its length would carry it there; what lies between is found
- * by the MMU: unmapped and non-canonical addresses fault and end in the exception table.
+ * A range is refused when it begins in the kernel's half or its length would carry it there; what
+ * lies between is found by the MMU: unmapped and non-canonical addresses fault and end in the
+ * exception table.
  */
 #include <arch/setup.h>
 #include <arch/uaccess.h>
@@ -32,7 +33,8 @@ size_t clear_user(u64 dst, size_t n)
     return range_ok(dst, n) ? user_clear((void *)dst, n) : n;
 }
 
-/* Word by word while words are aligned (a word never crosses into a page that the string does not reach). */
+/* Word by word while words are aligned (a word never crosses into a page that the string does not
+ * reach). */
 ssize_t strncpy_from_user(char *dst, u64 src, size_t max)
 {
     size_t done = 0;
@@ -66,8 +68,8 @@ int user_cmpxchg_u32(u64 addr, u32 *old, u32 new_value)
     if (!user_addr_ok(addr) || addr & 3)
         return -EFAULT;
     __asm__ volatile(ASM_STAC "1: lock cmpxchgl %3, (%2)\n2:\n" ASM_CLAC
-                     ".pushsection .text.fixup, \"ax\"\n3: movl %4, %0\n jmp 2b\n"
-                     ".popsection\n" EX_TABLE("1b", "3b")
+                              ".pushsection .text.fixup, \"ax\"\n3: movl %4, %0\n jmp 2b\n"
+                              ".popsection\n" EX_TABLE("1b", "3b")
                      : "+r"(err), "+a"(found)
                      : "r"(addr), "r"(new_value), "i"(-EFAULT)
                      : "memory", "cc");

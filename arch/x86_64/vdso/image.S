@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The vDSO: one page, a whole ELF shared object laid out by hand, mapped into every program right behind the data page
- * ("[vvar]", struct vdso_data in vdso.c). Programs find it through AT_SYSINFO_EHDR.
+ * The vDSO: one page, a whole ELF shared object laid out by hand, mapped into every program right
+ * behind the data page ("[vvar]", struct vdso_data in vdso.c). Programs find it through
+ * AT_SYSINFO_EHDR.
  *
- *   0 ELF header · program headers · dynamic section · symbols · strings · hash · versions · note · code
+ *   0 ELF header · program headers · dynamic section · symbols · strings · hash · versions · note
+ *   · code
  */
 #define VVAR_BASE   (vdso_image - 4096)
 #define VVAR_MULT   (vdso_image - 4096 + 8)

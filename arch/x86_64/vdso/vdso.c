@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The pages of the vDSO, and its data: constants of the clock, and the one word that changes, so no lock is needed. */
+/* The pages of the vDSO, and its data: constants of the clock, and the one word that changes, so
+ * no lock is needed. */
 #include <arch/setup.h>
 #include <arch/timer.h>
 #include <arch/vdso.h>

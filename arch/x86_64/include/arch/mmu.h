@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Address spaces on this CPU, device mappings, and the bounds of the kernel's half (port_impl/mem.h):
+ * Address spaces on this CPU, device mappings, and the bounds of the kernel's half
+ * (port_impl/mem.h):
  *
  *   ffff888000000000  direct map of all RAM (64 TiB)
  *   ffffc90000000000  vmalloc (2 TiB)

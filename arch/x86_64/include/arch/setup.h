@@ -25,7 +25,8 @@ void memory_add(phys_t base, u64 size, u32 type);
 void memory_limit(u64 bytes);
 /* Marks [base, base+size) as in use by the home. Bytes that are no RAM are ignored. */
 void memory_reserve(phys_t base, u64 size);
-/* RAM that nobody uses yet, from the top of [lo,hi), on `node` if it is not ~0. 0 when there is none. Not cleared. */
+/* RAM that nobody uses yet, from the top of [lo,hi), on `node` if it is not ~0. 0 when there is
+ * none. Not cleared. */
 phys_t memory_alloc(u64 size, u64 align, phys_t lo, phys_t hi, u32 node);
 void memory_set_node(phys_t base, u64 size, u32 node);
 bool memory_is_handed_over(void);
@@ -93,8 +94,8 @@ void fpu_setup(void);
 void alternatives_init(void);
 
 /* ---- irq/, time/ ---- */
-void lapic_init(void);     /* boot CPU: finds and maps it */
-void lapic_setup(void);    /* each CPU */
+void lapic_init(void);  /* boot CPU: finds and maps it */
+void lapic_setup(void); /* each CPU */
 u32 lapic_id(void);
 void lapic_eoi(void);
 void lapic_send_ipi(u32 apic_id, u8 vector);

@@ -13,7 +13,8 @@ void arch_timer_program(u64 deadline_ns);
 void udelay(u64 us);
 /* Seconds and nanoseconds since 1970 at clock_ns() == 0, from the RTC; 0 when there is none. */
 u64 arch_boot_wall_ns(void);
-/* ns = ((tsc - base) * mult) >> 32 in 128 bits; the reverse with ticks_per_ns, also a fraction of 2^32. */
+/* ns = ((tsc - base) * mult) >> 32 in 128 bits; the reverse with ticks_per_ns, also a fraction of
+ * 2^32. */
 struct tsc_scale {
     u64 base, mult, ticks_per_ns;
 };

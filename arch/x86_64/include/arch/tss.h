@@ -14,6 +14,7 @@ struct tss {
 } __packed_struct;
 BUILD_ASSERT(sizeof(struct tss) == 104);
 
-/* Stacks of their own: a fault in a fault, what can strike where GS is the user's, and what nothing can hold off. */
+/* Stacks of their own: a fault in a fault, what can strike where GS is the user's, and what
+ * nothing can hold off. */
 enum { IST_NONE, IST_DF, IST_NMI, IST_MC, IST_DB, NR_IST };
 #endif
