@@ -5,6 +5,7 @@
 #   make hosted       the hosted library and its tests (gcc, ASan and UBSan)
 #   make check        build and run the hosted tests
 #   make check-threads  the tests on real threads, under ThreadSanitizer
+#   make check-all    these two, and the hosted tests built by clang
 #   make coverage     line and branch coverage of mm/ by the hosted tests (clang, llvm-cov)
 #   make check-build  everything compiles, nothing runs
 #   CC=clang and B=build-clang give a second tree; SAN= turns the sanitizers off, SAN=thread selects ThreadSanitizer.
@@ -55,7 +56,7 @@ USERS    := $(patsubst user/%.c,$(B)/user/%,$(USER_SRC))
 GUEST_SRC := $(shell find tests/guest tests/linux -name '*.c' 2>/dev/null | LC_ALL=C sort)
 GUESTS    := $(patsubst %.c,$(B)/%,$(GUEST_SRC))
 
-.PHONY: all kernel hosted cli user guest check check-build check-threads coverage clean
+.PHONY: all kernel hosted cli user guest check check-build check-threads check-all coverage clean
 .SECONDARY:
 all: $(if $(shell grep -ls '^void kernel_main(void)' kernel/*.c kernel/*/*.c),kernel) cli user
 kernel: $(B)/pagoda.elf
@@ -123,6 +124,11 @@ check-threads:
 	@$(MAKE) --no-print-directory SAN=thread run-thread-tests
 run-thread-tests: $(THREAD_TESTS)
 	@sh tests/run-hosted.sh $(THREAD_TESTS)
+
+# All hosted tests: gcc and clang with AddressSanitizer and UBSan, real threads with ThreadSanitizer.
+check-all: check
+	@$(MAKE) --no-print-directory CC=clang B=$(B)/clang check
+	@$(MAKE) --no-print-directory check-threads
 
 # Line and branch coverage of mm/ by the hosted tests; COVER=lib measures lib/.
 COVDIR := build-coverage

@@ -94,7 +94,7 @@ static u64 retire(struct vm_area *a)
     free_area_pages(a, a->nr_pages);
     spin_lock(&vm.lock);
     a->state = AREA_LAZY;
-    vm.lazy_pages += pages + 1;
+    WRITE_ONCE(vm.lazy_pages, vm.lazy_pages + pages + 1);
     list_add(&a->link, &vm.lazy);
     spin_unlock(&vm.lock);
     return pages;
@@ -113,7 +113,7 @@ static void purge_lazy(void)
         list_add(&a->link, &batch);
         lo = min(lo, a->node.start);
         hi = max(hi, a->node.end);
-        vm.lazy_pages -= a->nr_pages + 1;
+        WRITE_ONCE(vm.lazy_pages, vm.lazy_pages - a->nr_pages - 1);
     }
     spin_unlock(&vm.lock);
     if (lo >= hi)

@@ -20,8 +20,10 @@ struct vma *vma_lock_find(struct mm *mm, u64 addr)
 {
     rcu_read_lock();
     struct rt_node *n = rt_find_rcu(&mm->vmas, addr);
+    if (!n)
+        goto miss;
     struct vma *vma = container_of(n, struct vma, node);
-    if (!n || READ_ONCE(vma->lock_seq) == READ_ONCE(mm->lock_seq))
+    if (READ_ONCE(vma->lock_seq) == READ_ONCE(mm->lock_seq))
         goto miss;
     __atomic_fetch_add(&vma->readers, 1, __ATOMIC_SEQ_CST);
     if (unlikely(READ_ONCE(vma->lock_seq) == load_acquire(&mm->lock_seq) ||
