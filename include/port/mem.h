@@ -37,7 +37,10 @@ unsigned mem_node_distance(unsigned from, unsigned to);
 /* Node of a CPU. */
 unsigned mem_cpu_node(unsigned cpu);
 
-/* Makes memmap[lo..hi) accessible and zero-filled. 0 or -ENOMEM. Called at boot only. */
+/*
+ * Makes memmap[lo..hi) accessible and zero-filled. 0 or -ENOMEM. Called at boot only, for spans of RAM; lo and hi are
+ * rounded to blocks of 1024 frames (the buddy allocator looks at neighbours within a block) and so may reach beyond RAM.
+ */
 int mem_memmap_populate(pfn_t lo, pfn_t hi);
 
 /* The window of kernel virtual addresses that mm/slab/vmalloc.c hands out. */

@@ -131,5 +131,5 @@ bool memmap_fault(u64 addr)
 
 int mem_memmap_populate(pfn_t lo, pfn_t hi)
 {
-    return hi <= memory_top >> PAGE_SHIFT || lo >= hi ? 0 : -ENOMEM;
+    return hi <= ALIGN_UP(memory_top >> PAGE_SHIFT, BLOCK_FRAMES) || lo >= hi ? 0 : -ENOMEM;
 }
