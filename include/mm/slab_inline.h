@@ -30,6 +30,7 @@ struct slab_cache {
     u16 link;    /* where a free object keeps its link */
     u16 mag_cap; /* objects in a per-CPU stack, 0: none */
     u8 order, min_order; /* pages of a slab: 2^order, 2^min_order when memory is short */
+    u16 objs, min_objs;  /* objects of such a slab */
     bool stack_of_stacks; /* serves the per-CPU stacks themselves */
     u64 key;     /* hides the links */
     const char *name;

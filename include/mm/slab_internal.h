@@ -29,7 +29,7 @@ static inline struct slab_cache *slab_page_cache(const struct page *page)
 }
 static inline u32 slab_page_objs(const struct slab_cache *c, const struct page *page)
 {
-    return (u32)((PAGE_SIZE << page_order(page)) / c->stride);
+    return page_order(page) == c->order ? c->objs : c->min_objs;
 }
 /* page->index of a slab: first free object below, first object never used above. */
 static inline u32 slab_index(u32 head, u32 fresh)

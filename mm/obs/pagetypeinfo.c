@@ -19,12 +19,12 @@ void proc_text_pagetypeinfo(struct seq *s)
 {
     struct zone *z;
     seq_printf(s, "Page block order: %u\nPages per block:  %u\n\n", PAGEBLOCK_ORDER, PAGEBLOCK_PAGES);
-    seq_puts(s, "Free pages count per migrate type at order ");
+    seq_printf(s, "%-43s ", "Free pages count per migrate type at order");
     for (unsigned o = 0; o <= MAX_ORDER; o++)
         seq_printf(s, "%6u ", o);
     seq_putc(s, '\n');
     for_each_zone(z) if (z->managed) put_free_blocks(s, z);
-    seq_puts(s, "\nNumber of blocks type ");
+    seq_printf(s, "\n%-23s", "Number of blocks type ");
     for (unsigned t = 0; t < ARRAY_SIZE(type_names); t++)
         seq_printf(s, "%12s ", type_names[t]);
     seq_putc(s, '\n');

@@ -93,6 +93,8 @@ static int cache_init(struct slab_cache *c, const char *name, size_t size, size_
     c->mag_cap = choose_cap(c->stride);
     c->key = random_u64();
     choose_order(c);
+    c->objs = (u16)((PAGE_SIZE << c->order) / stride);
+    c->min_objs = (u16)((PAGE_SIZE << c->min_order) / stride);
     for (unsigned n = 0; n < nr_nodes; n++)
         spin_init(&c->node[n].lock, RANK_SLAB);
     for (unsigned cpu = 0; cpu < cpu_nr_possible(); cpu++)

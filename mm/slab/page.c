@@ -82,23 +82,26 @@ void slab_page_add(struct slab_cache *c, struct page *page)
     spin_unlock(&n->lock);
 }
 
-/* One free object of a slab that has some. */
-static void *slab_pop(struct slab_cache *c, struct page *page, u32 objs)
+/* n free objects of a slab that has so many. */
+static void slab_pop(struct slab_cache *c, struct page *page, void **out, u32 n)
 {
-    u32 head = slab_index_head(page), fresh = slab_index_fresh(page);
+    u32 head = slab_index_head(page), fresh = slab_index_fresh(page), i = 0;
     char *base = page_to_virt(page);
-    page->mapcount++;
-    if (head == SLAB_NONE) {
-        ASSERT(fresh < objs); /* invariant 2 */
-        page->index = slab_index(SLAB_NONE, fresh + 1);
-        return base + fresh * c->stride;
+    for (; i < n && head != SLAB_NONE; i++) {
+        void *obj = base + head * c->stride;
+        u64 next = slab_link_code(c, obj, *slab_link(c, obj));
+        if (unlikely(next >= fresh && next != SLAB_NONE))
+            panic("slab %s: free list of object %p is corrupted", c->name, obj);
+        head = (u32)next;
+        out[i] = obj;
     }
-    void *obj = base + head * c->stride;
-    u64 next = slab_link_code(c, obj, *slab_link(c, obj));
-    if (unlikely(next >= fresh && next != SLAB_NONE))
-        panic("slab %s: free list of object %p is corrupted", c->name, obj);
-    page->index = slab_index((u32)next, fresh);
-    return obj;
+    ASSERT(fresh + (n - i) <= slab_page_objs(c, page)); /* invariant 2 */
+    char *obj = base + fresh * c->stride;
+    fresh += n - i;
+    for (; i < n; i++, obj += c->stride)
+        out[i] = obj;
+    page->index = slab_index(head, fresh);
+    page->mapcount += (s32)n;
 }
 
 static u32 take_from_node(struct slab_cache *c, struct slab_node *n, void **out, u32 want)
@@ -109,13 +112,12 @@ static u32 take_from_node(struct slab_cache *c, struct slab_node *n, void **out,
         struct page *page = page_list_first(&n->partial);
         if (!page)
             break;
-        u32 objs = slab_page_objs(c, page);
-        u32 take = min(want - got, objs - (u32)page->mapcount);
-        if (page->mapcount == 0)
-            n->nr_empty--;
-        while (take--)
-            out[got++] = slab_pop(c, page, objs);
-        if ((u32)page->mapcount == objs) {
+        u32 objs = slab_page_objs(c, page), free = objs - (u32)page->mapcount;
+        u32 take = min(want - got, free);
+        n->nr_empty -= free == objs;
+        slab_pop(c, page, out + got, take);
+        got += take;
+        if (take == free) {
             page_list_remove(&n->partial, page);
             page_list_add(&n->full, page);
         }
@@ -139,23 +141,28 @@ static __noinline_fn __noreturn_fn void bad_object(struct slab_cache *c, const v
     panic("slab %s: freeing %p: %s", c->name, obj, why);
 }
 
-/* Returns an object to its slab; true when the slab is empty now. */
-static bool slab_push(struct slab_cache *c, struct slab_node *n, struct page *page, void *obj)
+/* Returns the first objects of obj[0..nr) that lie in this slab to it. Returns how many. */
+static u32 slab_push(struct slab_cache *c, struct page *page, void **obj, u32 nr)
 {
-    u32 offset = (u32)((char *)obj - (char *)page_to_virt(page));
-    u32 i = (u32)(((u64)offset * c->reciprocal) >> 32);
-    u32 head = slab_index_head(page), fresh = slab_index_fresh(page);
-    if (unlikely(page->mapcount <= 0 || i == head))
-        bad_object(c, obj, "it is free already");
-    if (unlikely(i * c->stride != offset || i >= fresh))
-        bad_object(c, obj, "no object begins there");
-    if ((u32)page->mapcount == slab_page_objs(c, page)) {
-        page_list_remove(&n->full, page);
-        page_list_add(&n->partial, page);
-    }
-    *slab_link(c, obj) = slab_link_code(c, obj, head);
-    page->index = slab_index(i, fresh);
-    return --page->mapcount == 0;
+    char *base = page_to_virt(page);
+    u64 bytes = PAGE_SIZE << page_order(page);
+    u32 head = slab_index_head(page), fresh = slab_index_fresh(page), used = (u32)page->mapcount, n = 0;
+    do {
+        u64 offset = (u64)((char *)obj[n] - base);
+        if (offset >= bytes)
+            break;
+        u32 i = (u32)((offset * c->reciprocal) >> 32);
+        if (unlikely(used == 0 || i == head))
+            bad_object(c, obj[n], "it is free already");
+        if (unlikely(i * c->stride != offset || i >= fresh))
+            bad_object(c, obj[n], "no object begins there");
+        *slab_link(c, obj[n]) = slab_link_code(c, obj[n], head);
+        head = i;
+        used--;
+    } while (++n < nr);
+    page->index = slab_index(head, fresh);
+    page->mapcount = (s32)used;
+    return n;
 }
 
 /* A slab became empty: keeps it at the end of the list, or takes it off and puts it on `doomed`. */
@@ -190,7 +197,7 @@ void slab_give(struct slab_cache *c, void **obj, u32 nr)
     struct slab_node *n = NULL;
     struct page_list doomed;
     page_list_init(&doomed);
-    for (u32 i = 0; i < nr; i++) {
+    for (u32 i = 0; i < nr;) {
         struct page *page = page_head(virt_to_page(obj[i]));
         if (unlikely(!page_test(page, PG_slab) || slab_page_cache(page) != c))
             bad_object(c, obj[i], "it is not of this cache");
@@ -201,7 +208,13 @@ void slab_give(struct slab_cache *c, void **obj, u32 nr)
             n = home;
             spin_lock(&n->lock);
         }
-        if (slab_push(c, n, page, obj[i]))
+        bool was_full = (u32)page->mapcount == slab_page_objs(c, page);
+        i += slab_push(c, page, obj + i, nr - i);
+        if (was_full) {
+            page_list_remove(&n->full, page);
+            page_list_add(&n->partial, page);
+        }
+        if (page->mapcount == 0)
             slab_emptied(c, n, page, &doomed);
     }
     if (n)

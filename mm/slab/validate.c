@@ -55,7 +55,7 @@ void slab_for_each(void (*fn)(void *ctx, const struct slab_info *), void *ctx)
             .active_objs = s.handed_out > stacked ? s.handed_out - stacked : 0,
             .num_objs = s.objs,
             .obj_size = c->stride,
-            .objs_per_slab = (PAGE_SIZE << c->order) / c->stride,
+            .objs_per_slab = c->objs,
             .pages_per_slab = 1UL << c->order,
             .active_slabs = s.slabs,
             .num_slabs = s.slabs,
