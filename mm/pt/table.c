@@ -76,6 +76,9 @@ int pt_init_root(struct mm *mm)
 void pt_free_root(struct mm *mm)
 {
     ASSERT(mm->pgtables_bytes == 0);
+    /* A CPU that runs a kernel thread may still have it loaded. */
+    if (!cpumask_empty(cpumask_load(&mm->mmu.cpus)))
+        mmu_flush(&mm->mmu, 0, U64_MAX, true);
     pte_t *root = pt_root(mm);
     memset(root + PT_USER_ENTRIES, 0, PAGE_SIZE / 2);
     free_table_page(virt_to_page(root));

@@ -13,6 +13,7 @@
 #include <arch/trap.h>
 #include <arch/thread.h>
 #include <lib/string.h>
+#include <mm/phys.h>
 #include <port/cpu.h>
 #include <port/log.h>
 #include "pvh.h"
@@ -71,6 +72,16 @@ static void read_modules(const struct hvm_start_info *si)
     boot_initrd_size = m->size;
 }
 
+void boot_initrd_free(void)
+{
+    if (!boot_initrd_size)
+        return;
+    phys_t lo = virt_to_phys(boot_initrd);
+    phys_give(lo >> PAGE_SHIFT, page_align_up(lo + boot_initrd_size) >> PAGE_SHIFT);
+    boot_initrd = NULL;
+    boot_initrd_size = 0;
+}
+
 static void print_memory(void)
 {
     static const char *const kinds[] = {"?",         "usable",   "reserved",
@@ -80,7 +91,7 @@ static void print_memory(void)
     log_print(LOG_INFO, "Command line: %s", boot_cmdline);
     log_print(LOG_INFO, "BIOS-provided physical RAM map:");
     for (size_t i = 0; i < n; i++)
-        log_print(LOG_INFO, "BIOS-e820: [mem %#018lx-%#018lx] %s", map[i].base,
+        log_print(LOG_INFO, "BIOS-e820: [mem 0x%016lx-0x%016lx] %s", map[i].base,
                   map[i].base + map[i].size - 1,
                   kinds[map[i].type < ARRAY_SIZE(kinds) ? map[i].type : 0]);
 }

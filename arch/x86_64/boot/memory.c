@@ -99,6 +99,8 @@ static void add_ram(phys_t lo, phys_t hi)
 
 void memory_add(phys_t base, u64 size, u32 type)
 {
+    if (!size)
+        return;
     if (nr_firmware < MAX_FIRMWARE)
         firmware[nr_firmware++] = (struct boot_range){base, size, type};
     if (type != 1 || size > U64_MAX - base)

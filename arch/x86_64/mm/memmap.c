@@ -129,6 +129,7 @@ bool memmap_fault(u64 addr)
     return true;
 }
 
+/* Everything that describes RAM, rounded to buddy blocks, is there since memmap_init(). */
 int mem_memmap_populate(pfn_t lo, pfn_t hi)
 {
     return hi <= ALIGN_UP(memory_top >> PAGE_SHIFT, BLOCK_FRAMES) || lo >= hi ? 0 : -ENOMEM;

@@ -173,7 +173,7 @@ void paging_init(void)
     for (unsigned i = PT_ENTRIES / 2; i < PT_ENTRIES; i++)
         if (!pte_none(root[i]))
             kernel_slots[nr_kernel_slots++] = i;
-    mmu_switch(NULL);
+    __asm__ volatile("movq %0, %%cr3" ::"r"(kernel_root) : "memory");
 }
 
 static void protect(u64 va, u64 size, u64 bits)

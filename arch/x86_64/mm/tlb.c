@@ -12,7 +12,10 @@
  *
  * Invariants
  *  1. A CPU's bit is in ctx->cpus from before it loads the root until after it has loaded another.
- *  2. While a CPU waits it answers requests itself if its interrupts are off, so two initiators
+ *  2. A CPU that runs a kernel thread keeps the last space (cpu->lazy) until it switches to
+ *     another or is asked to flush; then it leaves. So whoever frees a root flushes the whole
+ *     space first.
+ *  3. While a CPU waits it answers requests itself if its interrupts are off, so two initiators
  *     never wait for each other.
  * Locks: none. Order: entries are changed, then (full fence) ctx->cpus is read; a switch sets the
  * bit (full fence), then loads the root, so either the initiator sees the bit or the CPU walks
@@ -52,25 +55,40 @@ static inline void write_cr4(u64 v)
     __asm__ volatile("movq %0, %%cr4" ::"r"(v) : "memory");
 }
 
-void mmu_switch(struct mmu_ctx *next)
+/* Interrupts off meanwhile, so that a request never finds cpu->mmu and the loaded root different. */
+static void change_space(struct cpu *cpu, struct mmu_ctx *next)
 {
-    struct cpu *cpu = this_cpu();
+    u64 flags = irq_save();
     struct mmu_ctx *prev = cpu->mmu;
-    if (prev == next && next)
-        return;
     if (next)
         cpumask_set_atomic(&next->cpus, cpu->id);
     cpu->mmu = next;
+    cpu->lazy = false;
     load_root(next ? next->root : mmu_kernel_root());
     if (prev)
         cpumask_clear_atomic(&prev->cpus, cpu->id);
+    irq_restore(flags);
+}
+
+void mmu_switch(struct mmu_ctx *next)
+{
+    struct cpu *cpu = this_cpu();
+    if (!next)
+        cpu->lazy = cpu->mmu;
+    else if (cpu->mmu == next)
+        cpu->lazy = false;
+    else
+        change_space(cpu, next);
 }
 
 static void flush_user_here(const struct mmu_ctx *ctx, u64 start, u64 end)
 {
-    if (this_cpu()->mmu != ctx)
+    struct cpu *cpu = this_cpu();
+    if (cpu->mmu != ctx)
         return;
-    if (end - start > FLUSH_PAGES_MAX * PAGE_SIZE)
+    if (cpu->lazy)
+        change_space(cpu, NULL);
+    else if (end - start > FLUSH_PAGES_MAX * PAGE_SIZE)
         load_root(ctx->root);
     else
         for (u64 a = start; a < end; a += PAGE_SIZE)

@@ -22,7 +22,7 @@ static u64 last_ns;
 #define MSR_KVM_SYSTEM_TIME 0x4b564d01
 #define PM_TIMER_HZ         3579545UL
 #define PIT_HZ              1193182UL
-#define MEASURE_MS          5
+#define MEASURE_MS          3
 
 static u64 scaled(u64 tsc)
 {

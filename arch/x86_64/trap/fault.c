@@ -65,7 +65,7 @@ static void kernel_fault(struct regs *regs, u64 error, u64 addr)
     if (!extable_fixup(regs))
         oops_page_fault(regs, error, addr);
     /* Where one may not sleep the access fails at once. */
-    if (!mm || !(regs->rflags & RFLAGS_IF) || in_interrupt() || error & PF_RSVD)
+    if (!mm || this_cpu()->lazy || !(regs->rflags & RFLAGS_IF) || in_interrupt() || error & PF_RSVD)
         return;
     irq_enable();
     u32 result = mm_fault(mm, addr, fault_flags(error));

@@ -14,7 +14,7 @@ bool cmdline_get(const char *name, char *out, size_t size);
 bool cmdline_has(const char *name);
 
 /* The initramfs in the direct map, size 0 when there is none. boot_initrd_free() gives its pages to
- * the core, after mm_boot(); the same for the .init section. */
+ * the core, after mm_boot(). */
 extern const void *boot_initrd;
 extern size_t boot_initrd_size;
 void boot_initrd_free(void);

@@ -15,7 +15,8 @@
 #define ARCH_MMU_H
 #include <port/mmu.h>
 
-/* Loads the space; NULL: a kernel thread comes, any space will do. Interrupts off. */
+/* Loads the space; NULL: a kernel thread comes, any space will do, and the one loaded stays until
+ * it is flushed. Interrupts off. */
 void mmu_switch(struct mmu_ctx *next);
 /* Maps device memory, uncached unless write-back is asked for; any alignment. NULL when out of
  * space or tables. */
