@@ -38,6 +38,7 @@ int fs_boot(const void *initrd, size_t size)
     tmpfs_register();
     devtmpfs_register();
     procfs_register();
+    overlay_register();
     int err = mount_root();
     if (err)
         return err;

@@ -66,7 +66,7 @@ static int check(struct rename *r)
         err = inode_permission(old, W_OK); /* its ".." changes */
     if (!err && (READ_ONCE(r->old->mounted) || READ_ONCE(r->new->mounted)))
         err = -EBUSY;
-    if (!err && !from->ops->rename)
+    if (!err && !from->ops->rename && !from->ops->rename_inodes)
         err = -EPERM;
     return err;
 }
@@ -95,7 +95,10 @@ static int rename_locked(struct rename *r)
         goto out;
     if (target)
         mutex_lock(&target->lock);
-    err = from->ops->rename(from, r->from.last, r->from.last_len, to, r->to.last, r->to.last_len, r->flags);
+    if (from->ops->rename_inodes)
+        err = from->ops->rename_inodes(from, r->old, to, r->new, r->flags);
+    else
+        err = from->ops->rename(from, r->from.last, r->from.last_len, to, r->to.last, r->to.last_len, r->flags);
     if (!err && target && !(r->flags & RENAME_EXCHANGE) && S_ISDIR(target->mode))
         target->state |= I_DEAD;
     if (target)

@@ -125,6 +125,8 @@ struct inode_ops {
     int (*rmdir)(struct inode *dir, const char *name, size_t len, struct inode *victim);
     /* flags: RENAME_NOREPLACE (already checked), RENAME_EXCHANGE; others -EINVAL. An existing target is replaced. */
     int (*rename)(struct inode *od, const char *on, size_t ol, struct inode *nd, const char *nn, size_t nl, u32 flags);
+    /* Used instead of rename when set: the VFS's own inodes of the two names (target NULL: none). */
+    int (*rename_inodes)(struct inode *od, struct dentry *old, struct inode *nd, struct dentry *target, u32 flags);
     int (*tmpfile)(struct inode *dir, u32 mode, struct inode **out); /* O_TMPFILE; nlink 0 */
     ssize_t (*readlink)(struct inode *inode, char *buf, size_t size); /* length (cut at size), not terminated */
     /* Magic links (/proc/PID/fd/N): the place itself, referenced. 0 or -errno. */
