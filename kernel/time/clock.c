@@ -34,12 +34,6 @@ void realtime_init(void)
         log_print(LOG_WARN, "no memory for the vDSO");
 }
 
-struct timespec_k time_now(void)
-{
-    s64 ns = realtime_ns();
-    return (struct timespec_k){ns / NSEC_PER_SEC, ns % NSEC_PER_SEC};
-}
-
 int timespec_from_user(u64 addr, s64 *sec, s64 *nsec)
 {
     s64 ts[2];
