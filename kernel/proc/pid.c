@@ -244,21 +244,3 @@ void process_for_each(int (*fn)(void *ctx, struct process *p), void *ctx)
             return;
     }
 }
-
-bool pgrp_is_orphaned(s32 pgid)
-{
-    u64 flags = spin_lock_irqsave(&tasklist_lock);
-    struct pgrp *g = pgrp_find_locked(pgid);
-    bool yes = !g || pgrp_orphaned_locked(g, NULL);
-    spin_unlock_irqrestore(&tasklist_lock, flags);
-    return yes;
-}
-
-s32 pgrp_session(s32 pgid)
-{
-    u64 flags = spin_lock_irqsave(&tasklist_lock);
-    struct pgrp *g = pgrp_find_locked(pgid);
-    s32 sid = g ? g->sid : 0;
-    spin_unlock_irqrestore(&tasklist_lock, flags);
-    return sid;
-}
