@@ -58,6 +58,8 @@ static void pad_then(struct cpio *c, enum cpio_state next)
     c->left = -c->offset & 3;
     c->after_pad = next;
     c->state = c->left ? CPIO_PAD : next;
+    if (!c->left)
+        c->left = c->e.size; /* for a body; a header does not look */
 }
 
 static int header_done(struct cpio *c)

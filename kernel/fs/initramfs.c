@@ -131,6 +131,14 @@ static int make_dir(const char *name, u32 mode)
     return err;
 }
 
+/* What Linux's built-in archive holds: a place for the first program's standard streams. */
+void initramfs_default(void)
+{
+    make_dir("dev", 0755);
+    path_mknod(AT_FDCWD, "dev/console", S_IFCHR | 0600, dev_make(5, 1), NULL);
+    make_dir("root", 0700);
+}
+
 static int make_link(const char *name, const char *target)
 {
     struct name_op op;
@@ -259,6 +267,7 @@ static int unpack_all(struct unpack *u, const u8 *p, size_t n)
         size_t used = 0;
         int err;
         if (n - pos > 6 && memcmp(p + pos, "0707", 4) == 0) {
+            u->cpio.ended = false;
             u->cpio.one_archive = true; /* what follows the trailer may be compressed */
             err = feed(u, p + pos, n - pos);
             u->cpio.one_archive = false;

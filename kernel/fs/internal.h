@@ -168,6 +168,7 @@ void devtmpfs_register(void);
 void overlay_register(void);
 void procfs_register(void);
 void memdev_register(void);
+void initramfs_default(void); /* /dev/console, /root */
 int initramfs_unpack(const void *data, size_t size);
 struct inode *tmpfs_file_inode(struct superblock *sb, u32 mode); /* nameless file of a tmpfs: memfd */
 struct superblock *tmpfs_kernel_sb(void);                          /* the tmpfs of memfd, SysV shm */
