@@ -6,6 +6,7 @@
  * F2. A file counts itself in inode->writecount and mount->writers while FMODE_WRITE is set on an inode with a path.
  */
 #include "internal.h"
+#include <kernel/poll.h>
 #include <kernel/time.h>
 #include <mm/vma.h>
 #include <port/uaccess.h>
@@ -64,6 +65,7 @@ static void file_last(struct file *f)
             notify_file(f, (f->mode & FMODE_WRITE) ? IN_CLOSE_WRITE : IN_CLOSE_NOWRITE);
         if (inode->locks)
             locks_release(f);
+        epoll_file_release(f);
         if (f->ops && f->ops->release)
             f->ops->release(f);
         if (f->mode & FMODE_MOUNT_WRITE) {
