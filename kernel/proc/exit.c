@@ -9,6 +9,7 @@
  * The leader's task stays in the table until the process is reaped, whoever ends last.
  */
 #include "proc.h"
+#include <kernel/socket.h>
 #include <arch/mmu.h>
 #include <arch/trap.h>
 #include <kernel/syscall.h>
@@ -207,6 +208,8 @@ void do_exit(int status)
     t->files = NULL;
     fs_struct_put(t->fs);
     t->fs = NULL;
+    if (last)
+        sysv_exit(p);
     if (last && p->pid == p->sid && tty_session_exit)
         tty_session_exit(p);
 
