@@ -98,6 +98,7 @@ void pth_yield(void)
  * plain instructions, because an atomic store would cost the hot path two instructions; any value, old or new, will do.
  *
  *   next_table     the count of used entries: an empty table may be skipped; entries are looked at again under the lock
+ *   free_below     the count of used entries of an upper table: at 0 nothing is left to free; neighbours only add
  *   watermark_ok   free pages of a zone: a hint whether to try
  *   cache_sync     dirty pages of a file: nothing to do when there are none
  *   run_join       links of the lruvec: whether they are those of a page on the locked list; see mm/reclaim/lru.c
@@ -108,6 +109,7 @@ const char *__tsan_default_suppressions(void);
 const char *__tsan_default_suppressions(void)
 {
     return "race_top:next_table\n"
+           "race_top:free_below\n"
            "race_top:watermark_ok\n"
            "race_top:cache_sync\n"
            "race_top:run_join\n";

@@ -191,9 +191,10 @@ static inline bool page_try_get(struct page *page)
             return true;
     return false;
 }
+/* Acquire: who finds himself the last holder comes after all that the others did to the page. */
 static inline s32 page_refs(const struct page *page)
 {
-    return READ_ONCE(page->refcount);
+    return load_acquire(&page->refcount);
 }
 /* Drops one reference; the last one takes the page off its lruvec and frees it (mm/reclaim/lru.c). Never sleeps. */
 void page_free_last(struct page *page);

@@ -34,7 +34,8 @@ static struct page *lookup(struct vma *vma, u64 addr, u32 flags)
     return page;
 }
 
-static s64 gup_one(struct mm *mm, u64 addr, u32 flags, struct page **out)
+/* On success mmap_lock stays held for reading: no fork comes between, so that a page to be written is nobody else's. */
+static s64 gup_one_locked(struct mm *mm, u64 addr, u32 flags, struct page **out)
 {
     for (;;) {
         mmap_read_lock(mm);
@@ -48,11 +49,11 @@ static s64 gup_one(struct mm *mm, u64 addr, u32 flags, struct page **out)
         } else if (vma && vma->flags & VM_GROWSDOWN) {
             denied = 0; /* the fault grows the stack or refuses */
         }
-        mmap_read_unlock(mm);
         if (page) {
             *out = page;
             return 0;
         }
+        mmap_read_unlock(mm);
         if (denied)
             return -EFAULT;
         u32 r = mm_fault(mm, addr, flags | FAULT_REMOTE);
@@ -67,9 +68,10 @@ s64 gup(struct mm *mm, u64 addr, u64 n, u32 flags, struct page **out)
 {
     addr = page_align_down(addr);
     for (u64 i = 0; i < n; i++) {
-        s64 err = gup_one(mm, addr + (i << PAGE_SHIFT), flags, &out[i]);
+        s64 err = gup_one_locked(mm, addr + (i << PAGE_SHIFT), flags, &out[i]);
         if (err)
             return i ? (s64)i : err;
+        mmap_read_unlock(mm);
     }
     return (s64)n;
 }
@@ -81,7 +83,7 @@ size_t access_remote(struct mm *mm, u64 addr, void *buf, size_t n, u32 flags)
         struct page *page;
         u64 at = addr + done, off = at & ~PAGE_MASK;
         size_t chunk = min(n - done, (size_t)(PAGE_SIZE - off));
-        if (gup(mm, at, 1, flags, &page) != 1)
+        if (gup_one_locked(mm, page_align_down(at), flags, &page))
             break;
         char *va = (char *)page_to_virt(page) + off;
         if (flags & FAULT_WRITE) {
@@ -91,6 +93,7 @@ size_t access_remote(struct mm *mm, u64 addr, void *buf, size_t n, u32 flags)
         } else {
             memcpy((char *)buf + done, va, chunk);
         }
+        mmap_read_unlock(mm);
         page_put(page);
         done += chunk;
     }

@@ -134,7 +134,7 @@ static u64 drop_cached(void)
         if (!list_empty(&vm.cached)) {
             a = list_first_entry(&vm.cached, struct vm_area, link);
             list_del(&a->link);
-            vm.nr_cached--;
+            WRITE_ONCE(vm.nr_cached, vm.nr_cached - 1);
             vm.cached_pages -= a->nr_pages;
         }
         spin_unlock(&vm.lock);
@@ -161,7 +161,7 @@ static struct vm_area *take_cached(u64 pages)
             continue;
         list_del(&a->link);
         a->state = AREA_USED;
-        vm.nr_cached--;
+        WRITE_ONCE(vm.nr_cached, vm.nr_cached - 1);
         vm.cached_pages -= pages;
         vm.used_pages += pages;
         spin_unlock(&vm.lock);
@@ -175,7 +175,7 @@ static struct vm_area *take_cached(u64 pages)
 static int fill_pages(struct vm_area *a, u32 pages)
 {
     for (u32 i = 0; i < pages; i++) {
-        struct page *page = alloc_page(GFP_KERNEL | (vm.nr_cached ? GFP_NOWARN : 0));
+        struct page *page = alloc_page(GFP_KERNEL | (READ_ONCE(vm.nr_cached) ? GFP_NOWARN : 0));
         if (!page && drop_cached())
             page = alloc_page(GFP_KERNEL);
         if (!page) {
@@ -268,7 +268,7 @@ void vfree(const void *p)
     vm.used_pages -= a->nr_pages;
     if (a->nr_pages <= CACHED_MAX_PAGES && vm.nr_cached < CACHED_MAX_AREAS) {
         a->state = AREA_CACHED;
-        vm.nr_cached++;
+        WRITE_ONCE(vm.nr_cached, vm.nr_cached + 1);
         vm.cached_pages += a->nr_pages;
         list_add(&a->link, &vm.cached);
         spin_unlock(&vm.lock);
