@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The texts of /proc that concern the whole machine, line by line as Linux 6.12 prints them. Bodies in mm/obs/. What a
- * feature that is absent would count reads 0. All may sleep; all append to the seq.
+ * The texts of /proc that concern the whole machine, line by line as Linux 6.12 prints them. Bodies
+ * in mm/obs/. What a feature that is absent would count reads 0. All may sleep; all append to the
+ * seq.
  */
 #ifndef MM_OBS_H
 #define MM_OBS_H
@@ -31,7 +32,9 @@ struct vmstat_row {
     const char *name;
     u8 source, item;
 };
-extern const struct vmstat_row vmstat_zone_rows[], vmstat_numa_rows[], vmstat_node_rows[], vmstat_event_rows[];
-extern const unsigned vmstat_nr_zone_rows, vmstat_nr_numa_rows, vmstat_nr_node_rows, vmstat_nr_event_rows;
+extern const struct vmstat_row vmstat_zone_rows[], vmstat_numa_rows[], vmstat_node_rows[],
+    vmstat_event_rows[];
+extern const unsigned vmstat_nr_zone_rows, vmstat_nr_numa_rows, vmstat_nr_node_rows,
+    vmstat_nr_event_rows;
 const char *zone_name(unsigned index);
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The core's per-CPU data. Reached by cpu_local() (port/cpu.h); only the owning CPU writes, without atomics, because
- * the core is not preempted; others read sums with READ_ONCE.
+ * The core's per-CPU data. Reached by cpu_local() (port/cpu.h); only the owning CPU writes, without
+ * atomics, because the core is not preempted; others read sums with READ_ONCE.
  */
 #ifndef MM_PERCPU_H
 #define MM_PERCPU_H
@@ -18,12 +18,16 @@ struct slab_cpu;
 struct pcp;
 
 struct mm_cpu {
-    struct pcp *pcp_alloc[8];        /* where order-0 allocations look first, by gfp & GFP_ZONE_BITS */
-    struct pcp *pcp_zeroed;          /* pages of zeros for alloc_zeroed_page() */
-    struct pcp *pcp_free[PCP_SLOTS]; /* where an order-0 page goes back to, by page->flags >> PAGE_ZONE_SHIFT */
-    u64 event[NR_VM_EVENTS];              /* vm_events, summed by stat_event() */
-    s64 zone_lru[ZONE_SLOTS][NR_ZONE_LRU]; /* its share of each zone's pages on LRU lists, by page_zone_slot() */
-    s64 node_stat[MAX_NODES][NR_NODE_STATS]; /* this CPU's share of each node's gauges; may be negative */
+    struct pcp *pcp_alloc[8]; /* where order-0 allocations look first, by gfp & GFP_ZONE_BITS */
+    struct pcp *pcp_zeroed;   /* pages of zeros for alloc_zeroed_page() */
+    struct pcp *pcp_free
+        [PCP_SLOTS]; /* where an order-0 page goes back to, by page->flags >> PAGE_ZONE_SHIFT */
+    u64 event[NR_VM_EVENTS]; /* vm_events, summed by stat_event() */
+    s64 zone_lru
+        [ZONE_SLOTS]
+        [NR_ZONE_LRU]; /* its share of each zone's pages on LRU lists, by page_zone_slot() */
+    s64 node_stat[MAX_NODES]
+                 [NR_NODE_STATS]; /* this CPU's share of each node's gauges; may be negative */
     struct slab_cpu *slab[MAX_SLAB_CACHES]; /* by cache id */
 } __aligned_to(64);
 

@@ -4,8 +4,8 @@
  *
  *   alloc_pages ─ pcp (order 0, this CPU) ─ zone buddy ─ virgin memory (struct pages not yet filled in)
  *
- * A zone's memory map is filled in block by block when first needed ("virgin" ranges), so that boot time does not grow
- * with memory. Free counts include virgin pages.
+ * A zone's memory map is filled in block by block when first needed ("virgin" ranges), so that boot
+ * time does not grow with memory. Free counts include virgin pages.
  */
 #ifndef MM_PHYS_H
 #define MM_PHYS_H
@@ -20,18 +20,19 @@ enum migrate_type { MIGRATE_UNMOVABLE, MIGRATE_MOVABLE, MIGRATE_RECLAIMABLE, NR_
 enum watermark { WMARK_MIN, WMARK_LOW, WMARK_HIGH, NR_WMARKS };
 
 /*
- * Stack of order-0 frames of one zone for one CPU: two for each (zone, CPU), one for movable pages, one for the rest. Only the
- * owning CPU uses it, without a lock; mm/phys/pcp.c tells how others may empty it. Statistics are sums over these.
+ * Stack of order-0 frames of one zone for one CPU: two for each (zone, CPU), one for movable pages,
+ * one for the rest. Only the owning CPU uses it, without a lock; mm/phys/pcp.c tells how others may
+ * empty it. Statistics are sums over these.
  */
 #define PCP_MAX 512
 struct pcp {
     u32 count, high; /* frames now, at most */
     u32 batch;       /* frames fetched at once */
     struct zone *zone;
-    u64 allocs;      /* successful allocations of any order from this zone by this CPU */
-    u64 alloc_pages; /* pages of those beyond the first */
-    u64 frees;       /* pages given back */
-    u64 numa_miss;   /* allocations that came here because the zone they preferred was short */
+    u64 allocs;       /* successful allocations of any order from this zone by this CPU */
+    u64 alloc_pages;  /* pages of those beyond the first */
+    u64 frees;        /* pages given back */
+    u64 numa_miss;    /* allocations that came here because the zone they preferred was short */
     u64 numa_foreign; /* allocations that preferred this zone and went elsewhere */
     u32 pfn[];
 };
@@ -51,25 +52,35 @@ struct zone {
     spinlock_t lock; /* free, nr_free, virgin, pageblock, struct pages of free blocks */
     u8 index;        /* enum zone_type */
     u8 node;
-    u32 page_flags;            /* what page->flags says of a clean page of this zone */
-    pfn_t start_pfn, end_pfn;  /* spanned */
-    u64 present, managed;      /* pages */
-    u64 nr_free;               /* pages in buddy and virgin; read with READ_ONCE */
-    u64 watermark[NR_WMARKS];  /* pages */
+    u32 page_flags;           /* what page->flags says of a clean page of this zone */
+    pfn_t start_pfn, end_pfn; /* spanned */
+    u64 present, managed;     /* pages */
+    u64 nr_free;              /* pages in buddy and virgin; read with READ_ONCE */
+    u64 watermark[NR_WMARKS]; /* pages */
     u64 lowmem_reserve[MAX_ZONES];
     struct page_list free[MAX_ORDER + 1][NR_MIGRATE_TYPES];
     struct virgin virgin[ZONE_MAX_VIRGIN];
     unsigned nr_virgin;
     u64 nr_virgin_pages;
-    u8 *pageblock;             /* enum migrate_type of each page block from block_base on; virgin ones: not set */
+    u8 *pageblock; /* enum migrate_type of each page block from block_base on; virgin ones: not set */
     pfn_t block_base;
     u64 nr_blocks;
     struct pcp *pcp[NR_CPUS][NR_PCPS]; /* NULL where the zone is empty or the CPU not possible */
 };
 
-/* The lists a reclaimable page is on. Sharded by CPU so that faults on different CPUs share no lock; see mm/lru.h. */
+/*
+ * The lists a reclaimable page is on. Sharded by CPU so that faults on different CPUs share no
+ * lock; see mm/lru.h.
+ */
 #define LRU_SHARDS 8
-enum lru_list { LRU_INACTIVE_ANON, LRU_ACTIVE_ANON, LRU_INACTIVE_FILE, LRU_ACTIVE_FILE, LRU_UNEVICTABLE, NR_LRU_LISTS };
+enum lru_list {
+    LRU_INACTIVE_ANON,
+    LRU_ACTIVE_ANON,
+    LRU_INACTIVE_FILE,
+    LRU_ACTIVE_FILE,
+    LRU_UNEVICTABLE,
+    NR_LRU_LISTS
+};
 struct lru_shard {
     spinlock_t lock;
     struct page_list list[NR_LRU_LISTS];
@@ -83,28 +94,30 @@ struct node {
     bool online;
     struct zone zone[MAX_ZONES];
     struct zone *zonelist[MAX_NODES * MAX_ZONES + 1]; /* fallback order, NULL-terminated */
-    struct lruvec lruvec; /* of the root memory cgroup */
+    struct lruvec lruvec;                             /* of the root memory cgroup */
 };
 extern struct node *nodes[MAX_NODES]; /* NULL beyond nr_nodes */
 extern unsigned nr_nodes;
 
 /*
- * Brings up the core: memory map, nodes, zones, per-CPU lists, then slab. Needs port mem, cpu, lock. Called once, on the
- * boot CPU, before any other function of mm/. 0 or -ENOMEM.
+ * Brings up the core: memory map, nodes, zones, per-CPU lists, then slab. Needs port mem, cpu,
+ * lock. Called once, on the boot CPU, before any other function of mm/. 0 or -ENOMEM.
  */
 int mm_boot(void);
 
 /*
- * 2^order contiguous pages; refcount 1 on the first (GFP_COMP: compound, tails point at the head), mapcount -1, flags clear.
- * NULL when memory is short and, with GFP_RECLAIM, could not be reclaimed. Sleeps only with GFP_RECLAIM.
+ * 2^order contiguous pages; refcount 1 on the first (GFP_COMP: compound, tails point at the head),
+ * mapcount -1, flags clear. NULL when memory is short and, with GFP_RECLAIM, could not be
+ * reclaimed. Sleeps only with GFP_RECLAIM.
  */
 struct page *alloc_pages(gfp_t gfp, unsigned order);
 struct page *alloc_pages_node(unsigned node, gfp_t gfp, unsigned order);
 /* alloc_pages(gfp, 0), from this CPU's list in some 20 instructions. */
 struct page *alloc_page(gfp_t gfp);
 /*
- * A page of zeros for a user who will give it back as zeros, as page tables do: the last such page of this CPU, else a page
- * that is cleared now. Like alloc_page(gfp | GFP_ZERO) in all else; unmovable.
+ * A page of zeros for a user who will give it back as zeros, as page tables do: the last such page
+ * of this CPU, else a page that is cleared now. Like alloc_page(gfp | GFP_ZERO) in all else;
+ * unmovable.
  */
 struct page *alloc_zeroed_page(gfp_t gfp);
 /* Frees a page of refcount 1 that holds nothing but zeros. */
@@ -118,8 +131,8 @@ void pcp_drain_local(void);
 void pcp_drain_all(void);
 
 /*
- * Hands RAM that the home had reserved (initramfs, boot code) to the core; managed pages grow. [lo,hi) lies in a range that
- * mem_ranges() names MEM_RESERVED. Never sleeps.
+ * Hands RAM that the home had reserved (initramfs, boot code) to the core; managed pages grow.
+ * [lo,hi) lies in a range that mem_ranges() names MEM_RESERVED. Never sleeps.
  */
 void phys_give(pfn_t lo, pfn_t hi);
 
@@ -134,14 +147,19 @@ u64 phys_available(void);
 void watermark_setup(u64 min_free_kbytes);
 /* Linux's choice of min_free_kbytes for the memory there is: 4 * sqrt(kB), 128 .. 262144. */
 u64 watermark_default_kbytes(void);
-/* Does the zone hold 2^order pages above mark for an allocation that asked for zones up to `asked`? */
+/*
+ * Does the zone hold 2^order pages above mark for an allocation that asked for zones up to `asked`?
+ */
 bool watermark_ok(const struct zone *z, unsigned order, u64 mark, enum zone_type asked, gfp_t gfp);
 /* Pages that the watermarks and reserves keep away from users (Linux's totalreserve_pages). */
 u64 watermark_reserve(void);
 /* The values now in force (/proc/sys/vm); change min_free_kbytes with watermark_setup(). */
 extern u64 sysctl_min_free_kbytes, sysctl_watermark_scale_factor;
 extern u64 sysctl_lowmem_reserve_ratio[MAX_ZONES];
-/* Pages at the top of each node that only movable allocations may use (movablecore=); set before mm_boot(). */
+/*
+ * Pages at the top of each node that only movable allocations may use (movablecore=); set before
+ * mm_boot().
+ */
 extern u64 phys_movablecore;
 
 /* The best zone for gfp's zone bits, before any fallback. */
@@ -168,10 +186,16 @@ void zone_counts(const struct zone *z, struct zone_counts *out);
 u64 zone_free_blocks(struct zone *z, unsigned order, enum migrate_type type);
 /* Page blocks of one type, those of virgin memory counted as movable. */
 u64 zone_pageblocks(struct zone *z, enum migrate_type type);
-/* NULL, or a text naming the broken invariant (buddy alignment, double entries, counts). Stops allocation meanwhile. */
+/*
+ * NULL, or a text naming the broken invariant (buddy alignment, double entries, counts). Stops
+ * allocation meanwhile.
+ */
 const char *phys_validate(void);
 
-/* Upward edge of design section 3: called when an allocation with GFP_RECLAIM finds no page. Returns pages freed. */
+/*
+ * Upward edge of design section 3: called when an allocation with GFP_RECLAIM finds no page.
+ * Returns pages freed.
+ */
 struct reclaim_ops {
     u64 (*reclaim)(unsigned node, gfp_t gfp, unsigned order);
 };

@@ -8,7 +8,10 @@
 
 /* ---- node.c: set-up ---- */
 
-/* Memory for the core's own boot structures, zeroed, from the node if it has any. NULL when there is none. Boot only. */
+/*
+ * Memory for the core's own boot structures, zeroed, from the node if it has any. NULL when there
+ * is none. Boot only.
+ */
 void *boot_alloc(unsigned node, size_t size, size_t align);
 /* 0 or -ENOMEM. */
 int node_boot(void);
@@ -21,28 +24,47 @@ extern pfn_t phys_max_pfn;
 void memmap_init_range(const struct zone *z, pfn_t lo, pfn_t hi);
 /* Marks [lo,hi) as belonging to the home. */
 void memmap_init_reserved(const struct zone *z, pfn_t lo, pfn_t hi);
-/* Adds free RAM: whole MAX_ORDER blocks become virgin, the rest goes to the buddy at once. Boot only. */
+/*
+ * Adds free RAM: whole MAX_ORDER blocks become virgin, the rest goes to the buddy at once. Boot
+ * only.
+ */
 void zone_add_free(struct zone *z, pfn_t lo, pfn_t hi);
-/* zone->lock held: turns one virgin block into a free block of MAX_ORDER of that type. False when there is none. */
+/*
+ * zone->lock held: turns one virgin block into a free block of MAX_ORDER of that type. False when
+ * there is none.
+ */
 bool virgin_take(struct zone *z, enum migrate_type type);
 /* Is pfn in a virgin range? zone->lock held. */
 bool pfn_is_virgin(const struct zone *z, pfn_t pfn);
 
 /* ---- buddy.c, fallback.c: all with zone->lock held ---- */
 
-/* A block of free pages comes back: merges it with its buddies. Its struct pages are clean. Counts nr_free. */
+/*
+ * A block of free pages comes back: merges it with its buddies. Its struct pages are clean. Counts
+ * nr_free.
+ */
 void buddy_free(struct zone *z, pfn_t pfn, unsigned order);
 /* The same for n consecutive pages of any alignment. */
 void buddy_free_run(struct zone *z, pfn_t pfn, u64 n);
-/* A block of 2^order pages, its head clean but for flags == zone->page_flags; NULL when there is none. */
+/*
+ * A block of 2^order pages, its head clean but for flags == zone->page_flags; NULL when there is
+ * none.
+ */
 struct page *buddy_alloc(struct zone *z, unsigned order, enum migrate_type type);
-/* Up to n single frames into out, in the largest runs to be had; each is clean with `flags` as flags. Returns how many. */
+/*
+ * Up to n single frames into out, in the largest runs to be had; each is clean with `flags` as
+ * flags. Returns how many.
+ */
 unsigned buddy_alloc_bulk(struct zone *z, enum migrate_type type, u32 *out, unsigned n, u32 flags);
 /* Puts a block on its list / takes it off, without merging or splitting. */
 void buddy_insert(struct zone *z, struct page *page, unsigned order, enum migrate_type type);
 void buddy_remove(struct zone *z, struct page *page, unsigned order, enum migrate_type type);
-/* Makes a block of at least 2^order pages available to `type` by taking from other types. NULL, or the block, off its list. */
-struct page *fallback_steal(struct zone *z, unsigned order, enum migrate_type type, unsigned *found);
+/*
+ * Makes a block of at least 2^order pages available to `type` by taking from other types. NULL, or
+ * the block, off its list.
+ */
+struct page *fallback_steal(struct zone *z, unsigned order, enum migrate_type type,
+                            unsigned *found);
 
 static inline enum migrate_type pageblock_type(const struct zone *z, pfn_t pfn)
 {
@@ -58,10 +80,14 @@ static inline enum migrate_type gfp_migrate_type(gfp_t gfp)
         return MIGRATE_MOVABLE;
     return (gfp & GFP_RECLAIMABLE) ? MIGRATE_RECLAIMABLE : MIGRATE_UNMOVABLE;
 }
-/* Is this the head of a free block of the zone, of that order? Lock held; the page may be anybody's. */
+/*
+ * Is this the head of a free block of the zone, of that order? Lock held; the page may be
+ * anybody's.
+ */
 static inline bool page_is_buddy(const struct zone *z, const struct page *page, unsigned order)
 {
-    return READ_ONCE(page->flags) == (z->page_flags | (1u << PG_buddy)) && READ_ONCE(page->order) == order;
+    return READ_ONCE(page->flags) == (z->page_flags | (1u << PG_buddy)) &&
+           READ_ONCE(page->order) == order;
 }
 
 /* ---- pcp.c ---- */

@@ -23,18 +23,18 @@ struct slab_node {
 
 struct slab_cache {
     u32 id;
-    u32 flags;   /* SLAB_* */
-    u32 size;    /* bytes asked for */
-    u32 stride;  /* bytes from object to object */
-    u32 reciprocal; /* 2^32 / stride, rounded up */
-    u16 link;    /* where a free object keeps its link */
-    u16 mag_cap; /* objects in a per-CPU stack, 0: none */
-    u8 order, min_order; /* pages of a slab: 2^order, 2^min_order when memory is short */
-    u16 objs, min_objs;  /* objects of such a slab */
+    u32 flags;            /* SLAB_* */
+    u32 size;             /* bytes asked for */
+    u32 stride;           /* bytes from object to object */
+    u32 reciprocal;       /* 2^32 / stride, rounded up */
+    u16 link;             /* where a free object keeps its link */
+    u16 mag_cap;          /* objects in a per-CPU stack, 0: none */
+    u8 order, min_order;  /* pages of a slab: 2^order, 2^min_order when memory is short */
+    u16 objs, min_objs;   /* objects of such a slab */
     bool stack_of_stacks; /* serves the per-CPU stacks themselves */
-    u64 key;     /* hides the links */
+    u64 key;              /* hides the links */
     const char *name;
-    struct list_head list; /* all caches */
+    struct list_head list;   /* all caches */
     struct slab_node node[]; /* nr_nodes of them */
 };
 
@@ -88,7 +88,7 @@ extern const u8 kmalloc_small_class[24]; /* by (size - 1) / 8, size <= 192 */
 static __always_inline_fn unsigned kmalloc_class(size_t size)
 {
     if (__builtin_constant_p(size))
-        return size <= 8     ? 0
+        return size <= 8      ? 0
                : size <= 16   ? 1
                : size <= 32   ? 2
                : size <= 64   ? 3

@@ -14,9 +14,15 @@
 struct page *slab_page_alloc(struct slab_cache *c, gfp_t gfp);
 /* Puts a new slab on its node's partial list. */
 void slab_page_add(struct slab_cache *c, struct page *page);
-/* Up to n objects from the partial lists, those of this CPU's node first. Returns how many. Never sleeps. */
+/*
+ * Up to n objects from the partial lists, those of this CPU's node first. Returns how many. Never
+ * sleeps.
+ */
 u32 slab_take(struct slab_cache *c, void **out, u32 n);
-/* Gives n objects back to their slabs, and slabs that became empty beyond a few to the page allocator. Never sleeps. */
+/*
+ * Gives n objects back to their slabs, and slabs that became empty beyond a few to the page
+ * allocator. Never sleeps.
+ */
 void slab_give(struct slab_cache *c, void **obj, u32 n);
 /* Frees all empty slabs. Returns pages. */
 u64 slab_free_empty(struct slab_cache *c);
@@ -57,7 +63,9 @@ static inline u64 slab_link_code(const struct slab_cache *c, const void *obj, u6
 /* ---- cache.c ---- */
 extern struct list_head slab_caches;
 extern struct mutex slab_caches_lock; /* the list, ids, and emptying of stacks */
-/* Takes the per-CPU stacks of a cache away / gives them back. slab_caches_lock held; freeze sleeps. */
+/*
+ * Takes the per-CPU stacks of a cache away / gives them back. slab_caches_lock held; freeze sleeps.
+ */
 void slab_freeze(struct slab_cache *c, struct slab_cpu **held);
 void slab_thaw(struct slab_cache *c, struct slab_cpu **held);
 int kmalloc_boot(void);

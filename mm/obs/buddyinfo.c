@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-/* /proc/buddyinfo: free blocks of each order, zone by zone. Virgin memory counts as blocks of the largest order. */
+/*
+ * /proc/buddyinfo: free blocks of each order, zone by zone. Virgin memory counts as blocks of the
+ * largest order.
+ */
 #include <mm/obs.h>
 #include <mm/phys.h>
 
 void proc_text_buddyinfo(struct seq *s)
 {
     struct zone *z;
-    for_each_zone(z)
-    {
+    for_each_zone (z) {
         if (!z->managed)
             continue;
         seq_printf(s, "Node %u, zone %8s ", (unsigned)z->node, zone_name(z->index));

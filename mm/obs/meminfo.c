@@ -26,7 +26,10 @@ static void put_stat(struct seq *s, const char *name, enum node_stat item)
     put_pages(s, name, (u64)stat_sum(item));
 }
 
-/* Pages of the linear map of RAM by size of the leaf, as found in the kernel's own tables: found[level]. */
+/*
+ * Pages of the linear map of RAM by size of the leaf, as found in the kernel's own tables:
+ * found[level].
+ */
 static void count_direct_map(u64 found[4])
 {
     const struct mem_range *r;
@@ -53,8 +56,10 @@ static u64 percpu_kb(void)
 {
     struct zone *z;
     u64 bytes = cpu_nr_possible() * sizeof(struct mm_cpu);
-    for_each_zone(z) for (unsigned cpu = 0; cpu < cpu_nr_possible(); cpu++) for (unsigned k = 0; k < NR_PCPS; k++)
-        bytes += sizeof(struct pcp) + z->pcp[cpu][k]->high * sizeof(u32);
+    for_each_zone (z)
+        for (unsigned cpu = 0; cpu < cpu_nr_possible(); cpu++)
+            for (unsigned k = 0; k < NR_PCPS; k++)
+                bytes += sizeof(struct pcp) + z->pcp[cpu][k]->high * sizeof(u32);
     return bytes >> 10;
 }
 
@@ -80,9 +85,11 @@ static void put_zeros(struct seq *s, const char *const *names, unsigned n)
 
 static void put_huge_and_map(struct seq *s)
 {
-    static const char *const absent[] = {"HardwareCorrupted:", "AnonHugePages:", "ShmemHugePages:", "ShmemPmdMapped:",
-                                         "FileHugePages:",     "FilePmdMapped:", "Unaccepted:"};
-    static const char *const pools[] = {"HugePages_Total:", "HugePages_Free:", "HugePages_Rsvd:", "HugePages_Surp:"};
+    static const char *const absent[] = {
+        "HardwareCorrupted:", "AnonHugePages:", "ShmemHugePages:", "ShmemPmdMapped:",
+        "FileHugePages:",     "FilePmdMapped:", "Unaccepted:"};
+    static const char *const pools[] = {
+        "HugePages_Total:", "HugePages_Free:", "HugePages_Rsvd:", "HugePages_Surp:"};
     u64 direct[4] = {0};
     for (unsigned i = 0; i < ARRAY_SIZE(absent); i++)
         seq_printf(s, i ? "%-16s%8u kB\n" : "%-19s%5u kB\n", absent[i], 0);
@@ -99,7 +106,8 @@ static void put_huge_and_map(struct seq *s)
 void proc_text_meminfo(struct seq *s)
 {
     static const char *const swap[] = {"SwapTotal:", "SwapFree:"};
-    static const char *const rare[] = {"SecPageTables:", "NFS_Unstable:", "Bounce:", "WritebackTmp:"};
+    static const char *const rare[] = {
+        "SecPageTables:", "NFS_Unstable:", "Bounce:", "WritebackTmp:"};
     struct vmalloc_stats v;
     u64 slab_r = (u64)stat_sum(NR_SLAB_RECLAIMABLE), slab_u = (u64)stat_sum(NR_SLAB_UNRECLAIMABLE);
     vmalloc_stats(&v);
@@ -145,14 +153,18 @@ static void node_stat(struct seq *s, unsigned node, const char *name, enum node_
 
 void sys_text_node_meminfo(struct seq *s, unsigned node)
 {
-    static const char *const rare[] = {"SecPageTables:", "NFS_Unstable:", "Bounce:", "WritebackTmp:"};
+    static const char *const rare[] = {
+        "SecPageTables:", "NFS_Unstable:", "Bounce:", "WritebackTmp:"};
     static const char *const huge[] = {"AnonHugePages:", "ShmemHugePages:", "ShmemPmdMapped:",
                                        "FileHugePages:", "FilePmdMapped:",  "Unaccepted:"};
     static const char *const pools[] = {"HugePages_Total:", "HugePages_Free:", "HugePages_Surp:"};
     u64 total = 0, free = 0;
-    s64 anon_a = stat_node_sum(node, NR_ACTIVE_ANON), anon_i = stat_node_sum(node, NR_INACTIVE_ANON);
-    s64 file_a = stat_node_sum(node, NR_ACTIVE_FILE), file_i = stat_node_sum(node, NR_INACTIVE_FILE);
-    s64 slab_r = stat_node_sum(node, NR_SLAB_RECLAIMABLE), slab_u = stat_node_sum(node, NR_SLAB_UNRECLAIMABLE);
+    s64 anon_a = stat_node_sum(node, NR_ACTIVE_ANON),
+        anon_i = stat_node_sum(node, NR_INACTIVE_ANON);
+    s64 file_a = stat_node_sum(node, NR_ACTIVE_FILE),
+        file_i = stat_node_sum(node, NR_INACTIVE_FILE);
+    s64 slab_r = stat_node_sum(node, NR_SLAB_RECLAIMABLE),
+        slab_u = stat_node_sum(node, NR_SLAB_UNRECLAIMABLE);
     for (unsigned k = 0; k < MAX_ZONES; k++) {
         total += nodes[node]->zone[k].managed;
         free += READ_ONCE(nodes[node]->zone[k].nr_free);

@@ -5,7 +5,8 @@
 
 struct mm_cpu mm_cpus[NR_CPUS];
 
-BUILD_ASSERT(NR_INACTIVE_ANON == 0 && NR_UNEVICTABLE == NR_ZONE_LRU - 1 && MAX_ZONES * MAX_NODES == ZONE_SLOTS);
+BUILD_ASSERT(NR_INACTIVE_ANON == 0 && NR_UNEVICTABLE == NR_ZONE_LRU - 1 &&
+             MAX_ZONES * MAX_NODES == ZONE_SLOTS);
 
 const char *const stat_event_name[NR_VM_EVENTS] = {
     [PGPGIN] = "pgpgin",
@@ -66,8 +67,7 @@ static u64 zone_event(enum vm_event e)
 {
     struct zone *z;
     u64 sum = 0;
-    for_each_zone(z)
-    {
+    for_each_zone (z) {
         struct zone_counts c;
         zone_counts(z, &c);
         switch (e) {

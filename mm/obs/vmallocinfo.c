@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* /proc/vmallocinfo. Addresses are shown hashed, as Linux does unless told otherwise: equal ones stay equal. */
+/*
+ * /proc/vmallocinfo. Addresses are shown hashed, as Linux does unless told otherwise: equal ones
+ * stay equal.
+ */
 #include <mm/obs.h>
 #include <mm/slab.h>
 #include <lib/hash.h>

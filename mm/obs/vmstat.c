@@ -1,16 +1,28 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * /proc/vmstat: every row of Linux 6.12 in its order, and where its value comes from. A feature that arrives turns its
- * A(...) rows into E(...) or N(...).
+ * /proc/vmstat: every row of Linux 6.12 in its order, and where its value comes from. A feature
+ * that arrives turns its A(...) rows into E(...) or N(...).
  */
 #include <mm/obs.h>
 #include <mm/phys.h>
 #include <mm/stat.h>
 
-#define A(name)       {name, VMSTAT_ABSENT, 0}
-#define E(item, name) {name, VMSTAT_EVENT, item}
-#define N(item, name) {name, VMSTAT_NODE, item}
-#define S(item, name) {name, VMSTAT_SPECIAL, item}
+#define A(name)                                                                                    \
+    {                                                                                              \
+        name, VMSTAT_ABSENT, 0                                                                     \
+    }
+#define E(item, name)                                                                              \
+    {                                                                                              \
+        name, VMSTAT_EVENT, item                                                                   \
+    }
+#define N(item, name)                                                                              \
+    {                                                                                              \
+        name, VMSTAT_NODE, item                                                                    \
+    }
+#define S(item, name)                                                                              \
+    {                                                                                              \
+        name, VMSTAT_SPECIAL, item                                                                 \
+    }
 
 /* Kept per zone. */
 const struct vmstat_row vmstat_zone_rows[] = {
@@ -30,12 +42,8 @@ const struct vmstat_row vmstat_zone_rows[] = {
 const unsigned vmstat_nr_zone_rows = ARRAY_SIZE(vmstat_zone_rows);
 
 const struct vmstat_row vmstat_numa_rows[] = {
-    E(NUMA_HIT, "numa_hit"),
-    E(NUMA_MISS, "numa_miss"),
-    E(NUMA_FOREIGN, "numa_foreign"),
-    A("numa_interleave"),
-    E(NUMA_LOCAL, "numa_local"),
-    E(NUMA_OTHER, "numa_other"),
+    E(NUMA_HIT, "numa_hit"), E(NUMA_MISS, "numa_miss"),   E(NUMA_FOREIGN, "numa_foreign"),
+    A("numa_interleave"),    E(NUMA_LOCAL, "numa_local"), E(NUMA_OTHER, "numa_other"),
 };
 const unsigned vmstat_nr_numa_rows = ARRAY_SIZE(vmstat_numa_rows);
 

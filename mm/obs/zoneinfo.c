@@ -9,7 +9,8 @@
 
 const char *zone_name(unsigned index)
 {
-    static const char *const names[NR_ZONES_SHOWN] = {"DMA", "DMA32", "Normal", "Movable", "Device"};
+    static const char *const names[NR_ZONES_SHOWN] = {"DMA", "DMA32", "Normal", "Movable",
+                                                      "Device"};
     return names[index];
 }
 
@@ -59,12 +60,13 @@ static u64 numa_value(const struct zone_counts *c, const struct vmstat_row *r)
 static void put_marks(struct seq *s, const struct zone *z)
 {
     u64 low = z->watermark[WMARK_LOW], high = z->watermark[WMARK_HIGH];
-    seq_printf(s,
-               "\n  pages free     %lu\n        boost    %u\n        min      %lu\n        low      %lu\n"
-               "        high     %lu\n        promo    %lu\n        spanned  %lu\n        present  %lu\n"
-               "        managed  %lu\n        cma      %u\n        protection: (",
-               READ_ONCE(z->nr_free), 0, z->watermark[WMARK_MIN], low, high, high + (high - low), z->end_pfn - z->start_pfn,
-               z->present, z->managed, 0);
+    seq_printf(
+        s,
+        "\n  pages free     %lu\n        boost    %u\n        min      %lu\n        low      %lu\n"
+        "        high     %lu\n        promo    %lu\n        spanned  %lu\n        present  %lu\n"
+        "        managed  %lu\n        cma      %u\n        protection: (",
+        READ_ONCE(z->nr_free), 0, z->watermark[WMARK_MIN], low, high, high + (high - low),
+        z->end_pfn - z->start_pfn, z->present, z->managed, 0);
     for (unsigned j = 0; j < MAX_ZONES; j++)
         seq_printf(s, "%lu, ", z->lowmem_reserve[j]);
     seq_printf(s, "%lu)", z->lowmem_reserve[MAX_ZONES - 1]);
@@ -74,8 +76,7 @@ static void put_pagesets(struct seq *s, const struct zone *z)
 {
     unsigned cpu;
     seq_puts(s, "\n  pagesets");
-    for_each_cpu(cpu, cpu_online_mask())
-    {
+    for_each_cpu (cpu, cpu_online_mask()) {
         u32 count = 0, high = 0, batch = 1;
         for (unsigned k = 0; k < NR_PCPS; k++) {
             const struct pcp *p = z->pcp[cpu][k];
@@ -84,7 +85,8 @@ static void put_pagesets(struct seq *s, const struct zone *z)
             batch = p->batch;
         }
         seq_printf(s,
-                   "\n    cpu: %u\n              count: %u\n              high:  %u\n              batch: %u"
+                   "\n    cpu: %u\n              count: %u\n              high:  %u\n              "
+                   "batch: %u"
                    "\n  vm stats threshold: %u",
                    cpu, count, high, batch, 0);
     }
@@ -96,7 +98,8 @@ static void put_zone(struct seq *s, const struct zone *z, bool first)
     if (first) {
         seq_puts(s, "\n  per-node stats");
         for (unsigned i = 0; i < vmstat_nr_node_rows; i++)
-            seq_printf(s, "\n      %-12s %lu", vmstat_node_rows[i].name, node_value(z->node, &vmstat_node_rows[i]));
+            seq_printf(s, "\n      %-12s %lu", vmstat_node_rows[i].name,
+                       node_value(z->node, &vmstat_node_rows[i]));
     }
     put_marks(s, z);
     if (!z->managed) {
@@ -106,9 +109,11 @@ static void put_zone(struct seq *s, const struct zone *z, bool first)
     struct zone_counts c;
     zone_counts(z, &c);
     for (unsigned i = 0; i < vmstat_nr_zone_rows; i++)
-        seq_printf(s, "\n      %-12s %lu", vmstat_zone_rows[i].name, zone_value(z, &vmstat_zone_rows[i]));
+        seq_printf(s, "\n      %-12s %lu", vmstat_zone_rows[i].name,
+                   zone_value(z, &vmstat_zone_rows[i]));
     for (unsigned i = 0; i < vmstat_nr_numa_rows; i++)
-        seq_printf(s, "\n      %-12s %lu", vmstat_numa_rows[i].name, numa_value(&c, &vmstat_numa_rows[i]));
+        seq_printf(s, "\n      %-12s %lu", vmstat_numa_rows[i].name,
+                   numa_value(&c, &vmstat_numa_rows[i]));
     put_pagesets(s, z);
     seq_printf(s, "\n  node_unreclaimable:  %u\n  start_pfn:           %lu\n", 0, z->start_pfn);
 }
@@ -162,6 +167,8 @@ void sys_text_node_numastat(struct seq *s, unsigned node)
 {
     struct zone_counts c;
     node_counts(node, &c);
-    seq_printf(s, "numa_hit %lu\nnuma_miss %lu\nnuma_foreign %lu\ninterleave_hit %u\nlocal_node %lu\nother_node %lu\n",
+    seq_printf(s,
+               "numa_hit %lu\nnuma_miss %lu\nnuma_foreign %lu\ninterleave_hit %u\nlocal_node "
+               "%lu\nother_node %lu\n",
                c.numa_hit, c.numa_miss, c.numa_foreign, 0, c.numa_local, c.numa_other);
 }

@@ -1,13 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * alloc_pages: the walk over zones when the per-CPU list has nothing, and what happens when memory is short.
+ * alloc_pages: the walk over zones when the per-CPU list has nothing, and what happens when memory
+ * is short.
  *
  *      zonelist of the node, zones that gfp allows
- *        1. above the low watermark           2. above min (GFP_HIGH: half of min; GFP_MEMALLOC: to the last page)
- *        3. this CPU's lists are emptied; with GFP_RECLAIM also those of the others, then reclaim while it makes progress
+ *        1. above the low watermark
+ *        2. above min (GFP_HIGH: half of min; GFP_MEMALLOC: to the last page)
+ *        3. this CPU's lists are emptied; with GFP_RECLAIM also those of the others, then
+ *           reclaim, while it makes progress
  *        4. NULL, with a line in the log unless GFP_NOWARN
  *
- * A zone beyond the first that serves an allocation counts numa_miss there and numa_foreign at the first, if the nodes differ.
+ * A zone beyond the first that serves an allocation counts numa_miss there and numa_foreign at the
+ * first, if the nodes differ.
  */
 #include <mm/phys_internal.h>
 #include <lib/fmt.h>
@@ -19,7 +23,7 @@
 
 const struct reclaim_ops *phys_reclaim_ops;
 
-#define RECLAIM_ROUNDS 16
+#define RECLAIM_ROUNDS   16
 #define WARN_INTERVAL_NS 5000000000UL
 #define WARN_BURST       10
 
@@ -41,12 +45,24 @@ static void gfp_text(gfp_t gfp, char *buf, size_t size)
         gfp_t bits;
         const char *name;
     } names[] = {
-        {GFP_HIGHUSER_MOVABLE, "GFP_HIGHUSER_MOVABLE"}, {GFP_KERNEL, "GFP_KERNEL"}, {GFP_NOFS, "GFP_NOFS"},
-        {GFP_ATOMIC, "GFP_ATOMIC"},       {GFP_RECLAIM, "__GFP_RECLAIM"},   {GFP_IO, "__GFP_IO"},
-        {GFP_FS, "__GFP_FS"},             {GFP_DMA_ZONE, "GFP_DMA"},        {GFP_DMA32_ZONE, "GFP_DMA32"},
-        {GFP_MOVABLE, "__GFP_MOVABLE"},   {GFP_ZERO, "__GFP_ZERO"},         {GFP_NOWARN, "__GFP_NOWARN"},
-        {GFP_NORETRY, "__GFP_NORETRY"},   {GFP_NOFAIL, "__GFP_NOFAIL"},     {GFP_ACCOUNT, "__GFP_ACCOUNT"},
-        {GFP_COMP, "__GFP_COMP"},         {GFP_THISNODE, "__GFP_THISNODE"}, {GFP_MEMALLOC, "__GFP_MEMALLOC"},
+        {GFP_HIGHUSER_MOVABLE, "GFP_HIGHUSER_MOVABLE"},
+        {GFP_KERNEL, "GFP_KERNEL"},
+        {GFP_NOFS, "GFP_NOFS"},
+        {GFP_ATOMIC, "GFP_ATOMIC"},
+        {GFP_RECLAIM, "__GFP_RECLAIM"},
+        {GFP_IO, "__GFP_IO"},
+        {GFP_FS, "__GFP_FS"},
+        {GFP_DMA_ZONE, "GFP_DMA"},
+        {GFP_DMA32_ZONE, "GFP_DMA32"},
+        {GFP_MOVABLE, "__GFP_MOVABLE"},
+        {GFP_ZERO, "__GFP_ZERO"},
+        {GFP_NOWARN, "__GFP_NOWARN"},
+        {GFP_NORETRY, "__GFP_NORETRY"},
+        {GFP_NOFAIL, "__GFP_NOFAIL"},
+        {GFP_ACCOUNT, "__GFP_ACCOUNT"},
+        {GFP_COMP, "__GFP_COMP"},
+        {GFP_THISNODE, "__GFP_THISNODE"},
+        {GFP_MEMALLOC, "__GFP_MEMALLOC"},
         {GFP_RECLAIMABLE, "__GFP_RECLAIMABLE"},
     };
     struct seq s;
@@ -80,8 +96,8 @@ static void warn_failure(gfp_t gfp, unsigned order)
         return;
     }
     gfp_text(gfp, mode, sizeof(mode));
-    log_print(LOG_WARN, "cpu%u: page allocation failure: order:%u, mode:%#x(%s), nodemask=(null)\n", cpu_id(), order,
-              gfp, mode);
+    log_print(LOG_WARN, "cpu%u: page allocation failure: order:%u, mode:%#x(%s), nodemask=(null)\n",
+              cpu_id(), order, gfp, mode);
 }
 
 static struct page *zone_alloc(struct zone *z, gfp_t gfp, unsigned order)
@@ -112,7 +128,8 @@ static struct page *walk_zones(unsigned node, gfp_t gfp, unsigned order, enum wa
             first = z;
         if ((gfp & GFP_THISNODE) && z->node != node)
             break;
-        if (!watermark_ok(z, order, READ_ONCE(z->watermark[mark]), asked, gfp) && !(order == 0 && pcp_has_page(z, gfp)))
+        if (!watermark_ok(z, order, READ_ONCE(z->watermark[mark]), asked, gfp) &&
+            !(order == 0 && pcp_has_page(z, gfp)))
             continue;
         struct page *page = zone_alloc(z, gfp, order);
         if (!page)
@@ -130,14 +147,16 @@ static struct page *alloc_reclaim(unsigned node, gfp_t gfp, unsigned order)
 {
     struct zone *z;
     u64 waiting = 0;
-    for_each_zone(z) waiting += pcp_pages(z);
+    for_each_zone (z)
+        waiting += pcp_pages(z);
     if (waiting) {
         pcp_drain_all();
         struct page *page = walk_zones(node, gfp, order, WMARK_MIN);
         if (page)
             return page;
     }
-    for (unsigned round = 0; phys_reclaim_ops && (round < RECLAIM_ROUNDS || (gfp & GFP_NOFAIL)); round++) {
+    for (unsigned round = 0; phys_reclaim_ops && (round < RECLAIM_ROUNDS || (gfp & GFP_NOFAIL));
+         round++) {
         stat_event(gfp_zone(gfp) == ZONE_MOVABLE ? ALLOCSTALL_MOVABLE : ALLOCSTALL_NORMAL);
         u64 freed = phys_reclaim_ops->reclaim(node, gfp, order);
         struct page *page = walk_zones(node, gfp, order, WMARK_MIN);

@@ -2,7 +2,8 @@
 /*
  * mm_boot: the core comes up, each part on the ones before it.
  *
- *      per-CPU data -> nodes, zones, memory map, per-CPU lists -> watermarks -> slab, kmalloc, vmalloc -> page tables -> rmap
+ *      per-CPU data -> nodes, zones, memory map, per-CPU lists -> watermarks
+ *        -> slab, kmalloc, vmalloc -> page tables -> rmap
  *      -> page cache -> areas
  */
 #include <mm/phys_internal.h>

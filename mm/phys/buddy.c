@@ -2,14 +2,19 @@
 /*
  * The buddy allocator of a zone: free blocks of 2^order pages, order 0 .. MAX_ORDER, by mobility.
  *
- *      free[3][UNMOVABLE] -> [8 pages] -> [8 pages]        a block of order n begins at a multiple of 2^n;
- *      free[3][MOVABLE]   -> [8 pages]                     its buddy is the block at pfn ^ 2^n: two free buddies are merged
+ *      free[3][UNMOVABLE] -> [8 pages] -> [8 pages]
+ *      free[3][MOVABLE]   -> [8 pages]
+ *
+ * A block of order n begins at a multiple of 2^n. Its buddy is the block at pfn ^ 2^n; two free
+ * buddies are merged.
  *
  * Invariants
- *  1. The head of a free block has flags == zone->page_flags | PG_buddy and order; refcount 0, mapcount -1.
+ *  1. The head of a free block has flags == zone->page_flags | PG_buddy and order; refcount 0,
+ *     mapcount -1.
  *  2. All other free pages have PG_buddy clear, refcount 0, mapcount -1, owner 0.
  *  3. Two free buddies of one order below MAX_ORDER never exist side by side.
- *  4. A block is on the list of the type of its page block; a block that spans several has given them all one type.
+ *  4. A block is on the list of the type of its page block; a block that spans several has given
+ *     them all one type.
  *  5. nr_free is the pages of all lists plus nr_virgin_pages.
  * Locks: zone->lock is held on entry and kept. Nothing sleeps or allocates.
  */
@@ -63,7 +68,8 @@ void buddy_free_run(struct zone *z, pfn_t pfn, u64 n)
 }
 
 /* Takes a block of at least 2^order pages off its list; *found: its order. */
-static struct page *take_block(struct zone *z, unsigned order, enum migrate_type type, unsigned *found)
+static struct page *take_block(struct zone *z, unsigned order, enum migrate_type type,
+                               unsigned *found)
 {
     for (;;) {
         for (unsigned o = order; o <= MAX_ORDER; o++) {

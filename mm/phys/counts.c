@@ -31,7 +31,8 @@ u64 phys_free(void)
 {
     struct zone *z;
     u64 n = 0;
-    for_each_zone(z) n += READ_ONCE(z->nr_free);
+    for_each_zone (z)
+        n += READ_ONCE(z->nr_free);
     return n;
 }
 
@@ -39,7 +40,8 @@ u64 phys_free_all(void)
 {
     struct zone *z;
     u64 n = 0;
-    for_each_zone(z) n += READ_ONCE(z->nr_free) + pcp_pages(z);
+    for_each_zone (z)
+        n += READ_ONCE(z->nr_free) + pcp_pages(z);
     return n;
 }
 
@@ -47,7 +49,8 @@ u64 phys_managed(void)
 {
     struct zone *z;
     u64 n = 0;
-    for_each_zone(z) n += READ_ONCE(z->managed);
+    for_each_zone (z)
+        n += READ_ONCE(z->managed);
     return n;
 }
 
@@ -55,7 +58,8 @@ u64 phys_present(void)
 {
     struct zone *z;
     u64 n = 0;
-    for_each_zone(z) n += z->present;
+    for_each_zone (z)
+        n += z->present;
     return n;
 }
 
@@ -63,7 +67,8 @@ u64 phys_available(void)
 {
     struct zone *z;
     u64 low = 0;
-    for_each_zone(z) low += READ_ONCE(z->watermark[WMARK_LOW]);
+    for_each_zone (z)
+        low += READ_ONCE(z->watermark[WMARK_LOW]);
     s64 files = stat_sum(NR_ACTIVE_FILE) + stat_sum(NR_INACTIVE_FILE);
     s64 slabs = stat_sum(NR_SLAB_RECLAIMABLE);
     s64 n = (s64)phys_free() - (s64)watermark_reserve();

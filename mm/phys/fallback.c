@@ -2,9 +2,9 @@
 /*
  * When a type has no free block left and the zone no virgin memory: taking from another type.
  *
- * The largest block of the preferred victim is taken, so that few page blocks become mixed. The whole page block changes
- * sides when it is wholly free, or when at least half of it is free and the taker would litter it anyway (pages that can't
- * be moved, or half a page block at once).
+ * The largest block of the preferred victim is taken, so that few page blocks become mixed. The
+ * whole page block changes sides when it is wholly free, or when at least half of it is free and
+ * the taker would litter it anyway (pages that can't be moved, or half a page block at once).
  * Locks: zone->lock.
  */
 #include <mm/phys_internal.h>
@@ -46,7 +46,8 @@ static u64 count_free(const struct zone *z, pfn_t lo, pfn_t hi)
 }
 
 /* Moves the free blocks of a page block to the lists of another type. */
-static void convert_pageblock(struct zone *z, pfn_t pfn, enum migrate_type from, enum migrate_type to)
+static void convert_pageblock(struct zone *z, pfn_t pfn, enum migrate_type from,
+                              enum migrate_type to)
 {
     pfn_t lo, hi;
     block_bounds(z, pfn, &lo, &hi);

@@ -5,12 +5,14 @@
  *      RAM of a zone    |..edge..|======== virgin, whole 4 MiB blocks ========|..edge..|
  *                        at boot    one block each time the buddy runs short    at boot
  *
- * Boot therefore costs the same for 512 MiB and for 16 GiB. Blocks are taken from the low end of a virgin range.
+ * Boot therefore costs the same for 512 MiB and for 16 GiB. Blocks are taken from the low end of a
+ * virgin range.
  *
  * Invariants
- *  1. Virgin ranges begin and end on MAX_ORDER blocks, so a buddy of an initialised page is never virgin.
- *  2. The struct page of a frame that is neither initialised nor virgin (a hole, the home's own memory) is all zero, or
- *     PG_reserved: it never looks like a free block.
+ *  1. Virgin ranges begin and end on MAX_ORDER blocks, so a buddy of an initialised page is never
+ *     virgin.
+ *  2. The struct page of a frame that is neither initialised nor virgin (a hole, the home's own
+ *     memory) is all zero, or PG_reserved: it never looks like a free block.
  *  3. nr_virgin_pages is the sum of the ranges; nr_free includes it.
  */
 #include <mm/phys_internal.h>
@@ -25,7 +27,8 @@ void memmap_init_range(const struct zone *z, pfn_t lo, pfn_t hi)
 
 void memmap_init_reserved(const struct zone *z, pfn_t lo, pfn_t hi)
 {
-    struct page clean = {.flags = z->page_flags | (1u << PG_reserved), .refcount = 1, .mapcount = -1};
+    struct page clean = {
+        .flags = z->page_flags | (1u << PG_reserved), .refcount = 1, .mapcount = -1};
     for (struct page *p = pfn_to_page(lo), *end = pfn_to_page(hi); p < end; p++)
         *p = clean;
 }
@@ -38,7 +41,10 @@ bool pfn_is_virgin(const struct zone *z, pfn_t pfn)
     return false;
 }
 
-/* Frees [lo,hi) to the buddy; the types of its page blocks become MOVABLE, as those of all free memory at boot. */
+/*
+ * Frees [lo,hi) to the buddy; the types of its page blocks become MOVABLE, as those of all free
+ * memory at boot.
+ */
 static void add_now(struct zone *z, pfn_t lo, pfn_t hi)
 {
     if (lo >= hi)
@@ -89,8 +95,7 @@ void phys_give(pfn_t lo, pfn_t hi)
     struct zone *z;
     if (lo == 0)
         lo = 1;
-    for_each_zone(z)
-    {
+    for_each_zone (z) {
         pfn_t a = max(lo, z->start_pfn), b = min(hi, z->end_pfn);
         if (a >= b)
             continue;

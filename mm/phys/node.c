@@ -3,13 +3,12 @@
  * Nodes and zones, from the port's RAM ranges.
  *
  *      mem_ranges ─┬─ memory map made accessible, whole MAX_ORDER blocks
- *                  ├─ spans and sizes of the zones: DMA < 16 MiB <= DMA32 < 4 GiB <= Normal; Movable at the top if asked
+ *                  ├─ zones: DMA < 16 MiB <= DMA32 < 4 GiB <= Normal; Movable at the top if asked
  *                  ├─ boot memory: cut off the upper end of each node's largest free range
  *                  └─ the rest of the free ranges becomes virgin memory or free blocks (memmap.c)
  *
- * A zonelist names the populated zones by distance of their node, within a node from the highest zone down, and ends with
- * NULL.
- * Locks: none, one CPU runs.
+ * A zonelist names the populated zones by distance of their node, within a node from the highest
+ * zone down, and ends with NULL. Locks: none, one CPU runs.
  */
 #include <mm/phys_internal.h>
 #include <lib/errno.h>
@@ -24,7 +23,10 @@ u64 phys_movablecore;
 #define DMA32_END_PFN (4UL << (30 - PAGE_SHIFT))
 #define PFN_LIMIT     (1UL << 32)
 
-/* Where boot_alloc cuts: [lo,hi) of free memory, one per node; hi goes down. `top` is where hi began. */
+/*
+ * Where boot_alloc cuts: [lo,hi) of free memory, one per node; hi goes down. `top` is where hi
+ * began.
+ */
 static struct boot_region {
     pfn_t lo, top;
     u64 hi; /* byte address */
@@ -110,7 +112,9 @@ void *boot_alloc(unsigned node, size_t size, size_t align)
     return p;
 }
 
-/* The first frame of each node's movable zone: phys_movablecore pages from its top, whole blocks. */
+/*
+ * The first frame of each node's movable zone: phys_movablecore pages from its top, whole blocks.
+ */
 static void find_movable(const struct mem_range *r, size_t n)
 {
     for (unsigned node = 0; node < nr_nodes; node++) {
@@ -188,7 +192,8 @@ static int alloc_pageblocks(void)
             if (!z->present)
                 continue;
             z->block_base = ALIGN_DOWN(z->start_pfn, MAX_ORDER_PAGES);
-            z->nr_blocks = (ALIGN_UP(z->end_pfn, MAX_ORDER_PAGES) - z->block_base) >> PAGEBLOCK_ORDER;
+            z->nr_blocks =
+                (ALIGN_UP(z->end_pfn, MAX_ORDER_PAGES) - z->block_base) >> PAGEBLOCK_ORDER;
             z->pageblock = boot_alloc(n, z->nr_blocks, 64);
             if (!z->pageblock)
                 return -ENOMEM;
@@ -198,7 +203,9 @@ static int alloc_pageblocks(void)
     return 0;
 }
 
-/* Orders: own node first, then by distance, then by number from our own on, so that load spreads. */
+/*
+ * Orders: own node first, then by distance, then by number from our own on, so that load spreads.
+ */
 static void build_zonelist(struct node *node)
 {
     unsigned used = 0, at = 0;

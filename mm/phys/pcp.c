@@ -1,17 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Per-CPU stacks of free order-0 frames: the way in and out of the page allocator that takes no lock.
+ * Per-CPU stacks of free order-0 frames: the way in and out of the page allocator that takes no
+ * lock.
  *
  *      alloc_page: pop ── empty: refill a batch from the zone ── zone short: alloc.c
- *      free_pages: push ── full: the older half goes back to the zone, runs of neighbours as one block
+ *      free_pages: push ── full: the older half goes back to the zone, in runs of neighbours
  *
- * A CPU reaches its stacks through the pointers in struct mm_cpu and only there. Another CPU that wants to empty a stack
- * first turns these pointers to a closed stack (count and high 0, so that both fast paths fall through), waits for a grace
- * period, and then owns the stack. The fast paths run under rcu_read_lock and so have left the stack by then.
+ * A CPU reaches its stacks through the pointers in struct mm_cpu and only there. Another CPU that
+ * wants to empty a stack first turns these pointers to a closed stack (count and high 0, so that
+ * both fast paths fall through), waits for a grace period, and then owns the stack. The fast paths
+ * run under rcu_read_lock and so have left the stack by then.
  *
  * Invariants
- *  1. A frame in a stack has refcount 0, mapcount -1, owner and index 0, and no flag but the one that names the
- *     stack. One in a PCP_ZEROED stack holds zeros.
+ *  1. A frame in a stack has refcount 0, mapcount -1, owner and index 0, and no flag but the one
+ *     that names the stack. One in a PCP_ZEROED stack holds zeros.
  *  2. count <= high <= PCP_MAX, except in a stack that is being drained for good.
  *  3. Only the owning CPU, or who has closed it, changes a stack; statistics only the owning CPU.
  * Locks: zone->lock inside, to refill and drain; drain_mutex for pcp_drain_all().
@@ -27,26 +29,32 @@ static struct pcp pcp_closed;
 static struct mutex drain_mutex;
 
 /* Flags that a page must have lost before it is freed. */
-#define PAGE_FLAGS_NOT_AT_FREE                                                                      \
-    ((1u << PG_locked) | (1u << PG_writeback) | (1u << PG_lru) | (1u << PG_buddy) | (1u << PG_reserved))
+#define PAGE_FLAGS_NOT_AT_FREE                                                                     \
+    ((1u << PG_locked) | (1u << PG_writeback) | (1u << PG_lru) | (1u << PG_buddy) |                \
+     (1u << PG_reserved))
 /* What stays in flags of a free page: zone, node and which stack. */
 #define PAGE_FLAGS_KEPT (~0u << PAGE_ZONE_SHIFT)
 
 static __noinline_fn __noreturn_fn void bad_page(const struct page *page, const char *why)
 {
-    panic("BUG: Bad page state: %s: pfn:%05lx flags:%#x refcount:%d mapcount:%d owner:%#lx index:%#x", why,
-          page_to_pfn(page), page->flags, page->refcount, page->mapcount, page->owner, page->index);
+    panic(
+        "BUG: Bad page state: %s: pfn:%05lx flags:%#x refcount:%d mapcount:%d owner:%#lx index:%#x",
+        why, page_to_pfn(page), page->flags, page->refcount, page->mapcount, page->owner,
+        page->index);
 }
 
 /*
- * Checks and cleans a page that is being freed. The first four fields go in pairs: flags with refcount, mapcount with index.
+ * Checks and cleans a page that is being freed. The first four fields go in pairs: flags with
+ * refcount, mapcount with index.
  */
-BUILD_ASSERT(offsetof(struct page, refcount) == 4 && offsetof(struct page, mapcount) == 8 && offsetof(struct page, index) == 12);
+BUILD_ASSERT(offsetof(struct page, refcount) == 4 && offsetof(struct page, mapcount) == 8 &&
+             offsetof(struct page, index) == 12);
 static __always_inline_fn u32 page_take_back(struct page *page)
 {
     u64 *pair = (u64 *)(void *)page;
     u64 state = READ_ONCE(pair[0]);
-    if (unlikely((state & (PAGE_FLAGS_NOT_AT_FREE | ~1UL << 32)) | (u32)((u32)READ_ONCE(pair[1]) + 1)))
+    if (unlikely((state & (PAGE_FLAGS_NOT_AT_FREE | ~1UL << 32)) |
+                 (u32)((u32)READ_ONCE(pair[1]) + 1)))
         bad_page(page, "freeing a page in use");
     u32 flags = (u32)state & PAGE_FLAGS_KEPT;
     WRITE_ONCE(pair[0], (u64)flags);
@@ -70,7 +78,8 @@ void pcp_reset(void)
 /* Where a zone's stack hangs in pcp_free. */
 static unsigned pcp_slot(const struct zone *z, unsigned kind)
 {
-    static const u32 bits[NR_PCPS] = {[PCP_MOVABLE] = PAGE_PCP_MOVABLE, [PCP_ZEROED] = PAGE_PCP_ZEROED};
+    static const u32 bits[NR_PCPS] = {
+        [PCP_MOVABLE] = PAGE_PCP_MOVABLE, [PCP_ZEROED] = PAGE_PCP_ZEROED};
     return (z->page_flags | bits[kind]) >> PAGE_ZONE_SHIFT;
 }
 
@@ -90,12 +99,14 @@ static void pcp_open(unsigned cpu)
     struct zone *z = first_zone(cpu, GFP_KERNEL);
     if (z)
         store_release(&c->pcp_zeroed, z->pcp[cpu][PCP_ZEROED]);
-    for_each_zone(z) for (unsigned k = 0; k < NR_PCPS; k++)
-        store_release(&c->pcp_free[pcp_slot(z, k)], z->pcp[cpu][k]);
+    for_each_zone (z)
+        for (unsigned k = 0; k < NR_PCPS; k++)
+            store_release(&c->pcp_free[pcp_slot(z, k)], z->pcp[cpu][k]);
     for (unsigned bits = 0; bits < ARRAY_SIZE(c->pcp_alloc); bits++) {
         z = first_zone(cpu, bits);
         if (z)
-            store_release(&c->pcp_alloc[bits], z->pcp[cpu][(bits & GFP_MOVABLE) ? PCP_MOVABLE : PCP_UNMOVABLE]);
+            store_release(&c->pcp_alloc[bits],
+                          z->pcp[cpu][(bits & GFP_MOVABLE) ? PCP_MOVABLE : PCP_UNMOVABLE]);
     }
 }
 
@@ -113,8 +124,7 @@ int pcp_boot(void)
 {
     struct zone *z;
     unsigned cpus = cpu_nr_possible();
-    for_each_zone(z)
-    {
+    for_each_zone (z) {
         /* All stacks of a zone together hold at most an eighth of it. */
         u64 high = z->present / (8 * 2 * cpus);
         u32 cap = (u32)min(max(high, 2UL), (u64)PCP_MAX);
@@ -122,7 +132,8 @@ int pcp_boot(void)
         for (unsigned cpu = 0; cpu < cpus; cpu++) {
             for (unsigned k = 0; k < NR_PCPS; k++) {
                 u32 room = k == PCP_ZEROED ? min(cap, (u32)PCP_ZEROED_MAX) : cap;
-                struct pcp *p = boot_alloc(mem_cpu_node(cpu), sizeof(*p) + room * sizeof(p->pfn[0]), 64);
+                struct pcp *p =
+                    boot_alloc(mem_cpu_node(cpu), sizeof(*p) + room * sizeof(p->pfn[0]), 64);
                 if (!p)
                     return -ENOMEM;
                 p->high = room;
@@ -145,7 +156,10 @@ void pcp_open_all(void)
 /* Frees n frames to their zone under one lock, runs of neighbours (rising or falling) as one. */
 static void give_back(struct zone *z, const u32 *pfn, u32 n)
 {
-    /* In the buddy nothing remembers that a page is zeros. All frames of a stack have the same flags. */
+    /*
+     * In the buddy nothing remembers that a page is zeros. All frames of a stack have the same
+     * flags.
+     */
     if (n && (pfn_to_page(pfn[0])->flags & PAGE_PCP_ZEROED))
         for (u32 i = 0; i < n; i++)
             WRITE_ONCE(pfn_to_page(pfn[i])->flags, z->page_flags);
@@ -295,7 +309,8 @@ struct page *alloc_zeroed_page(gfp_t gfp)
     rcu_read_unlock();
     if (unlikely(!page))
         return n ? NULL : alloc_page(gfp | GFP_ZERO);
-    WRITE_ONCE(page->flags, page->flags & ~PAGE_PCP_ZEROED); /* its user may dirty it and free it otherwise */
+    WRITE_ONCE(page->flags,
+               page->flags & ~PAGE_PCP_ZEROED); /* its user may dirty it and free it otherwise */
     page_hand_out(page);
     return page;
 }
@@ -381,7 +396,9 @@ void pcp_drain_all(void)
 {
     struct zone *z;
     pcp_freeze();
-    for_each_zone(z) for (unsigned cpu = 0; cpu < cpu_nr_possible(); cpu++) for (unsigned k = 0; k < NR_PCPS; k++)
-        pcp_drain(z->pcp[cpu][k]);
+    for_each_zone (z)
+        for (unsigned cpu = 0; cpu < cpu_nr_possible(); cpu++)
+            for (unsigned k = 0; k < NR_PCPS; k++)
+                pcp_drain(z->pcp[cpu][k]);
     pcp_thaw();
 }

@@ -2,10 +2,10 @@
 /*
  * phys_validate: every invariant of the buddy and of the per-CPU lists, by looking at all of them.
  *
- *   lists      each block lies in its zone, is aligned, has flags and order of a free head; links agree both ways, so that no
- *              block is on a list twice
- *   memory map the free heads found frame by frame are exactly as many as the lists hold; no head inside a block
- *   pcp        each frame clean, in no free block, in no other list (marked in page->index while we look)
+ *   lists      each block lies in its zone, is aligned, has flags and order of a free head; links
+ *              agree both ways, so that no block is on a list twice
+ *   memory map the free heads found frame by frame are as many as the lists hold; none in a block
+ *   pcp        each frame clean, in no free block, in no other list (page->index marks it)
  *   virgin     ranges aligned, inside the zone, apart from each other
  * Locks: all per-CPU lists frozen, then one zone->lock at a time. May sleep.
  */
@@ -148,7 +148,8 @@ static const char *check_pcp(const struct zone *z, const struct pcp *p)
         if (p->pfn[i] < z->start_pfn || p->pfn[i] >= z->end_pfn)
             return "phys: per-CPU list holds a frame of another zone";
         struct page *page = pfn_to_page(p->pfn[i]);
-        if ((page->flags & ~(PAGE_PCP_MOVABLE | PAGE_PCP_ZEROED)) != z->page_flags || page->refcount || page->mapcount != -1 || page->owner)
+        if ((page->flags & ~(PAGE_PCP_MOVABLE | PAGE_PCP_ZEROED)) != z->page_flags ||
+            page->refcount || page->mapcount != -1 || page->owner)
             return "phys: frame in a per-CPU list is not clean";
         if (page->index == PCP_MARK)
             return "phys: frame twice in per-CPU lists";
@@ -173,15 +174,19 @@ const char *phys_validate(void)
     const char *bad = NULL;
     unsigned cpus = cpu_nr_possible();
     pcp_freeze();
-    for_each_zone(z) for (unsigned i = 0; i < cpus * NR_PCPS; i++) if (!bad) bad = check_pcp(z, z->pcp[i / NR_PCPS][i % NR_PCPS]);
-    for_each_zone(z)
-    {
+    for_each_zone (z)
+        for (unsigned i = 0; i < cpus * NR_PCPS; i++)
+            if (!bad)
+                bad = check_pcp(z, z->pcp[i / NR_PCPS][i % NR_PCPS]);
+    for_each_zone (z) {
         spin_lock(&z->lock);
         if (!bad)
             bad = check_zone(z);
         spin_unlock(&z->lock);
     }
-    for_each_zone(z) for (unsigned i = 0; i < cpus * NR_PCPS; i++) unmark_pcp(z->pcp[i / NR_PCPS][i % NR_PCPS]);
+    for_each_zone (z)
+        for (unsigned i = 0; i < cpus * NR_PCPS; i++)
+            unmark_pcp(z->pcp[i / NR_PCPS][i % NR_PCPS]);
     pcp_thaw();
     return bad;
 }

@@ -5,13 +5,13 @@
  *      free pages of a zone
  *      ----- high   reclaim in the background stops
  *      ----- low    allocations below this wake reclaim
- *      ----- min    ordinary allocations stop here; GFP_HIGH goes down to half, GFP_MEMALLOC to nothing
+ *      ----- min    ordinary allocations stop here; GFP_HIGH at half of it, GFP_MEMALLOC at 0
  *
  *   min_free_kbytes   4 * sqrt(kB of memory), 128 .. 262144
  *   min               min_free_kbytes shared out by managed pages
- *   low, high         min + d, min + 2d with d = max(min / 4, managed * watermark_scale_factor / 10000)
- *   lowmem_reserve[j] of zone i: pages of the zones i+1 .. j of the node / ratio[i]: what allocations that could have used
- *                     zone j must leave in zone i
+ *   low, high         min + d, min + 2d; d = max(min / 4, managed * scale_factor / 10000)
+ *   lowmem_reserve[j] of zone i: pages of the zones i+1 .. j of the node / ratio[i], which
+ *                     allocations that could have used zone j must leave in zone i
  */
 #include <mm/phys_internal.h>
 #include <lib/bits.h>
@@ -36,8 +36,9 @@ u64 watermark_default_kbytes(void)
 {
     struct zone *z;
     u64 pages = 0;
-    for_each_zone(z) if (z->index != ZONE_MOVABLE && z->managed > z->watermark[WMARK_HIGH])
-        pages += z->managed - z->watermark[WMARK_HIGH];
+    for_each_zone (z)
+        if (z->index != ZONE_MOVABLE && z->managed > z->watermark[WMARK_HIGH])
+            pages += z->managed - z->watermark[WMARK_HIGH];
     u64 kbytes = isqrt(pages * (PAGE_SIZE / 1024) * 16);
     return min(max(kbytes, 128UL), 262144UL);
 }
@@ -62,8 +63,7 @@ static void setup_reserve_pages(void)
 {
     struct zone *z;
     u64 sum = 0;
-    for_each_zone(z)
-    {
+    for_each_zone (z) {
         u64 most = 0;
         for (unsigned j = z->index; j < MAX_ZONES; j++)
             most = max(most, z->lowmem_reserve[j]);
@@ -77,7 +77,9 @@ void watermark_setup(u64 min_free_kbytes)
     struct zone *z;
     u64 low_pages = 0, pages_min = min_free_kbytes >> (PAGE_SHIFT - 10);
     sysctl_min_free_kbytes = min_free_kbytes;
-    for_each_zone(z) if (z->index != ZONE_MOVABLE) low_pages += z->managed;
+    for_each_zone (z)
+        if (z->index != ZONE_MOVABLE)
+            low_pages += z->managed;
     for (unsigned n = 0; n < nr_nodes; n++) {
         for (unsigned i = 0; i < MAX_ZONES; i++) {
             z = &nodes[n]->zone[i];

@@ -5,14 +5,17 @@
  *      slab_alloc: pop ── empty: refill half a stack from the partial lists ── none: a new slab
  *      slab_free:  push ── full: the older half goes back to its slabs
  *
- * A CPU's stack is made when the CPU first misses it. Stacks come from four caches that have none themselves. To empty
- * the stacks of other CPUs, their pointers are turned to slab_frozen (count and cap 0), and after a grace period nobody uses
- * them any more; the fast paths run under rcu_read_lock.
+ * A CPU's stack is made when the CPU first misses it. Stacks come from four caches that have none
+ * themselves. To empty the stacks of other CPUs, their pointers are turned to slab_frozen (count
+ * and cap 0), and after a grace period nobody uses them any more; the fast paths run under
+ * rcu_read_lock.
  *
  * Invariants
- *  1. mm_cpus[].slab[id] is slab_none, slab_frozen or the CPU's own stack for every id and possible CPU.
+ *  1. mm_cpus[].slab[id] is slab_none, slab_frozen or the CPU's own stack for every id and possible
+ *     CPU.
  *  2. Objects in stacks count as handed out by their slabs.
- * Locks: slab_caches_lock (mutex) for the list of caches, ids and freezing; below it slab_node.lock.
+ * Locks: slab_caches_lock (mutex) for the list of caches, ids and freezing; below it
+ * slab_node.lock.
  */
 #include <mm/slab_internal.h>
 #include <lib/bitmap.h>
@@ -66,7 +69,10 @@ static void choose_order(struct slab_cache *c)
     c->order = (u8)least;
 }
 
-/* Fills in a zeroed cache and lists it. slab_caches_lock held. 0, -EINVAL (too large), -ENOSPC (no number left). */
+/*
+ * Fills in a zeroed cache and lists it. slab_caches_lock held. 0, -EINVAL (too large), -ENOSPC (no
+ * number left).
+ */
 static int cache_init(struct slab_cache *c, const char *name, size_t size, size_t align, u32 flags)
 {
     if (align == 0)
@@ -88,7 +94,10 @@ static int cache_init(struct slab_cache *c, const char *name, size_t size, size_
     c->size = (u32)size;
     c->stride = (u32)stride;
     c->reciprocal = (u32)DIV_ROUND_UP(1UL << 32, stride);
-    /* Under RCU a free object must stay readable as what it was; else the link sits in the middle, away from overflows. */
+    /*
+     * Under RCU a free object must stay readable as what it was; else the link sits in the middle,
+     * away from overflows.
+     */
     c->link = (u16)((flags & SLAB_RCU) ? body : ALIGN_DOWN(body / 2, 8UL));
     c->mag_cap = choose_cap(c->stride);
     c->key = random_u64();
@@ -165,8 +174,11 @@ u64 slab_shrink_all(void)
     struct slab_cache *c;
     u64 pages = 0;
     mutex_lock(&slab_caches_lock);
-    list_for_each_entry(c, &slab_caches, list) if (!c->stack_of_stacks) drop_stacks(c);
-    list_for_each_entry(c, &slab_caches, list) pages += slab_free_empty(c);
+    list_for_each_entry (c, &slab_caches, list)
+        if (!c->stack_of_stacks)
+            drop_stacks(c);
+    list_for_each_entry (c, &slab_caches, list)
+        pages += slab_free_empty(c);
     mutex_unlock(&slab_caches_lock);
     return pages;
 }
@@ -201,14 +213,18 @@ static struct slab_cpu *make_stack(struct slab_cache *c)
     m->cap = c->mag_cap;
     /* A freezer may have come in between: then the stack is not wanted. */
     struct slab_cpu *old = &slab_none;
-    if (!__atomic_compare_exchange_n(&cpu_local()->slab[c->id], &old, m, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) {
+    if (!__atomic_compare_exchange_n(&cpu_local()->slab[c->id], &old, m, false, __ATOMIC_ACQ_REL,
+                                     __ATOMIC_ACQUIRE)) {
         slab_free(stack_cache(c->mag_cap), m);
         return old;
     }
     return m;
 }
 
-/* An object without a new slab: from this CPU's stack, refilling it, or straight from a slab. Inside rcu_read_lock. */
+/*
+ * An object without a new slab: from this CPU's stack, refilling it, or straight from a slab.
+ * Inside rcu_read_lock.
+ */
 static void *alloc_here(struct slab_cache *c)
 {
     struct slab_cpu *m = load_acquire(&cpu_local()->slab[c->id]);
@@ -283,16 +299,17 @@ static int boot_cache_init(struct boot_cache *b, const char *name, size_t size, 
 
 int slab_boot(void)
 {
-    static const char *const stack_names[NR_STACK_CACHES] = {"slab_stack-63", "slab_stack-31", "slab_stack-15",
-                                                             "slab_stack-7"};
+    static const char *const stack_names[NR_STACK_CACHES] = {"slab_stack-63", "slab_stack-31",
+                                                             "slab_stack-15", "slab_stack-7"};
     list_init(&slab_caches);
     mutex_init(&slab_caches_lock, RANK_NONE);
     memset(slab_ids, 0, sizeof(slab_ids));
     for (unsigned cpu = 0; cpu < cpu_nr_possible(); cpu++)
         for (unsigned id = 0; id < MAX_SLAB_CACHES; id++)
             mm_cpus[cpu].slab[id] = &slab_none;
-    int err = boot_cache_init(&boot_caches[0], "kmem_cache",
-                              sizeof(struct slab_cache) + nr_nodes * sizeof(struct slab_node), false);
+    int err =
+        boot_cache_init(&boot_caches[0], "kmem_cache",
+                        sizeof(struct slab_cache) + nr_nodes * sizeof(struct slab_node), false);
     for (unsigned i = 0; !err && i < NR_STACK_CACHES; i++)
         err = boot_cache_init(&boot_caches[1 + i], stack_names[i],
                               sizeof(struct slab_cpu) + stack_caps[i] * sizeof(void *), true);

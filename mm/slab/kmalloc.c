@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * kmalloc: a cache per size class, whole pages above 8 KiB. kfree finds the cache through the struct page.
+ * kmalloc: a cache per size class, whole pages above 8 KiB. kfree finds the cache through the
+ * struct page.
  *
  *      p ── virt_to_page ── head ── PG_slab: owner is the cache
- *                             └──── else: a compound page of its own, counted as unreclaimable slab
+ *                             └──── else: compound pages of its own, counted as unreclaimable slab
  */
 #include <mm/slab_internal.h>
 #include <lib/errno.h>
@@ -12,7 +13,8 @@
 #include <port/log.h>
 
 struct slab_cache *kmalloc_caches[KMALLOC_CLASSES];
-const u8 kmalloc_small_class[24] = {0, 1, 2, 2, 3, 3, 3, 3, 4, 4, 4, 4, 5, 5, 5, 5, 6, 6, 6, 6, 6, 6, 6, 6};
+const u8 kmalloc_small_class[24] = {0, 1, 2, 2, 3, 3, 3, 3, 4, 4, 4, 4,
+                                    5, 5, 5, 5, 6, 6, 6, 6, 6, 6, 6, 6};
 
 int kmalloc_boot(void)
 {
@@ -20,9 +22,10 @@ int kmalloc_boot(void)
         u16 size;
         const char *name;
     } classes[KMALLOC_CLASSES] = {
-        {8, "kmalloc-8"},     {16, "kmalloc-16"},   {32, "kmalloc-32"},    {64, "kmalloc-64"},    {96, "kmalloc-96"},
-        {128, "kmalloc-128"}, {192, "kmalloc-192"}, {256, "kmalloc-256"},  {512, "kmalloc-512"},  {1024, "kmalloc-1k"},
-        {2048, "kmalloc-2k"}, {4096, "kmalloc-4k"}, {8192, "kmalloc-8k"},
+        {8, "kmalloc-8"},     {16, "kmalloc-16"},   {32, "kmalloc-32"},   {64, "kmalloc-64"},
+        {96, "kmalloc-96"},   {128, "kmalloc-128"}, {192, "kmalloc-192"}, {256, "kmalloc-256"},
+        {512, "kmalloc-512"}, {1024, "kmalloc-1k"}, {2048, "kmalloc-2k"}, {4096, "kmalloc-4k"},
+        {8192, "kmalloc-8k"},
     };
     for (unsigned i = 0; i < KMALLOC_CLASSES; i++) {
         u64 size = classes[i].size, align = size & -size;

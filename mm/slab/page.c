@@ -2,16 +2,22 @@
 /*
  * Slabs: groups of 2^order pages cut into objects of one cache.
  *
- *      |obj 0|obj 1|obj 2|obj 3|obj 4|  never used  |     struct page of the head:
- *         ^     |     ^                ^               mapcount  objects handed out (also those in per-CPU stacks)
- *         |     +-----|-> next         fresh           index     head of the free list | first never used object << 16
- *         +-----------+ next of 2                      owner     the cache
+ *      |obj 0|obj 1|obj 2|obj 3|obj 4|  never used  |
+ *         ^     |     ^                ^
+ *         |     +-----|-> next         fresh
+ *         +-----------+ next of 2
  *
- * Objects are numbered; a free one keeps the number of the next, hidden with the cache's key and its own address, so that
- * neither an overflow nor a use after free can plant a chosen pointer. What does not decode to a number is a corrupted list.
+ *      struct page of the head    mapcount  objects handed out (also those in per-CPU stacks)
+ *                                 index     head of the free list | first never used object << 16
+ *                                 owner     the cache
+ *
+ * Objects are numbered; a free one keeps the number of the next, hidden with the cache's key and
+ * its own address, so that neither an overflow nor a use after free can plant a chosen pointer.
+ * What does not decode to a number is a corrupted list.
  *
  * Invariants
- *  1. A slab is on `full` if it has no free object, else on `partial`; nr_empty of the latter have mapcount 0.
+ *  1. A slab is on `full` if it has no free object, else on `partial`; nr_empty of the latter have
+ *     mapcount 0.
  *  2. Free-listed objects + handed out + never used == objects of the slab.
  *  3. A page is freed with mapcount -1 and off both lists.
  * Locks: slab_node.lock of the slab's node.
@@ -136,7 +142,8 @@ u32 slab_take(struct slab_cache *c, void **out, u32 n)
     return got;
 }
 
-static __noinline_fn __noreturn_fn void bad_object(struct slab_cache *c, const void *obj, const char *why)
+static __noinline_fn __noreturn_fn void bad_object(struct slab_cache *c, const void *obj,
+                                                   const char *why)
 {
     panic("slab %s: freeing %p: %s", c->name, obj, why);
 }
@@ -146,7 +153,8 @@ static u32 slab_push(struct slab_cache *c, struct page *page, void **obj, u32 nr
 {
     char *base = page_to_virt(page);
     u64 bytes = PAGE_SIZE << page_order(page);
-    u32 head = slab_index_head(page), fresh = slab_index_fresh(page), used = (u32)page->mapcount, n = 0;
+    u32 head = slab_index_head(page), fresh = slab_index_fresh(page), used = (u32)page->mapcount,
+        n = 0;
     do {
         u64 offset = (u64)((char *)obj[n] - base);
         if (offset >= bytes)
@@ -166,7 +174,8 @@ static u32 slab_push(struct slab_cache *c, struct page *page, void **obj, u32 nr
 }
 
 /* A slab became empty: keeps it at the end of the list, or takes it off and puts it on `doomed`. */
-static void slab_emptied(struct slab_cache *c, struct slab_node *n, struct page *page, struct page_list *doomed)
+static void slab_emptied(struct slab_cache *c, struct slab_node *n, struct page *page,
+                         struct page_list *doomed)
 {
     page_list_remove(&n->partial, page);
     if (n->nr_empty < empty_limit(c)) {

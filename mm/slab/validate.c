@@ -45,8 +45,7 @@ void slab_for_each(void (*fn)(void *ctx, const struct slab_info *), void *ctx)
 {
     struct slab_cache *c;
     mutex_lock(&slab_caches_lock);
-    list_for_each_entry(c, &slab_caches, list)
-    {
+    list_for_each_entry (c, &slab_caches, list) {
         struct node_sums s;
         u64 stacked = in_stacks_now(c);
         sum_cache(c, &s);
@@ -106,7 +105,8 @@ static const char *check_free_list(struct slab_cache *c, struct page *page, u64 
     return NULL;
 }
 
-static const char *check_list(struct slab_cache *c, unsigned node, const struct page_list *l, bool full, u64 *seen, u64 *empty)
+static const char *check_list(struct slab_cache *c, unsigned node, const struct page_list *l,
+                              bool full, u64 *seen, u64 *empty)
 {
     u64 n = 0;
     for (u32 pfn = l->head; pfn; pfn = pfn_to_page(pfn)->next, n++) {
@@ -136,7 +136,8 @@ static const char *check_stacks(struct slab_cache *c, struct slab_cpu **held)
         for (u32 i = 0; i < held[cpu]->count; i++) {
             void *obj = held[cpu]->obj[i];
             struct page *page = page_head(virt_to_page(obj));
-            if (!page_test(page, PG_slab) || slab_page_cache(page) != c || slab_object_of(c, page, obj) != obj)
+            if (!page_test(page, PG_slab) || slab_page_cache(page) != c ||
+                slab_object_of(c, page, obj) != obj)
                 return "slab: per-CPU stack holds a stranger";
             for (u32 j = 0; j < i; j++)
                 if (held[cpu]->obj[j] == obj)
@@ -183,8 +184,7 @@ const char *slab_validate(void)
     struct slab_cache *c;
     const char *bad = NULL;
     mutex_lock(&slab_caches_lock);
-    list_for_each_entry(c, &slab_caches, list)
-    {
+    list_for_each_entry (c, &slab_caches, list) {
         bad = check_cache(c, seen);
         if (bad)
             break;

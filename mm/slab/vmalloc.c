@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * vmalloc: single pages mapped side by side in the kernel's window, each area followed by an unmapped guard page.
+ * vmalloc: single pages mapped side by side in the kernel's window, each area followed by an
+ * unmapped guard page.
  *
  *                        vfree, small: keeps pages and mapping
- *      USED ------------------------------------------> CACHED --- vmalloc of the same size ---> USED
+ *      USED ----------------------------------> CACHED --- vmalloc of the same size ---> USED
  *        |                                                |
  *        | vfree: entries cleared, pages freed            | too many, or vmalloc_purge
  *        v                                                v
@@ -13,9 +14,11 @@
  *
  * Invariants
  *  1. Areas do not overlap; the tree holds those of every state, each with its guard page.
- *  2. A page of a LAZY area is already freed; no one may use such an address, so a stale translation is harmless.
+ *  2. A page of a LAZY area is already freed; no one may use such an address, so a stale
+ *     translation is harmless.
  *  3. An address is given out again only after a flush that began after its entries were cleared.
- * Locks: area_lock guards tree, lists, states and counts. Page tables change outside it: an area has one owner then.
+ * Locks: area_lock guards tree, lists, states and counts. Page tables change outside it: an area
+ * has one owner then.
  */
 #include <mm/phys.h>
 #include <mm/pt.h>
@@ -86,7 +89,10 @@ static void free_area_struct(struct vm_area *a)
     slab_free(vm.area_cache, a);
 }
 
-/* Clears the entries of an area that nobody else can reach any more, frees its pages, and leaves its addresses to the purge. */
+/*
+ * Clears the entries of an area that nobody else can reach any more, frees its pages, and leaves
+ * its addresses to the purge.
+ */
 static u64 retire(struct vm_area *a)
 {
     u64 pages = a->nr_pages;
@@ -107,8 +113,7 @@ static void purge_lazy(void)
     u64 lo = U64_MAX, hi = 0;
     struct vm_area *a, *tmp;
     spin_lock(&vm.lock);
-    list_for_each_entry_safe(a, tmp, &vm.lazy, link)
-    {
+    list_for_each_entry_safe (a, tmp, &vm.lazy, link) {
         list_del(&a->link);
         list_add(&a->link, &batch);
         lo = min(lo, a->node.start);
@@ -120,9 +125,11 @@ static void purge_lazy(void)
         return;
     mmu_flush_kernel(lo, hi);
     spin_lock(&vm.lock);
-    list_for_each_entry(a, &batch, link) rt_remove(&vm.areas, &a->node);
+    list_for_each_entry (a, &batch, link)
+        rt_remove(&vm.areas, &a->node);
     spin_unlock(&vm.lock);
-    list_for_each_entry_safe(a, tmp, &batch, link) free_area_struct(a);
+    list_for_each_entry_safe (a, tmp, &batch, link)
+        free_area_struct(a);
 }
 
 static u64 drop_cached(void)
@@ -155,8 +162,7 @@ static struct vm_area *take_cached(u64 pages)
 {
     struct vm_area *a;
     spin_lock(&vm.lock);
-    list_for_each_entry(a, &vm.cached, link)
-    {
+    list_for_each_entry (a, &vm.cached, link) {
         if (a->nr_pages != pages)
             continue;
         list_del(&a->link);
@@ -299,10 +305,10 @@ void vmalloc_for_each(void (*fn)(void *ctx, const struct vmalloc_info *), void *
 {
     struct rt_node *n;
     spin_lock(&vm.lock);
-    rt_for_each(&vm.areas, n)
-    {
+    rt_for_each (&vm.areas, n) {
         const struct vm_area *a = area_of(n);
-        struct vmalloc_info info = {.start = n->start, .end = n->end, .unpurged = a->state == AREA_LAZY};
+        struct vmalloc_info info = {
+            .start = n->start, .end = n->end, .unpurged = a->state == AREA_LAZY};
         if (!info.unpurged) {
             info.pages = a->nr_pages;
             for (u32 i = 0; i < a->nr_pages; i++)
@@ -331,8 +337,7 @@ const char *vmalloc_validate(void)
     struct rt_node *n;
     spin_lock(&vm.lock);
     const char *bad = rt_validate(&vm.areas);
-    rt_for_each(&vm.areas, n)
-    {
+    rt_for_each (&vm.areas, n) {
         const struct vm_area *a = area_of(n);
         if (n->start < vm.start || n->end > vm.end)
             bad = "vmalloc: area outside the window";
@@ -347,7 +352,8 @@ const char *vmalloc_validate(void)
             if (page_refs(a->pages[i]) < 1)
                 bad = "vmalloc: page of an area is free";
     }
-    if (!bad && (used != vm.used_pages || cached != vm.cached_pages || lazy != vm.lazy_pages || nr_cached != vm.nr_cached))
+    if (!bad && (used != vm.used_pages || cached != vm.cached_pages || lazy != vm.lazy_pages ||
+                 nr_cached != vm.nr_cached))
         bad = "vmalloc: counts are not the sums over the areas";
     spin_unlock(&vm.lock);
     return bad;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Pages, objects and stacks that are taken on one CPU and given back on another, while somebody empties everybody's lists:
- * under many schedules on fibers, and on real threads for ThreadSanitizer.
+ * Pages, objects and stacks that are taken on one CPU and given back on another, while somebody
+ * empties everybody's lists: under many schedules on fibers, and on real threads for
+ * ThreadSanitizer.
  */
 #include "../common/machine.h"
 
@@ -19,7 +20,8 @@ static int page_worker(void *arg)
         if (!page)
             return 1;
         memset(page_to_virt(page), (int)(uptr)arg, 64);
-        struct page *other = __atomic_exchange_n(&mailbox[rand_below(&r, MAILBOX)], page, __ATOMIC_ACQ_REL);
+        struct page *other =
+            __atomic_exchange_n(&mailbox[rand_below(&r, MAILBOX)], page, __ATOMIC_ACQ_REL);
         if (other)
             page_put(other);
         if (rand_below(&r, 20) == 0)
@@ -41,7 +43,8 @@ static void pages_wander(u64 seeds, bool threads)
 {
     for (u64 seed = 1; seed <= seeds; seed++) {
         struct host_thread *t[WORKERS + 1];
-        const struct host_config cfg = {.seed = seed, .cpus = WORKERS, .ram = 32 << 20, .threads = threads};
+        const struct host_config cfg = {
+            .seed = seed, .cpus = WORKERS, .ram = 32 << 20, .threads = threads};
         machine_up_config(&cfg);
         for (uptr i = 0; i < WORKERS; i++)
             t[i] = host_thread_start(page_worker, (void *)i, "worker", (u32)i);
@@ -67,7 +70,7 @@ static void pages_wander_between_threads(void **state)
     pages_wander(1, true);
 }
 
-#define BOX     128
+#define BOX 128
 static void *box[BOX];
 static struct slab_cache *shared;
 
@@ -108,7 +111,8 @@ static void objects_wander(u64 seeds, bool threads)
 {
     for (u64 seed = 1; seed <= seeds; seed++) {
         struct host_thread *t[WORKERS + 1];
-        struct host_config cfg = {.seed = seed, .cpus = WORKERS, .nodes = 2, .nr_ranges = 2, .threads = threads};
+        struct host_config cfg = {
+            .seed = seed, .cpus = WORKERS, .nodes = 2, .nr_ranges = 2, .threads = threads};
         cfg.ranges[0] = (struct mem_range){0, 8 << 20, 0, MEM_FREE};
         cfg.ranges[1] = (struct mem_range){8 << 20, 8 << 20, 1, MEM_FREE};
         cfg.cpu_node[1] = cfg.cpu_node[3] = 1;
@@ -160,7 +164,8 @@ static void stack_users(u64 seeds, bool threads)
 {
     for (u64 seed = 1; seed <= seeds; seed++) {
         struct host_thread *t[4];
-        const struct host_config cfg = {.seed = seed, .cpus = 4, .ram = 32 << 20, .threads = threads};
+        const struct host_config cfg = {
+            .seed = seed, .cpus = 4, .ram = 32 << 20, .threads = threads};
         machine_up_config(&cfg);
         for (uptr i = 0; i < 4; i++)
             t[i] = host_thread_start(stack_user, (void *)i, "user", (u32)i);
@@ -184,9 +189,12 @@ static void many_threads(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(pages_wander_between_cpus),   cmocka_unit_test(pages_wander_between_threads),
-        cmocka_unit_test(objects_wander_between_cpus), cmocka_unit_test(objects_wander_between_threads),
-        cmocka_unit_test(many_cpus),                   cmocka_unit_test(many_threads),
+        cmocka_unit_test(pages_wander_between_cpus),
+        cmocka_unit_test(pages_wander_between_threads),
+        cmocka_unit_test(objects_wander_between_cpus),
+        cmocka_unit_test(objects_wander_between_threads),
+        cmocka_unit_test(many_cpus),
+        cmocka_unit_test(many_threads),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

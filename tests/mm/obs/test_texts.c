@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* The texts of /proc: Linux's lines in Linux's order and form, and values that agree with each other. */
+/*
+ * The texts of /proc: Linux's lines in Linux's order and form, and values that agree with each
+ * other.
+ */
 #include "../../common/machine.h"
 #include <mm/obs.h>
 #include "linux_names.h"
@@ -120,7 +123,8 @@ static void names_agree(void **state)
 {
     for (unsigned i = 0; i < vmstat_nr_event_rows; i++)
         if (vmstat_event_rows[i].source == VMSTAT_EVENT)
-            assert_string_equal(vmstat_event_rows[i].name, stat_event_name[vmstat_event_rows[i].item]);
+            assert_string_equal(vmstat_event_rows[i].name,
+                                stat_event_name[vmstat_event_rows[i].item]);
     for (unsigned i = 0; i < vmstat_nr_node_rows; i++)
         if (vmstat_node_rows[i].source == VMSTAT_NODE)
             assert_string_equal(vmstat_node_rows[i].name, stat_node_name[vmstat_node_rows[i].item]);
@@ -155,8 +159,9 @@ static void zoneinfo(void **state)
             managed += n;
         if (!strncmp(line, "        protection", 18)) {
             u64 r[5];
-            assert_int_equal(
-                sscanf(line, "        protection: (%lu, %lu, %lu, %lu, %lu)", &r[0], &r[1], &r[2], &r[3], &r[4]), 5);
+            assert_int_equal(sscanf(line, "        protection: (%lu, %lu, %lu, %lu, %lu)", &r[0],
+                                    &r[1], &r[2], &r[3], &r[4]),
+                             5);
         }
     }
     assert_int_equal(zones, 10);
@@ -208,12 +213,15 @@ static void pagetypeinfo(void **state)
     while (next_line(&p, line, sizeof(line))) {
         unsigned node;
         char zone[20], type[20];
-        if (sscanf(line, "Node %u, zone %19[^,], type %19s %lu %lu %lu %lu %lu %lu %lu %lu %lu %lu %lu", &node, zone, type,
-                   &n[0], &n[1], &n[2], &n[3], &n[4], &n[5], &n[6], &n[7], &n[8], &n[9], &n[10]) == 14) {
+        if (sscanf(line,
+                   "Node %u, zone %19[^,], type %19s %lu %lu %lu %lu %lu %lu %lu %lu %lu %lu %lu",
+                   &node, zone, type, &n[0], &n[1], &n[2], &n[3], &n[4], &n[5], &n[6], &n[7], &n[8],
+                   &n[9], &n[10]) == 14) {
             for (unsigned o = 0; o <= MAX_ORDER; o++)
                 pages += n[o] << o;
             rows++;
-        } else if (sscanf(line, "Node %u, zone %19s %lu %lu %lu %lu %lu", &node, zone, &n[0], &n[1], &n[2], &n[3], &n[4]) == 7) {
+        } else if (sscanf(line, "Node %u, zone %19s %lu %lu %lu %lu %lu", &node, zone, &n[0], &n[1],
+                          &n[2], &n[3], &n[4]) == 7) {
             blocks += n[0] + n[1] + n[2];
             assert_int_equal(n[3] + n[4], 0);
         }
@@ -240,10 +248,13 @@ static void slabinfo(void **state)
     while (next_line(&p, line, sizeof(line))) {
         u64 active, objs, size, per_slab, per_pages, active_slabs, slabs;
         unsigned t;
-        assert_int_equal(sscanf(line, "%99s %lu %lu %lu %lu %lu : tunables %u %u %u : slabdata %lu %lu %u", name, &active, &objs,
-                                &size, &per_slab, &per_pages, &t, &t, &t, &active_slabs, &slabs, &t),
-                         12);
-        assert_true(active <= objs && active_slabs <= slabs && size * per_slab <= per_pages * PAGE_SIZE);
+        assert_int_equal(
+            sscanf(line, "%99s %lu %lu %lu %lu %lu : tunables %u %u %u : slabdata %lu %lu %u", name,
+                   &active, &objs, &size, &per_slab, &per_pages, &t, &t, &t, &active_slabs, &slabs,
+                   &t),
+            12);
+        assert_true(active <= objs && active_slabs <= slabs &&
+                    size * per_slab <= per_pages * PAGE_SIZE);
         pages += slabs * per_pages;
         if (!strcmp(name, "kmalloc-64")) {
             seen = true;
@@ -313,7 +324,8 @@ static void node_texts(void **state)
         sys_text_node_vmstat(&s, node);
         assert_false(s.overflow);
         buf[s.len] = 0;
-        assert_int_equal(count_lines(buf), vmstat_nr_zone_rows + vmstat_nr_numa_rows + vmstat_nr_node_rows);
+        assert_int_equal(count_lines(buf),
+                         vmstat_nr_zone_rows + vmstat_nr_numa_rows + vmstat_nr_node_rows);
     }
     assert_int_equal(total, phys_managed() * 4);
     assert_int_equal(hit, stat_event_sum(NUMA_HIT));
@@ -323,8 +335,9 @@ static void node_texts(void **state)
 /* A buffer that is too small is reported, not overrun. */
 static void short_buffers(void **state)
 {
-    void (*const fns[])(struct seq *) = {proc_text_meminfo,      proc_text_vmstat,   proc_text_zoneinfo,   proc_text_buddyinfo,
-                                         proc_text_pagetypeinfo, proc_text_slabinfo, proc_text_vmallocinfo};
+    void (*const fns[])(struct seq *) = {
+        proc_text_meminfo,      proc_text_vmstat,   proc_text_zoneinfo,   proc_text_buddyinfo,
+        proc_text_pagetypeinfo, proc_text_slabinfo, proc_text_vmallocinfo};
     machine_up(64, 1, 1);
     void *v = vmalloc(100000);
     for (unsigned i = 0; i < ARRAY_SIZE(fns); i++) {
@@ -341,10 +354,11 @@ static void short_buffers(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(meminfo),      cmocka_unit_test(vmstat),      cmocka_unit_test(names_agree),
-        cmocka_unit_test(zoneinfo),     cmocka_unit_test(buddyinfo),   cmocka_unit_test(pagetypeinfo),
-        cmocka_unit_test(slabinfo),     cmocka_unit_test(vmallocinfo), cmocka_unit_test(node_texts),
-        cmocka_unit_test(short_buffers),
+        cmocka_unit_test(meminfo),     cmocka_unit_test(vmstat),
+        cmocka_unit_test(names_agree), cmocka_unit_test(zoneinfo),
+        cmocka_unit_test(buddyinfo),   cmocka_unit_test(pagetypeinfo),
+        cmocka_unit_test(slabinfo),    cmocka_unit_test(vmallocinfo),
+        cmocka_unit_test(node_texts),  cmocka_unit_test(short_buffers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

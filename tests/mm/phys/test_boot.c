@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* mm_boot: with every allocation failing in turn, with hardly any memory, with many CPUs and nodes. */
+/*
+ * mm_boot: with every allocation failing in turn, with hardly any memory, with many CPUs and nodes.
+ */
 #include "../../common/machine.h"
 #include <lib/errno.h>
 
@@ -103,7 +105,8 @@ static void many_small_ranges(void **state)
     struct host_config cfg = {.seed = 3, .cpus = 1, .nr_ranges = 16};
     u64 pages = 0;
     for (unsigned i = 0; i < 16; i++) {
-        cfg.ranges[i] = (struct mem_range){((u64)i * 13 + 1) << 20, (8UL << 20) + (i * 4096UL), 0, i % 5 == 4 ? MEM_RESERVED : MEM_FREE};
+        cfg.ranges[i] = (struct mem_range){((u64)i * 13 + 1) << 20, (8UL << 20) + (i * 4096UL), 0,
+                                           i % 5 == 4 ? MEM_RESERVED : MEM_FREE};
         pages += cfg.ranges[i].size >> PAGE_SHIFT;
     }
     machine_up_config(&cfg);

@@ -19,7 +19,8 @@ static void check_filled(const struct block *b)
     const u8 *p = page_to_virt(b->page);
     for (u64 i = 0; i < PAGE_SIZE << b->order; i += 509)
         if (p[i] != b->tag)
-            fail_msg("block of order %u at pfn %lu was written by somebody else", b->order, page_to_pfn(b->page));
+            fail_msg("block of order %u at pfn %lu was written by somebody else", b->order,
+                     page_to_pfn(b->page));
 }
 
 static void blocks_are_aligned_and_apart(void **state)
@@ -56,14 +57,18 @@ static void random_steps(u64 seed, u32 mib, unsigned steps)
     machine_up(mib, 1, seed);
     for (unsigned step = 0; step < steps; step++) {
         if (n < ARRAY_SIZE(live) && rand_below(&r, 100) < 55) {
-            unsigned order = rand_below(&r, 4) ? (unsigned)rand_below(&r, 3) : (unsigned)rand_below(&r, MAX_ORDER + 1);
-            static const gfp_t kinds[] = {GFP_KERNEL, GFP_HIGHUSER_MOVABLE, GFP_KERNEL | GFP_RECLAIMABLE, GFP_ATOMIC,
-                                          GFP_KERNEL | GFP_DMA_ZONE, GFP_KERNEL | GFP_COMP, GFP_KERNEL | GFP_ZERO};
+            unsigned order = rand_below(&r, 4) ? (unsigned)rand_below(&r, 3)
+                                               : (unsigned)rand_below(&r, MAX_ORDER + 1);
+            static const gfp_t kinds[] = {
+                GFP_KERNEL,           GFP_HIGHUSER_MOVABLE,      GFP_KERNEL | GFP_RECLAIMABLE,
+                GFP_ATOMIC,           GFP_KERNEL | GFP_DMA_ZONE, GFP_KERNEL | GFP_COMP,
+                GFP_KERNEL | GFP_ZERO};
             gfp_t gfp = kinds[rand_below(&r, ARRAY_SIZE(kinds))] | GFP_NOWARN;
             struct block b = {alloc_pages(gfp, order), order, (u8)step};
             if (b.page) {
                 if (gfp & GFP_ZERO)
-                    assert_int_equal(mem_find_nonzero(page_to_virt(b.page), PAGE_SIZE << order), PAGE_SIZE << order);
+                    assert_int_equal(mem_find_nonzero(page_to_virt(b.page), PAGE_SIZE << order),
+                                     PAGE_SIZE << order);
                 fill(&b);
                 live[n++] = b;
             }
@@ -122,7 +127,9 @@ static void all_of_memory(void **state)
     assert_int_equal(phys_free(), before);
     struct zone *z;
     u64 large = 0;
-    for_each_zone(z) for (unsigned t = 0; t < NR_MIGRATE_TYPES; t++) large += zone_free_blocks(z, MAX_ORDER, t);
+    for_each_zone (z)
+        for (unsigned t = 0; t < NR_MIGRATE_TYPES; t++)
+            large += zone_free_blocks(z, MAX_ORDER, t);
     assert_true(large >= 4);
     machine_down();
 }
@@ -136,7 +143,8 @@ static void ordinary_allocations_stop_at_min(void **state)
         list = page;
     }
     struct zone *z;
-    for_each_zone(z) assert_true(z->nr_free + 64 >= z->watermark[WMARK_MIN]);
+    for_each_zone (z)
+        assert_true(z->nr_free + 64 >= z->watermark[WMARK_MIN]);
     assert_true(phys_free() > 0);
     page = alloc_page(GFP_ATOMIC | GFP_NOWARN);
     assert_non_null(page);
@@ -175,11 +183,11 @@ static void kinds_are_kept_apart(void **state)
     }
     for (unsigned i = 0; i < 300; i++)
         for (unsigned j = 0; j < 300; j++)
-            assert_int_not_equal(page_to_pfn(un[i]) >> PAGEBLOCK_ORDER, page_to_pfn(mov[j]) >> PAGEBLOCK_ORDER);
+            assert_int_not_equal(page_to_pfn(un[i]) >> PAGEBLOCK_ORDER,
+                                 page_to_pfn(mov[j]) >> PAGEBLOCK_ORDER);
     struct zone *z;
     u64 unmovable = 0, movable = 0;
-    for_each_zone(z)
-    {
+    for_each_zone (z) {
         unmovable += zone_pageblocks(z, MIGRATE_UNMOVABLE);
         movable += zone_pageblocks(z, MIGRATE_MOVABLE);
     }
@@ -275,7 +283,8 @@ static void boot_leaves_memory_virgin(void **state)
     machine_up(1024, 1, 1);
     struct zone *z;
     u64 virgin = 0;
-    for_each_zone(z) virgin += z->nr_virgin_pages;
+    for_each_zone (z)
+        virgin += z->nr_virgin_pages;
     assert_true(virgin > phys_managed() * 9 / 10);
     machine_down();
 }

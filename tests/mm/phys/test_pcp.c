@@ -170,7 +170,8 @@ static void failures_are_logged_once_in_a_while(void **state)
             free_pages(huge[n], MAX_ORDER);
     }
     unsigned lines = 0;
-    for (const char *p = host_log_text(); (p = strstr(p, "page allocation failure: order:10, mode:0x38(GFP_KERNEL)")); p++)
+    for (const char *p = host_log_text();
+         (p = strstr(p, "page allocation failure: order:10, mode:0x38(GFP_KERNEL)")); p++)
         lines++;
     assert_true(lines >= 1 && lines <= 10);
     machine_down();
@@ -212,7 +213,8 @@ static void reclaim_is_asked(void **state)
 static void counters_add_up(void **state)
 {
     machine_up(64, 2, 1);
-    u64 alloc = stat_event_sum(PGALLOC_DMA) + stat_event_sum(PGALLOC_DMA32), freed = stat_event_sum(PGFREE);
+    u64 alloc = stat_event_sum(PGALLOC_DMA) + stat_event_sum(PGALLOC_DMA32),
+        freed = stat_event_sum(PGFREE);
     u64 hit = stat_event_sum(NUMA_HIT);
     struct page *a = alloc_page(GFP_KERNEL), *b = alloc_pages(GFP_KERNEL, 4);
     assert_int_equal(stat_event_sum(PGALLOC_DMA) + stat_event_sum(PGALLOC_DMA32), alloc + 17);

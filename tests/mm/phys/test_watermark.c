@@ -6,7 +6,8 @@
 static void numbers_of_a_512_mib_linux(void **state)
 {
     machine_up(512, 1, 1);
-    struct zone *dma = &nodes[0]->zone[ZONE_DMA], *dma32 = &nodes[0]->zone[ZONE_DMA32], *movable = &nodes[0]->zone[ZONE_MOVABLE];
+    struct zone *dma = &nodes[0]->zone[ZONE_DMA], *dma32 = &nodes[0]->zone[ZONE_DMA32],
+                *movable = &nodes[0]->zone[ZONE_MOVABLE];
     u64 keep[2] = {dma->managed, dma32->managed};
     dma->managed = 3840;
     dma32->managed = 114846;
@@ -50,15 +51,15 @@ static void order_of_marks(void **state)
     host_machine_boot();
     struct zone *z;
     u64 min_sum = 0;
-    for_each_zone(z)
-    {
+    for_each_zone (z) {
         assert_true(z->watermark[WMARK_MIN] < z->watermark[WMARK_LOW]);
         assert_true(z->watermark[WMARK_LOW] < z->watermark[WMARK_HIGH]);
         min_sum += z->watermark[WMARK_MIN];
     }
     assert_in_range(min_sum, sysctl_min_free_kbytes / 4 - 3, sysctl_min_free_kbytes / 4);
     assert_true(nodes[0]->zone[ZONE_NORMAL].managed > 0);
-    assert_int_equal(nodes[0]->zone[ZONE_DMA32].lowmem_reserve[ZONE_NORMAL], nodes[0]->zone[ZONE_NORMAL].managed / 256);
+    assert_int_equal(nodes[0]->zone[ZONE_DMA32].lowmem_reserve[ZONE_NORMAL],
+                     nodes[0]->zone[ZONE_NORMAL].managed / 256);
     assert_true(watermark_reserve() > 0 && watermark_reserve() < phys_managed() / 4);
     assert_true(phys_available() > phys_free() * 3 / 4 && phys_available() < phys_free());
     assert_null(phys_validate());

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Slab caches: objects do not overlap, counts agree, memory comes back. Damage: test_slab_damage.c. */
+/*
+ * Slab caches: objects do not overlap, counts agree, memory comes back. Damage: test_slab_damage.c.
+ */
 #include "../../common/machine.h"
 #include <lib/errno.h>
 #include <lib/string.h>
@@ -68,8 +70,16 @@ static void random_sizes(void **state)
     static const struct {
         size_t size, align;
         u32 flags;
-    } rows[] = {{1, 0, 0},        {8, 0, 0},        {24, 8, 0},       {56, 0, SLAB_RCU},    {100, 4, SLAB_ZERO_ON_FREE},
-                {192, 64, 0},     {584, 0, SLAB_RCU}, {1000, 128, 0}, {4096, 4096, 0},      {5000, 0, SLAB_RECLAIM}};
+    } rows[] = {{1, 0, 0},
+                {8, 0, 0},
+                {24, 8, 0},
+                {56, 0, SLAB_RCU},
+                {100, 4, SLAB_ZERO_ON_FREE},
+                {192, 64, 0},
+                {584, 0, SLAB_RCU},
+                {1000, 128, 0},
+                {4096, 4096, 0},
+                {5000, 0, SLAB_RECLAIM}};
     for (unsigned i = 0; i < ARRAY_SIZE(rows); i++)
         random_steps(i + 1, rows[i].size, rows[i].align, rows[i].flags);
 }
@@ -118,7 +128,10 @@ static void empty_slabs_go_back(void **state)
     machine_down();
 }
 
-/* An object of an RCU cache keeps its contents (all but what its next user writes) until a grace period has passed. */
+/*
+ * An object of an RCU cache keeps its contents (all but what its next user writes) until a grace
+ * period has passed.
+ */
 static void rcu_objects_stay_readable(void **state)
 {
     static u8 *p[600];
