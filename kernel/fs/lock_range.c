@@ -6,7 +6,7 @@
  *
  * L1. Ranges of one (kind, owner) do not overlap; touching ranges of one type are one range.
  */
-#include "locks.h"
+#include <kernel/lock_range.h>
 
 static bool same_owner(const struct lock_range *a, const struct lock_range *b)
 {
