@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * virtio over PCI, modern interface (virtio 1.2, 4.1): structures are found through vendor capabilities; each queue has an
- * MSI-X vector of its own.
+ * virtio over PCI, modern interface (virtio 1.2, 4.1): structures are found through vendor capabilities; one
+ * MSI-X vector serves all queues.
  */
 #include <arch/io.h>
 #include <arch/irq.h>
@@ -38,8 +38,6 @@ struct vpci {
     struct pci_dev pci;
     char *common, *notify, *device;
     u32 notify_mult;
-    char *msix;       /* table */
-    unsigned msix_nr, msix_used;
 };
 
 static struct vpci *vpci_of(struct virtio_dev *d)
@@ -88,31 +86,10 @@ static unsigned queue_max(struct virtio_dev *d, unsigned index)
     return mmio_read16(c + C_QUEUE_SIZE);
 }
 
-static void interrupt(void *q)
+static void interrupt(void *dev)
 {
-    virtq_interrupt(q);
-}
-
-/* Gives the queue the next entry of the MSI-X table. */
-static int set_vector(struct vpci *v, struct virtq *q)
-{
-    u64 addr;
-    u32 data;
-    if (v->msix_used == v->msix_nr)
-        return -ENOSPC;
-    int err = irq_alloc_msi(interrupt, q, &addr, &data);
-    if (err)
-        return err;
-    char *entry = v->msix + 16 * v->msix_used;
-    mmio_write32(entry, (u32)addr);
-    mmio_write32(entry + 4, (u32)(addr >> 32));
-    mmio_write32(entry + 8, data);
-    mmio_write32(entry + 12, 0); /* not masked */
-    mmio_write16(v->common + C_QUEUE_MSIX, (u16)v->msix_used);
-    if (mmio_read16(v->common + C_QUEUE_MSIX) != v->msix_used)
-        return -EBUSY;
-    v->msix_used++;
-    return 0;
+    for (struct virtq *q = ((struct virtio_dev *)dev)->queues; q; q = q->next)
+        virtq_interrupt(q);
 }
 
 static void write_address(char *reg, phys_t pa)
@@ -126,9 +103,9 @@ static int setup_queue(struct virtio_dev *d, struct virtq *q)
     struct vpci *v = vpci_of(d);
     mmio_write16(v->common + C_QUEUE_SELECT, q->index);
     mmio_write16(v->common + C_QUEUE_SIZE, q->size);
-    int err = set_vector(v, q);
-    if (err)
-        return err;
+    mmio_write16(v->common + C_QUEUE_MSIX, 0);
+    if (mmio_read16(v->common + C_QUEUE_MSIX) != 0)
+        return -EBUSY;
     write_address(v->common + C_QUEUE_DESC, q->desc_pa);
     write_address(v->common + C_QUEUE_DRIVER, q->avail_pa);
     write_address(v->common + C_QUEUE_DEVICE, q->used_pa);
@@ -178,18 +155,24 @@ static bool find_structures(struct vpci *v)
     return v->common && v->notify;
 }
 
-static bool enable_msix(struct vpci *v)
+/* One vector for the whole device: some have fewer than queues. */
+static bool enable_msix(struct vpci *v, struct virtio_dev *d)
 {
+    u64 addr;
+    u32 data;
     const struct pci_dev *p = &v->pci;
     u8 cap = pci_find_cap(p, CAP_MSIX, 0);
     if (!cap)
         return false;
     u16 control = pci_read16(p, (u8)(cap + 2));
     u32 table = pci_read32(p, (u8)(cap + 4));
-    v->msix_nr = (control & 0x7ff) + 1u;
-    v->msix = map_bar(p, table & 7, table & ~7u, 16 * v->msix_nr);
-    if (!v->msix)
+    char *entry = map_bar(p, table & 7, table & ~7u, 16);
+    if (!entry || irq_alloc_msi(interrupt, d, &addr, &data))
         return false;
+    mmio_write32(entry, (u32)addr);
+    mmio_write32(entry + 4, (u32)(addr >> 32));
+    mmio_write32(entry + 8, data);
+    mmio_write32(entry + 12, 0); /* not masked */
     pci_write16(p, (u8)(cap + 2), (u16)((control & ~0x4000) | 0x8000));
     return true;
 }
@@ -205,7 +188,7 @@ static void found(const struct pci_dev *pci)
         goto fail;
     v->pci = *pci;
     pci_enable(pci);
-    if (!find_structures(v) || !enable_msix(v)) {
+    if (!find_structures(v) || !enable_msix(v, d)) {
         log_print(LOG_WARN, "virtio: %02x:%02x.%x has no modern interface or no MSI-X\n", pci->bus, pci->slot, pci->fn);
         goto fail;
     }
