@@ -37,7 +37,8 @@ static void add_devices(const struct vm *vm, struct words *w)
         words_add(w, "-chardev");
         words_addf(w, "socket,id=port,fd=%d", vm->port_fd);
         words_add(w, "-device");
-        words_addf(w, "virtio-serial-%s", bus);
+        /* An interrupt vector for each queue of the few ports. */
+        words_addf(w, "virtio-serial-%s,max_ports=2%s", bus, *bus == 'p' ? ",vectors=8" : "");
         add_pair(w, "-device", "virtserialport,chardev=port,name=pagoda");
     }
     if (vm->share_root) {
