@@ -60,7 +60,7 @@ GUESTS    := $(patsubst %.c,$(B)/%,$(GUEST_SRC))
 
 .PHONY: all kernel hosted cli user guest check check-build check-threads check-all coverage clean
 .SECONDARY:
-all: $(if $(shell grep -ls '^void kernel_main(void)' kernel/*.c kernel/*/*.c),kernel) cli user
+all: kernel cli user
 kernel: $(B)/pagoda.elf
 hosted: $(HDIR)/libhost.a $(TESTS)
 cli: $(if $(CLI_SRC),$(B)/pagoda)
