@@ -3,7 +3,8 @@
  * Names of UNIX sockets.
  *
  *   path       sun_path begins with a character: a node of type S_IFSOCK; inode->ipc is the socket while it is bound
- *   abstract   sun_path begins with NUL: all len bytes are the name, kept in a hash; gone with the socket
+ *   abstract   sun_path begins with NUL: all len bytes are the name, kept in a hash; gone with the socket; each type of
+ *              socket has names of its own
  *   autobind   bind() with the family alone: abstract, five hex digits
  *
  * All under unix_mutex.
@@ -23,10 +24,10 @@ static struct uaddr **bucket(const struct sockaddr_un_k *name, u32 len)
     return &abstract[hash_bytes(name, len) & ((1u << HASH_BITS) - 1)];
 }
 
-static struct uaddr *abstract_find(const struct sockaddr_un_k *name, u32 len)
+static struct uaddr *abstract_find(const struct sockaddr_un_k *name, u32 len, int type)
 {
     for (struct uaddr *a = *bucket(name, len); a; a = a->hash_next)
-        if (a->len == len && !memcmp(&a->name, name, len))
+        if (a->len == len && a->sock->type == type && !memcmp(&a->name, name, len))
             return a;
     return NULL;
 }
@@ -65,7 +66,7 @@ int unix_autobind(struct usock *s)
     for (u32 tries = 0; tries < 1u << 20; tries++) {
         fmt_print(digits, sizeof(digits), "%05x", autobind_next++ & 0xfffff);
         memcpy(name.path + 1, digits, 5);
-        if (abstract_find(&name, 8))
+        if (abstract_find(&name, 8, s->type))
             continue;
         struct uaddr *a = uaddr_alloc(&name, 8);
         if (!a)
@@ -80,11 +81,27 @@ int unix_autobind(struct usock *s)
 
 static int bind_abstract(struct usock *s, struct uaddr *a)
 {
-    if (abstract_find(&a->name, a->len))
+    if (abstract_find(&a->name, a->len, s->type))
         return -EADDRINUSE;
     abstract_insert(a, s);
     store_release(&s->addr, a);
     return 0;
+}
+
+/* A second bind of a socket: the name is looked at first, as Linux does. */
+static int rebind_error(const struct sockaddr_un_k *name, u32 len)
+{
+    char text[UNIX_PATH_MAX + 1];
+    struct path path;
+    if (!name->path[0])
+        return -EINVAL;
+    u32 n = (u32)str_nlen(name->path, len - sizeof(u16));
+    memcpy(text, name->path, n);
+    text[n] = 0;
+    if (path_lookup(AT_FDCWD, text, 0, &path))
+        return -EINVAL;
+    path_put(&path);
+    return -EADDRINUSE;
 }
 
 static int bind_path(struct usock *s, struct uaddr *a)
@@ -118,7 +135,7 @@ int unix_bind(struct usock *s, const struct sockaddr_un_k *name, u32 len)
     }
     /* one byte more than the struct: a path of 108 characters has its terminator behind it */
     struct uaddr *a = s->addr ? NULL : kzalloc(sizeof(*a) + 8, GFP_KERNEL);
-    err = s->addr ? -EINVAL : a ? 0 : -ENOMEM;
+    err = s->addr ? rebind_error(name, len) : a ? 0 : -ENOMEM;
     if (!err) {
         a->refs = 1;
         a->len = len;
@@ -181,8 +198,8 @@ struct usock *unix_find(const struct sockaddr_un_k *name, u32 len, int type)
         s = find_path(text);
     } else {
         mutex_lock(&unix_mutex);
-        struct uaddr *a = abstract_find(name, len);
-        s = a && a->sock ? usock_get(a->sock) : ERR_PTR(-ECONNREFUSED);
+        struct uaddr *a = abstract_find(name, len, type);
+        s = a ? usock_get(a->sock) : ERR_PTR(-ECONNREFUSED);
         mutex_unlock(&unix_mutex);
     }
     if (!IS_ERR(s) && s->type != type) {
