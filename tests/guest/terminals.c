@@ -237,7 +237,7 @@ static int session(void)
     have(master);
     /* the master goes: hang-up */
     close(master);
-    wait_sig(SIGCONT);
+    wait_sig(SIGHUP);
     CHECK(read(slave, buf, 1) == 0 || errno == EIO);
     CHECK(write(slave, "x", 1) == -1 && errno == EIO);
     CHECK(open("/dev/tty", O_RDWR) == -1);
