@@ -9,7 +9,7 @@
  *   free in buddy   0         -1                  -                          order            buddy list
  *   free in a pcp   0         -1                  -                          -                -
  *   slab            1         objects in use      struct slab_cache          free-list head   partial list
- *   table page      >=1       entries in use      struct mm                  spinlock (pt_lock) -
+ *   table page      >=1       entries in use      struct mm                  spinlock (pt_lock) see mm/pt/table.c
  *   anonymous       >=1       mappings - 1        struct anon_vma | 1        va >> 12, low 32 bits  lruvec
  *   cached file     >=1       mappings - 1        struct address_space       page offset      lruvec
  *   compound tail   0         -1                  head page | 2              -                -

@@ -16,31 +16,26 @@
 #include "pt_internal.h"
 #include <port/log.h>
 
-static void free_below(struct gather *g, pte_t *table, unsigned level, u64 start, u64 end,
-                       u64 floor, u64 ceiling)
+static void free_below(struct gather *g, pte_t *table, unsigned level, u64 start, u64 end, u64 floor,
+                       u64 ceiling)
 {
-    const struct page *page = virt_to_page(table);
-    u64 span = pt_span(level), next;
-    for (u64 a = start; a < end && READ_ONCE(page->mapcount); a = next) {
-        pte_t *p = table + pt_index(a, level);
-        pte_t e = pte_load(p);
-        next = pt_step(a, end, level);
-        if (pte_none(e)) {
-            /* On to the next used entry of this table. */
-            unsigned i = pt_index(a, level), last = pt_index(end - 1, level);
-            next = (a & ~(span - 1)) + (pt_skip_empty(table, i + 1, last + 1) - i) * span;
-            continue;
-        }
+    struct page *page = virt_to_page(table);
+    unsigned shift = PAGE_SHIFT + 9 * (level - 1);
+    unsigned i = max(pt_index(start, level), pt_low_hint(table)), n = pt_index(end - 1, level) + 1;
+    u64 table_base = start >> (shift + 9) << (shift + 9);
+
+    for (; READ_ONCE(page->mapcount) && (i = pt_skip_empty(table, i, n)) < n; i++) {
+        pte_t e = pte_load(table + i);
+        u64 base = table_base + ((u64)i << shift), top = base + (1UL << shift);
         ASSERT(pt_is_table(e));
         if (level > 2)
-            free_below(g, pt_below(e), level - 1, a, next, floor, ceiling);
-        u64 base = a & ~(span - 1);
-        if (base < floor || base + span > ceiling)
+            free_below(g, pt_below(e), level - 1, max(base, start), min(top, end), floor, ceiling);
+        if (base < floor || top > ceiling)
             continue;
-        pt_lock(virt_to_page(table));
-        pt_take(p);
-        pt_unlock(virt_to_page(table));
-        gather_range(g, a, a + PAGE_SIZE);
+        pt_lock(page);
+        pt_take(table + i);
+        pt_unlock(page);
+        gather_range(g, base, base + PAGE_SIZE);
         gather_table(g, virt_to_page(pt_below(e)));
     }
 }
@@ -49,7 +44,11 @@ void pt_free_tables(struct gather *g, u64 start, u64 end, u64 floor, u64 ceiling
 {
     /* task_size ends a page before the last table does. */
     if (ceiling >= g->mm->task_size)
-        ceiling = U64_MAX;
+        ceiling = ALIGN_UP(g->mm->task_size, PMD_SIZE);
+    /* Only level-1 tables between the neighbours can go, and upper ones only with all that lie below them. */
+    start = max(ALIGN_DOWN(start, PMD_SIZE), ALIGN_UP(floor, PMD_SIZE));
+    end = min(ALIGN_UP(end, PMD_SIZE), ALIGN_DOWN(ceiling, PMD_SIZE));
     if (start < end)
-        free_below(g, pt_root(g->mm), pt_levels(), start, end, floor, ceiling);
+        free_below(g, pt_root(g->mm), pt_levels(), start, end, floor,
+                   ceiling >= g->mm->task_size ? U64_MAX : ceiling);
 }

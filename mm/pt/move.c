@@ -45,7 +45,7 @@ static bool move_table(struct vma *vma, pte_t *s, u64 old_addr, pte_t *d)
     pte_t e = pte_load(s);
     if (pt_is_table(e) && pte_none(pte_load(d)) && page_refs(virt_to_page(pt_below(e))) == 1) {
         pt_take(s);
-        pt_install(d, e);
+        pt_install_table(d, e);
         done = true;
     }
     unlock_pair(src, dst);

@@ -56,6 +56,25 @@ static inline unsigned pt_skip_empty(const pte_t *table, unsigned i, unsigned n)
     return n;
 }
 
+/*
+ * An upper table remembers in page->prev the lowest entry that was ever used: sweeps over sparse tables begin there. Under
+ * pt_lock to change; a reader may see a number that is too high only for entries that are being installed meanwhile.
+ */
+#define PT_LOW_NONE PT_ENTRIES
+static inline unsigned pt_low_hint(const pte_t *table)
+{
+    return READ_ONCE(virt_to_page(table)->prev);
+}
+/* Under pt_lock: an empty entry of an upper table gets its table. */
+static inline void pt_install_table(pte_t *p, pte_t e)
+{
+    struct page *page = pt_table_page(p);
+    u32 i = ((uptr)p & ~PAGE_MASK) / sizeof(pte_t);
+    if (i < page->prev)
+        WRITE_ONCE(page->prev, i);
+    pt_install(p, e);
+}
+
 /* Entry of a level for addr, making the tables above it; NULL when out of memory. May sleep. (walk.c) */
 pte_t *pt_alloc_level(struct mm *mm, u64 addr, unsigned level);
 /* Entry of a level for addr, NULL when a table above it is missing. (walk.c) */

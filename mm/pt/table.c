@@ -3,6 +3,7 @@
  * Table pages: their birth and their end, and the root of an address space.
  *
  *   struct page of a table:  PG_table | refcount 1 | mapcount = used entries | pt_lock | owner = the mm
+ *                            prev = lowest entry ever used (upper levels) | next = link in the gather
  *
  * Used entries of a root are those of the user half; the kernel half is filled in once and never counted.
  * NR_PAGETABLE counts all tables of address spaces, roots too; mm->pgtables_bytes leaves the root out (T3).
@@ -33,6 +34,7 @@ static struct page *make_table_page(struct mm *mm)
     page_init_flags(page, 1u << PG_table);
     page->mapcount = 0;
     page->owner = (u64)mm;
+    page->prev = PT_LOW_NONE;
     spin_init(&page->pt_lock, RANK_PT);
     stat_node_add(page_node(page), NR_PAGETABLE, 1);
     return page;

@@ -64,7 +64,7 @@ static int make_table(struct mm *mm, pte_t *p)
     pt_lock(parent);
     bool ours = pte_none(pte_load(p));
     if (ours)
-        pt_install(p, pte_make(page_to_pfn(table), PTE_TABLE));
+        pt_install_table(p, pte_make(page_to_pfn(table), PTE_TABLE));
     pt_unlock(parent);
     if (!ours)
         pt_table_free(table);
@@ -101,10 +101,12 @@ static u64 skip_hole(const pte_t *table, u64 a, u64 end, unsigned level)
     u64 base = a >> (shift + 9) << (shift + 9);
     u64 limit = ((end - 1 - base) >> shift) + 1;
     unsigned n = min(limit, (u64)PT_ENTRIES);
-    return base + ((u64)pt_skip_empty(table, pt_index(a, level) + 1, n) << shift);
+    unsigned i = max(pt_index(a, level) + 1, pt_low_hint(table));
+    return base + ((u64)pt_skip_empty(table, i, n) << shift);
 }
 
-static __always_inline_fn pte_t *next_table(struct mm *mm, u64 *addr, u64 end, bool used_only)
+/* The next table at or above *addr, looking from the root down. */
+static pte_t *next_table(struct mm *mm, u64 *addr, u64 end, bool used_only)
 {
     u64 a = *addr;
     while (a < end) {
@@ -130,6 +132,11 @@ static __always_inline_fn pte_t *next_table(struct mm *mm, u64 *addr, u64 end, b
 
 pte_t *pt_next(struct mm *mm, u64 *addr, u64 end)
 {
+    if (*addr >= end)
+        return NULL;
+    pte_t *p = find(mm, *addr);
+    if (likely(p) && likely(READ_ONCE(pt_table_page(p)->mapcount)))
+        return p;
     return next_table(mm, addr, end, true);
 }
 

@@ -26,29 +26,25 @@
 
 struct zap {
     struct gather *g;
-    s64 rss[NR_RSS];
+    struct mm_cpu *cpu;
+    s64 *gauges;              /* this CPU's share of the node whose pages have node_bits */
+    u32 node_bits;            /* flags >> PAGE_NODE_SHIFT */
+    s64 anon, file, shmem;    /* mappings that went, for rss */
 };
 
-/* Gauges of one node, counted here until a page of another node comes. */
-struct zap_node {
-    u32 node_bits; /* flags >> PAGE_NODE_SHIFT of its pages */
-    s64 anon, file;
-};
-
-static void apply_node(struct zap_node *n)
+static __noinline_fn void zap_node(struct zap *z, u32 node_bits)
 {
-    unsigned node = n->node_bits & 15;
-    if (n->anon)
-        stat_node_add(node, NR_ANON_MAPPED, n->anon);
-    if (n->file)
-        stat_node_add(node, NR_FILE_MAPPED, n->file);
-    n->anon = n->file = 0;
+    z->node_bits = node_bits;
+    z->gauges = z->cpu->node_stat[node_bits & 15];
 }
 
 /* A file page loses one mapping: D goes to the page. */
-static void unmap_file_page(struct zap *z, struct page *page, pte_t e)
+static __noinline_fn void zap_file_page(struct zap *z, struct page *page, pte_t e)
 {
-    z->rss[page_rss_kind(page)]--;
+    if (page_test(page, PG_swapbacked))
+        z->shmem++;
+    else
+        z->file++;
     if (pte_dirty(e) && !page_test(page, PG_dirty) && page_mapping(page))
         cache_set_dirty(page);
 }
@@ -61,20 +57,26 @@ static __noinline_fn void make_room(struct gather *g, struct page **next, u64 st
     gather_more(g);
 }
 
+static __noinline_fn pte_t *skip_empty(pte_t *p, unsigned n)
+{
+    return p + pt_skip_empty(p, 0, n);
+}
+
 /* The n entries from p on, which lie in one table; addr is p's. file_only: private copies stay. */
-static __always_inline_fn void zap_table(struct zap *z, pte_t *p, u64 addr, unsigned n,
-                                         bool file_only)
+static __always_inline_fn void zap_entries(struct zap *z, pte_t *p, u64 addr, unsigned n,
+                                           bool file_only)
 {
     struct gather *g = z->g;
     struct page *table = pt_table_page(p), **next = g->next, **limit = g->limit;
-    struct zap_node node = {0};
     pte_t *const base = p, *const end = p + n, *last = NULL;
     s64 anon = 0;
 
     pt_lock(table);
-    pte_t *const first = base + pt_skip_empty(base, 0, n);
+    if (pte_none(pte_load(p)))
+        p = skip_empty(p, n);
+    pte_t *const first = p;
     s32 used = table->mapcount;
-    for (p = first; used && p != end; p++) {
+    for (; used && p != end; p++) {
         pte_t e = pte_load(p);
         if (pte_none(e))
             continue;
@@ -87,20 +89,18 @@ static __always_inline_fn void zap_table(struct zap *z, pte_t *p, u64 addr, unsi
         last = p;
         if (unlikely(pte_special(e)))
             continue;
-        s64 *mapped = &node.anon;
+        unsigned gauge = NR_ANON_MAPPED;
         if (likely(page_is_anon(page))) {
             anon++;
         } else {
-            unmap_file_page(z, page, e);
-            mapped = &node.file;
+            zap_file_page(z, page, e);
+            gauge = NR_FILE_MAPPED;
         }
         if (__atomic_sub_fetch(&page->mapcount, 1, __ATOMIC_RELEASE) < 0) {
-            u32 bits = READ_ONCE(page->flags) >> PAGE_NODE_SHIFT;
-            if (unlikely(bits != node.node_bits)) {
-                apply_node(&node);
-                node.node_bits = bits;
-            }
-            --*mapped;
+            u32 bits = page->flags >> PAGE_NODE_SHIFT;
+            if (unlikely(bits != z->node_bits))
+                zap_node(z, bits);
+            z->gauges[gauge]--;
         }
         if (unlikely(next == limit)) {
             make_room(g, next, addr + ((u64)(first - base) << PAGE_SHIFT),
@@ -113,27 +113,50 @@ static __always_inline_fn void zap_table(struct zap *z, pte_t *p, u64 addr, unsi
     table->mapcount = used;
     pt_unlock(table);
     g->next = next;
-    z->rss[RSS_ANON] -= anon;
-    apply_node(&node);
+    z->anon += anon;
     if (last)
         gather_range(g, addr + ((u64)(first - base) << PAGE_SHIFT),
                      addr + ((u64)(last - base + 1) << PAGE_SHIFT));
 }
 
+/* Both kinds apart, each lean. */
+static __noinline_fn void zap_table(struct zap *z, pte_t *p, u64 addr, unsigned n)
+{
+    zap_entries(z, p, addr, n, false);
+}
+
+static __noinline_fn void zap_table_files(struct zap *z, pte_t *p, u64 addr, unsigned n)
+{
+    zap_entries(z, p, addr, n, true);
+}
+
+static void zap_init(struct zap *z, struct gather *g)
+{
+    z->g = g;
+    z->cpu = cpu_local();
+    z->gauges = NULL;
+    z->node_bits = U32_MAX;
+    z->anon = z->file = z->shmem = 0;
+}
+
 static void apply_rss(const struct zap *z, struct mm *mm)
 {
-    for (unsigned k = 0; k < NR_RSS; k++)
-        if (z->rss[k])
-            rss_add(mm, k, z->rss[k]);
+    if (z->anon)
+        rss_add(mm, RSS_ANON, -z->anon);
+    if (z->file)
+        rss_add(mm, RSS_FILE, -z->file);
+    if (z->shmem)
+        rss_add(mm, RSS_SHMEM, -z->shmem);
 }
 
 void pt_zap_range(struct gather *g, struct vma *vma, u64 start, u64 end)
 {
-    struct zap z = {.g = g};
+    struct zap z;
     pte_t *p;
+    zap_init(&z, g);
     for (u64 addr = start, next; (p = pt_next(vma->mm, &addr, end)); addr = next) {
         next = pt_step(addr, end, 2);
-        zap_table(&z, p, addr, (unsigned)((next - addr) >> PAGE_SHIFT), false);
+        zap_table(&z, p, addr, (unsigned)((next - addr) >> PAGE_SHIFT));
     }
     apply_rss(&z, vma->mm);
 }
@@ -141,15 +164,16 @@ void pt_zap_range(struct gather *g, struct vma *vma, u64 start, u64 end)
 /* Z1: a fault that saw the page in the cache may be installing it; only pt_lock tells, so no table is passed over. */
 void pt_zap_mapping(struct gather *g, struct vma *vma, u64 start, u64 end, bool even_cows)
 {
-    struct zap z = {.g = g};
+    struct zap z;
     pte_t *p;
+    zap_init(&z, g);
     for (u64 addr = start, next; (p = pt_next_any(vma->mm, &addr, end)); addr = next) {
         next = pt_step(addr, end, 2);
         unsigned n = (unsigned)((next - addr) >> PAGE_SHIFT);
         if (even_cows)
-            zap_table(&z, p, addr, n, false);
+            zap_table(&z, p, addr, n);
         else
-            zap_table(&z, p, addr, n, true);
+            zap_table_files(&z, p, addr, n);
     }
     apply_rss(&z, vma->mm);
 }

@@ -180,6 +180,10 @@ static __always_inline_fn bool run_join(struct run *r, const struct page *page, 
 
 void page_put_batch(struct page **pages, unsigned n)
 {
+    if (n == 1) {
+        page_put(pages[0]);
+        return;
+    }
     struct run run = {.flags = NO_RUN};
     struct page **out = pages, **end = pages + n;
     u32 last = 0;
