@@ -194,6 +194,8 @@ static int publish(struct task *t, const struct clone_request *r)
             pgrp_join_locked(p, cur->pgid, cur->sid, &none);
         }
         task_get(t);
+        if (p != cur)
+            process_get(p); /* the table's, until it is reaped; the leader's is that of process_alloc() */
         pid_attach_locked(t->tid, t);
     }
     spin_unlock_irqrestore(&tasklist_lock, flags);
