@@ -54,11 +54,17 @@ struct mm {
     u64 saved_auxv[48];
     struct rss_shard rss[RSS_SHARDS];
     struct mm_rlimits rlimit;
-    void *exe_file; /* the home's */
+    void *exe_file; /* the home's, counted through mm_home_ops; fork copies it */
     void *home;     /* the home's */
     u64 vdso;
     struct list_head list; /* all address spaces: mm_list */
 };
+/* How the home counts mm->exe_file. NULL where no mm has one. put may sleep. */
+struct mm_home_ops {
+    void (*exe_get)(void *exe_file);
+    void (*exe_put)(void *exe_file);
+};
+extern const struct mm_home_ops *mm_home_ops;
 #define MMF_TOPDOWN 1u /* else legacy bottom-up */
 
 /* An empty address space with a root table, users = count = 1; NULL when out of memory. May sleep. */

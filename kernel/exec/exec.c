@@ -58,7 +58,7 @@ static int open_interpreter(struct exec_image *im)
     if (!err && ((u64)n != p->interp_len || path[n - 1] != '\0'))
         err = -ENOEXEC;
     if (!err) {
-        struct file *f = file_open(path, 0, 0);
+        struct file *f = file_open_exec(AT_FDCWD, path, 0);
         err = IS_ERR(f) ? (int)PTR_ERR(f) : 0;
         if (!err) {
             im->interp = f;
@@ -233,6 +233,10 @@ static int prepare(struct exec_image *im, const char *path, u64 uargv, u64 uenvp
         err = open_interpreter(im);
     if (err)
         return err;
+    err = file_deny_write(im->file);
+    if (err)
+        return err;
+    im->mm->exe_file = file_get(im->file); /* writers stay out until the last mm goes */
     im->mm->rlimit.as = p->rlim[RLIMIT_AS].cur;
     im->mm->rlimit.data = p->rlim[RLIMIT_DATA].cur;
     im->mm->rlimit.stack = p->rlim[RLIMIT_STACK].cur;
@@ -295,7 +299,7 @@ static s64 exec_at(int dirfd, u64 upath, u64 uargv, u64 uenvp, u64 flags)
         if (!f)
             f = ERR_PTR(-EBADF);
     } else {
-        f = file_openat(dirfd, path, flags & AT_SYMLINK_NOFOLLOW_K ? 0400000 /* O_NOFOLLOW */ : 0, 0);
+        f = file_open_exec(dirfd, path, (u32)flags);
     }
     s64 err = IS_ERR(f) ? PTR_ERR(f) : 0;
     if (!err) {

@@ -20,7 +20,7 @@ int exec_script(struct exec_image *im, size_t n)
     if (!err)
         err = exec_args_script(im, interp, arg, im->script ? im->script : im->filename);
     if (!err) {
-        struct file *f = file_open(interp, 0, 0);
+        struct file *f = file_open_exec(AT_FDCWD, interp, 0);
         err = IS_ERR(f) ? (int)PTR_ERR(f) : 1;
         if (err == 1) {
             file_put(im->file);

@@ -22,11 +22,26 @@ struct timespec_k time_now(void)
     return (struct timespec_k){(s64)(ns / 1000000000), (s64)(ns % 1000000000)};
 }
 
+/* The program file of an address space: referenced, and nobody may write to it. */
+static void exe_get(void *exe)
+{
+    struct file *f = exe;
+    __atomic_sub_fetch(&f->inode->writecount, 1, __ATOMIC_RELAXED);
+    file_get(f);
+}
+static void exe_put(void *exe)
+{
+    file_allow_write(exe);
+    file_put(exe);
+}
+static const struct mm_home_ops home_ops = {exe_get, exe_put};
+
 static const struct fs_type anon_type = {.name = "anon_inodefs"};
 
 void file_boot(void)
 {
     file_cache = slab_cache_create("filp", sizeof(struct file), 64, SLAB_RCU);
+    mm_home_ops = &home_ops;
     anon_sb = sb_alloc(&anon_type, NULL, 0);
     if (!file_cache || !anon_sb)
         panic("no memory for files");

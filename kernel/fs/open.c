@@ -354,10 +354,5 @@ struct file *file_open_exec(int dirfd, const char *name, u32 at_flags)
     if (err)
         return ERR_PTR(err);
     f->mode |= FMODE_EXEC;
-    err = file_deny_write(f);
-    if (err) {
-        file_put(f);
-        return ERR_PTR(err);
-    }
     return f;
 }

@@ -35,6 +35,9 @@ static void copy_layout(struct mm *mm, const struct mm *from)
     mm->vdso = from->vdso;
     for (unsigned i = 0; i < ARRAY_SIZE(mm->saved_auxv); i++)
         mm->saved_auxv[i] = from->saved_auxv[i];
+    mm->exe_file = from->exe_file;
+    if (mm->exe_file)
+        mm_home_ops->exe_get(mm->exe_file);
 }
 
 /* One area of the child. *copied: the parent's entries were write-protected. */

@@ -19,6 +19,7 @@
 
 struct list_head mm_list = LIST_HEAD_INIT(mm_list);
 spinlock_t mm_list_lock = SPINLOCK_INIT(RANK_KERNEL_LEAF);
+const struct mm_home_ops *mm_home_ops;
 static struct slab_cache *mm_cache;
 
 int mm_cache_boot(void)
@@ -73,6 +74,8 @@ void mm_put(struct mm *mm)
     if (__atomic_sub_fetch(&mm->users, 1, __ATOMIC_ACQ_REL))
         return;
     vma_unmap_all(mm);
+    if (mm->exe_file)
+        mm_home_ops->exe_put(mm->exe_file);
     mm_drop(mm);
 }
 

@@ -256,9 +256,9 @@ static inline u8 mode_to_dt(u32 mode)
 /* Opening from kernel code (exec, init): flags O_*; ERR_PTR on error. Path relative to the current thread's cwd/root. */
 struct file *file_open(const char *path, u32 flags, u32 mode);
 struct file *file_openat(int dirfd, const char *path, u32 flags, u32 mode);
-/* Opens a program: O_RDONLY, execute permission, regular file, no noexec mount; denies writers until file_allow_write(). */
+/* Opens a program: execute (not read) permission, regular file, no noexec mount. */
 struct file *file_open_exec(int dirfd, const char *path, u32 at_flags);
-int file_deny_write(struct file *f); /* 0 or -ETXTBSY */
+int file_deny_write(struct file *f); /* 0 or -ETXTBSY; until file_allow_write() */
 void file_allow_write(struct file *f);
 /* Opens the place itself (magic links, O_PATH reopen). */
 struct file *file_open_path(const struct path *path, u32 flags);
