@@ -93,7 +93,7 @@ static char *build(const struct path *p, const struct path *root, char *buf, cha
         }
         if (d->parent == d) {
             *reached = false;
-            if (!m) { /* a name in no directory: "pipe:[7]" */
+            if (!m && s == end) { /* a name in no directory: "pipe:[7]" */
                 if ((size_t)(s - buf) < d->len)
                     return NULL;
                 s -= d->len;

@@ -185,10 +185,6 @@ static void show_loginuid(struct seq *s, struct pid_inode *pi)
 {
     seq_printf(s, "%u", ~0u);
 }
-static void show_cgroup(struct seq *s, struct pid_inode *pi)
-{
-    seq_puts(s, "0::/\n");
-}
 static void show_wchan(struct seq *s, struct pid_inode *pi)
 {
     seq_putc(s, '0');
@@ -228,7 +224,6 @@ static const struct pid_entry entries[] = {
     {.name = "smaps_rollup", .mode = S_IFREG | 0444, .show = pid_show_smaps_rollup, .where = IN_PID | IN_TASK, .ptrace = true},
     {.name = "wchan", .mode = S_IFREG | 0444, .show = show_wchan, .where = IN_PID | IN_TASK},
     {.name = "schedstat", .mode = S_IFREG | 0444, .show = pid_show_schedstat, .where = IN_PID | IN_TASK},
-    {.name = "cgroup", .mode = S_IFREG | 0444, .show = show_cgroup, .where = IN_PID | IN_TASK},
     {.name = "oom_score", .mode = S_IFREG | 0444, .show = show_oom_score, .where = IN_PID | IN_TASK},
     {.name = "oom_adj", .mode = S_IFREG | 0644, .show = show_oom_adj, .store = store_oom_adj, .where = IN_PID | IN_TASK},
     {.name = "oom_score_adj", .mode = S_IFREG | 0644, .show = show_oom_score_adj, .store = store_oom_score_adj, .where = IN_PID | IN_TASK},

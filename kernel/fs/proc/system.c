@@ -134,25 +134,23 @@ static void show_interrupts(struct seq *s, void *arg)
     size_t n = irq_list(info, ARRAY_SIZE(info));
     cpumask_t online = cpu_online_mask();
     u32 cpu;
-    seq_puts(s, "          ");
+    seq_printf(s, "%11s", "");
     for_each_cpu (cpu, online)
-        seq_printf(s, " CPU%-8u", cpu);
+        seq_printf(s, "CPU%-8u", cpu);
     seq_putc(s, '\n');
     for (size_t k = 0; k < n; k++) { /* device interrupts all go to the boot CPU */
-        if (info[k].gsi == ~0u)
-            seq_printf(s, "%4u:", 24 + info[k].vector);
-        else
-            seq_printf(s, "%4u:", info[k].gsi);
+        bool msi = info[k].gsi == ~0u;
+        seq_printf(s, "%3u: ", msi ? 24u + info[k].vector : info[k].gsi);
         for_each_cpu (cpu, online)
-            seq_printf(s, " %10lu", cpu == 0 ? info[k].count : 0);
-        seq_printf(s, " %s\n", info[k].gsi == ~0u ? "  PCI-MSI" : "  IO-APIC");
+            seq_printf(s, "%10lu ", cpu == 0 ? info[k].count : 0);
+        seq_printf(s, msi ? " PCI-MSI %4u-edge\n" : " IO-APIC %4u-edge\n", msi ? info[k].vector : info[k].gsi);
     }
     static const char *const local[] = {"LOC", "CAL"};
     for (int k = 0; k < 2; k++) {
-        seq_printf(s, " %s:", local[k]);
+        seq_printf(s, "%s: ", local[k]);
         for_each_cpu (cpu, online)
-            seq_printf(s, " %10lu", k ? cpus[cpu].nr_ipis : cpus[cpu].nr_ticks);
-        seq_puts(s, k ? "   Function call interrupts\n" : "   Local timer interrupts\n");
+            seq_printf(s, "%10lu ", k ? cpus[cpu].nr_ipis : cpus[cpu].nr_ticks);
+        seq_puts(s, k ? " Function call interrupts\n" : " Local timer interrupts\n");
     }
 }
 
@@ -172,7 +170,6 @@ static void show_swaps(struct seq *s, void *arg)
 }
 static void show_partitions(struct seq *s, void *arg)
 {
-    seq_puts(s, "major minor  #blocks  name\n\n");
 }
 static void show_nothing(struct seq *s, void *arg)
 {
@@ -211,7 +208,7 @@ void proc_system_register(void)
         {"/proc/diskstats", 0444, show_nothing, NULL, NULL},
         {"/proc/filesystems", 0444, show_filesystems, NULL, NULL},
         {"/proc/interrupts", 0444, show_interrupts, NULL, NULL},
-        {"/proc/iomem", 0400, show_iomem, NULL, NULL},
+        {"/proc/iomem", 0444, show_iomem, NULL, NULL},
         {"/proc/loadavg", 0444, show_loadavg, NULL, NULL},
         {"/proc/partitions", 0444, show_partitions, NULL, NULL},
         {"/proc/stat", 0444, show_stat, NULL, NULL},

@@ -9,7 +9,7 @@
 static struct mutex tree_lock = MUTEX_INIT(tree_lock);
 static u64 next_ino = 1;
 struct pnode proc_root_node = {.name = "proc", .mode = S_IFDIR | 0555, .ino = 1};
-struct pnode sys_root_node = {.name = "sys", .mode = S_IFDIR | 0555, .ino = 1};
+struct pnode sys_root_node = {.name = "sys", .mode = S_IFDIR | 0755, .ino = 1};
 
 struct pnode *pnode_child(struct pnode *n, const char *name, size_t len)
 {
@@ -47,7 +47,7 @@ struct pnode *pnode_make(const char *path, u32 mode)
             s++;
         struct pnode *c = pnode_child(n, name, (size_t)(s - name));
         if (!c)
-            c = add_child(n, name, (size_t)(s - name), *s ? S_IFDIR | (n->mode & 0555) : mode);
+            c = add_child(n, name, (size_t)(s - name), *s ? S_IFDIR | (n->mode & 0777) : mode);
         n = c;
     }
     mutex_unlock(&tree_lock);
@@ -74,7 +74,7 @@ int proc_symlink(const char *path, const char *target)
 
 int proc_mkdir(const char *path)
 {
-    return pnode_make(path, S_IFDIR | 0555) ? 0 : -ENOMEM;
+    return pnode_make(path, S_IFDIR | (str_starts(path, "/sys/") ? 0755 : 0555)) ? 0 : -ENOMEM;
 }
 
 static int lookup(struct inode *dir, const char *name, size_t len, struct inode **out)
@@ -177,6 +177,13 @@ static struct superblock *mount_sysfs(const struct fs_type *type, u32 flags, con
 static struct fs_type proc_type = {.name = "proc", .mount = mount_proc};
 static struct fs_type sysfs_type = {.name = "sysfs", .mount = mount_sysfs};
 
+static int statfs(struct superblock *sb, struct kstatfs *st)
+{
+    st->bsize = PAGE_SIZE;
+    return 0;
+}
+static const struct sb_ops pseudo_ops = {.statfs = statfs};
+
 static struct superblock *make_sb(struct fs_type *type, u64 magic, struct pnode *root)
 {
     struct superblock *sb = sb_alloc(type, NULL, 0);
@@ -184,6 +191,7 @@ static struct superblock *make_sb(struct fs_type *type, u64 magic, struct pnode 
         panic("no memory for %s", type->name);
     sb->magic = magic;
     sb->blocksize = magic == 0x9fa0 ? 1024 : 4096;
+    sb->ops = &pseudo_ops;
     sb->sflags = SB_NO_CACHE | SB_NO_NEGATIVE | SB_NO_ATIME;
     struct inode *i = pnode_inode(sb, root);
     if (!i || sb_set_root(sb, i))

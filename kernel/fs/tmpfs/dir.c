@@ -39,6 +39,7 @@ struct inode *tmpfs_new(struct superblock *sb, struct inode *dir, u32 mode, u64 
     }
     if (S_ISDIR(mode)) {
         i->nlink = 2;
+        i->mapping.size = 2 * DIRENT_SIZE;
         i->ops = &tmpfs_dir_iops;
         i->fops = &tmpfs_dir_fops;
     } else if (S_ISREG(mode)) {

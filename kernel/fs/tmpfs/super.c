@@ -45,6 +45,7 @@ static int parse_option(struct tsb *ts, const char *opt)
     } else if (str_eq(opt, "inode64") || str_eq(opt, "noswap") || str_eq(opt, "huge=never")) {
         return 0;
     } else {
+        log_print(LOG_ERR, "tmpfs: Unknown parameter '%.*s'\n", val ? (int)(val - opt - 1) : (int)str_len(opt), opt);
         return -EINVAL;
     }
     return *end ? -EINVAL : 0;
@@ -87,7 +88,7 @@ static void show_options(struct superblock *sb, struct seq *s)
         seq_printf(s, ",size=%luk", ts->max_blocks * (PAGE_SIZE / 1024));
     if (ts->has_inodes || kernel_made)
         seq_printf(s, ",nr_inodes=%lu", ts->max_inodes);
-    if (ts->mode != 01777)
+    if (ts->mode != ts->shown_mode)
         seq_printf(s, ",mode=%03o", ts->mode);
     if (ts->uid)
         seq_printf(s, ",uid=%u", ts->uid);
@@ -131,7 +132,7 @@ struct superblock *tmpfs_make(const struct fs_type *type, u32 flags, char *optio
         return ERR_PTR(-ENOMEM);
     }
     u64 half = phys_managed() / 2;
-    *ts = (struct tsb){.max_blocks = half, .max_inodes = half, .mode = default_mode};
+    *ts = (struct tsb){.max_blocks = half, .max_inodes = half, .mode = default_mode, .shown_mode = 01777};
     sb->priv = ts;
     sb->magic = TMPFS_MAGIC;
     int err = parse_options(ts, options);
@@ -171,6 +172,8 @@ static struct superblock *mount_ramfs(const struct fs_type *type, u32 flags, con
 static struct superblock *mount_rootfs(const struct fs_type *type, u32 flags, const char *source, char *options)
 {
     struct superblock *sb = tmpfs_make(type, flags, options, 0755);
+    if (!IS_ERR(sb))
+        ((struct tsb *)sb->priv)->shown_mode = 0755;
     return sb;
 }
 

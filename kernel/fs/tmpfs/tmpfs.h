@@ -20,7 +20,7 @@ struct tnode {
 };
 struct tsb { /* sb->priv; counts are atomic, 0 maximum: no limit */
     u64 max_blocks, used_blocks, max_inodes, used_inodes;
-    u32 mode, uid, gid;
+    u32 mode, shown_mode, uid, gid; /* shown_mode: the one that /proc/mounts does not mention */
     bool has_size, has_inodes, has_ids;
 };
 static inline struct tnode *tnode(const struct inode *i)
