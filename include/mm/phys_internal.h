@@ -123,6 +123,11 @@ static inline void page_hand_out(struct page *page)
 struct page *alloc_slow(unsigned node, gfp_t gfp, unsigned order);
 void alloc_boot(void);
 
+/* ---- counts.c ---- */
+
+/* Pages of the zone that the core manages now, too. zone->lock held, or boot. */
+void zone_add_managed(struct zone *z, u64 pages);
+
 /* ---- watermark.c ---- */
 
 void watermark_boot(void);

@@ -59,7 +59,7 @@ static void add_now(struct zone *z, pfn_t lo, pfn_t hi)
 
 void zone_add_free(struct zone *z, pfn_t lo, pfn_t hi)
 {
-    z->managed += hi - lo;
+    zone_add_managed(z, hi - lo);
     pfn_t vlo = ALIGN_UP(lo, MAX_ORDER_PAGES), vhi = ALIGN_DOWN(hi, MAX_ORDER_PAGES);
     if (vlo >= vhi || z->nr_virgin == ZONE_MAX_VIRGIN) {
         add_now(z, lo, hi);
@@ -105,7 +105,7 @@ void phys_give(pfn_t lo, pfn_t hi)
         for (pfn_t pfn = ALIGN_DOWN(a, PAGEBLOCK_PAGES); pfn < b; pfn += PAGEBLOCK_PAGES)
             if (z->pageblock[(pfn - z->block_base) >> PAGEBLOCK_ORDER] >= NR_MIGRATE_TYPES)
                 pageblock_set_type(z, pfn, MIGRATE_MOVABLE);
-        z->managed += b - a;
+        zone_add_managed(z, b - a);
         buddy_free_run(z, a, b - a);
         spin_unlock(&z->lock);
     }
