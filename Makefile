@@ -5,7 +5,8 @@
 #   make hosted       the hosted library and its tests (gcc, ASan and UBSan)
 #   make check        build and run the hosted tests
 #   make check-threads  the tests on real threads, under ThreadSanitizer
-#   make check-all    these two, and the hosted tests built by clang
+#   make check-points   storms with a scheduling point at each atomic operation
+#   make check-all    these three, and the hosted tests built by clang
 #   make coverage     line and branch coverage of mm/ by the hosted tests (clang, llvm-cov)
 #   make check-build  everything compiles, nothing runs
 #   CC=clang and B=build-clang give a second tree; SAN= turns the sanitizers off, SAN=thread selects ThreadSanitizer.
@@ -34,11 +35,13 @@ KLDS     := arch/x86_64/kernel.lds
 
 # ---- the hosted home -------------------------------------------------------------------------------------------------
 # gcc warns that ThreadSanitizer does not model fences; what they order here is atomic anyway.
-SANFLAGS := $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all,) $(if $(filter thread,$(SAN)),-Wno-unknown-warning-option -Wno-tsan)
+SANFLAGS := $(if $(filter-out points,$(SAN)),-fsanitize=$(SAN) -fno-sanitize-recover=all,) $(if $(filter thread,$(SAN)),-Wno-unknown-warning-option -Wno-tsan)
 comma    := ,
 HDIR     := $(B)/host$(if $(SAN),-$(firstword $(subst $(comma), ,$(subst address$(comma)undefined,asan,$(SAN)))),)
 HINC     := -Iinclude -Ihost/include -Ikernel/include
 HCFLAGS  := $(BASE) $(if $(HOPT),$(HOPT),-O1) -fno-omit-frame-pointer $(HINC) $(SANFLAGS) $(COVFLAGS)
+# SAN=points: the core's atomic operations call host/points.c.
+COREFLAGS := $(CORE) $(if $(filter points,$(SAN)),-fsanitize=thread -Wno-unknown-warning-option -Wno-tsan)
 # The core's variables lie in sections of their own, so that each hosted machine starts with a fresh core (host/state.c).
 KEEP_STATE := objcopy --rename-section .data=core_data --rename-section .data.rel=core_data --rename-section .data.rel.local=core_data --rename-section .bss=core_bss
 HOST_SRC := $(shell find host -name '*.c' 2>/dev/null | LC_ALL=C sort)
@@ -58,7 +61,7 @@ USERS    := $(patsubst user/%.c,$(B)/user/%,$(USER_SRC))
 GUEST_SRC := $(shell find tests/guest tests/linux -name '*.c' 2>/dev/null | LC_ALL=C sort)
 GUESTS    := $(patsubst %.c,$(B)/%,$(GUEST_SRC))
 
-.PHONY: all kernel hosted cli user guest check check-build check-threads check-all coverage clean
+.PHONY: all kernel hosted cli user guest check check-build check-threads check-points check-all coverage clean
 .SECONDARY:
 all: kernel cli user
 kernel: $(B)/pagoda.elf
@@ -84,12 +87,12 @@ $(B)/kernel/%.S.o: %.S
 $(HDIR)/mm/%.c.o: mm/%.c
 	@mkdir -p $(@D)
 	@echo "  HOSTCC  $<"
-	@$(HOSTCC) $(HCFLAGS) $(CORE) -c $< -o $@
+	@$(HOSTCC) $(HCFLAGS) $(COREFLAGS) -c $< -o $@
 	@$(KEEP_STATE) $@
 $(HDIR)/lib/%.c.o: lib/%.c
 	@mkdir -p $(@D)
 	@echo "  HOSTCC  $<"
-	@$(HOSTCC) $(HCFLAGS) $(CORE) -c $< -o $@
+	@$(HOSTCC) $(HCFLAGS) $(COREFLAGS) -c $< -o $@
 	@$(KEEP_STATE) $@
 $(HDIR)/%.c.o: %.c
 	@mkdir -p $(@D)
@@ -127,10 +130,18 @@ check-threads:
 run-thread-tests: $(THREAD_TESTS)
 	@sh tests/run-hosted.sh $(THREAD_TESTS)
 
+# Storms in which another CPU may run at each atomic operation of the core, not only at locks.
+POINT_TESTS := $(filter %test_storm %test_wander %test_flush,$(TESTS))
+check-points:
+	@$(MAKE) --no-print-directory SAN=points run-point-tests
+run-point-tests: $(POINT_TESTS)
+	@sh tests/run-hosted.sh $(POINT_TESTS)
+
 # All hosted tests: gcc and clang with AddressSanitizer and UBSan, real threads with ThreadSanitizer.
 check-all: check
 	@$(MAKE) --no-print-directory CC=clang B=$(B)/clang check
 	@$(MAKE) --no-print-directory check-threads
+	@$(MAKE) --no-print-directory check-points
 
 # Line and branch coverage of mm/ by the hosted tests; COVER=lib measures lib/.
 COVDIR := build-coverage
