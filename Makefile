@@ -39,7 +39,7 @@ SANFLAGS := $(if $(filter-out points,$(SAN)),-fsanitize=$(SAN) -fno-sanitize-rec
 comma    := ,
 HDIR     := $(B)/host$(if $(SAN),-$(firstword $(subst $(comma), ,$(subst address$(comma)undefined,asan,$(SAN)))),)
 HINC     := -Iinclude -Ihost/include -Ikernel/include
-HCFLAGS  := $(BASE) $(if $(HOPT),$(HOPT),-O1) -fno-omit-frame-pointer $(HINC) $(SANFLAGS) $(COVFLAGS)
+HCFLAGS  := $(BASE) $(if $(filter points,$(SAN)),-DHOST_POINTS) $(if $(HOPT),$(HOPT),-O1) -fno-omit-frame-pointer $(HINC) $(SANFLAGS) $(COVFLAGS)
 # SAN=points: the core's atomic operations call host/points.c.
 COREFLAGS := $(CORE) $(if $(filter points,$(SAN)),-fsanitize=thread -Wno-unknown-warning-option -Wno-tsan)
 # The core's variables lie in sections of their own, so that each hosted machine starts with a fresh core (host/state.c).

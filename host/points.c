@@ -7,8 +7,9 @@
  * operation and let another CPU run before it, with the machine's chance; plain accesses do nothing. So the seeded
  * scheduler explores the interleavings of lock-free code too: page-table entries, counts, the lock of an area, RCU readers.
  *
- * In other builds nothing refers to this file and it is not linked.
+ * Only that build (SAN=points) defines HOST_POINTS.
  */
+#ifdef HOST_POINTS
 #include <host/machine.h>
 #include <port/cpu.h>
 
@@ -67,30 +68,24 @@ EXPORT void __tsan_write_range(void *p, size_t n)
 {
 }
 
-/* Before the operation: whatever others do now, it comes first. */
-static void point(void)
-{
-    host_point();
-}
-
 #define RMW(bits, name, builtin)                                                                   \
     EXPORT u##bits __tsan_atomic##bits##_##name(volatile u##bits *p, u##bits v, int order);        \
     EXPORT u##bits __tsan_atomic##bits##_##name(volatile u##bits *p, u##bits v, int order)         \
     {                                                                                              \
-        point();                                                                                   \
+        host_point();                                                                                 \
         return builtin(p, v, __ATOMIC_SEQ_CST);                                                    \
     }
 #define ATOMIC(bits)                                                                               \
     EXPORT u##bits __tsan_atomic##bits##_load(const volatile u##bits *p, int order);               \
     EXPORT u##bits __tsan_atomic##bits##_load(const volatile u##bits *p, int order)                \
     {                                                                                              \
-        point();                                                                                   \
+        host_point();                                                                                 \
         return __atomic_load_n(p, __ATOMIC_SEQ_CST);                                               \
     }                                                                                              \
     EXPORT void __tsan_atomic##bits##_store(volatile u##bits *p, u##bits v, int order);            \
     EXPORT void __tsan_atomic##bits##_store(volatile u##bits *p, u##bits v, int order)             \
     {                                                                                              \
-        point();                                                                                   \
+        host_point();                                                                                 \
         __atomic_store_n(p, v, __ATOMIC_SEQ_CST);                                                  \
     }                                                                                              \
     RMW(bits, exchange, __atomic_exchange_n)                                                       \
@@ -104,7 +99,7 @@ static void point(void)
     EXPORT int __tsan_atomic##bits##_compare_exchange_strong(volatile u##bits *p, u##bits *old,    \
                                                              u##bits v, int order, int fail)       \
     {                                                                                              \
-        point();                                                                                   \
+        host_point();                                                                                 \
         return __atomic_compare_exchange_n(p, old, v, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);  \
     }                                                                                              \
     EXPORT int __tsan_atomic##bits##_compare_exchange_weak(volatile u##bits *p, u##bits *old,      \
@@ -112,7 +107,7 @@ static void point(void)
     EXPORT int __tsan_atomic##bits##_compare_exchange_weak(volatile u##bits *p, u##bits *old,      \
                                                            u##bits v, int order, int fail)         \
     {                                                                                              \
-        point();                                                                                   \
+        host_point();                                                                                 \
         return __atomic_compare_exchange_n(p, old, v, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);  \
     }
 ATOMIC(8)
@@ -123,6 +118,7 @@ ATOMIC(64)
 EXPORT void __tsan_atomic_thread_fence(int order);
 EXPORT void __tsan_atomic_thread_fence(int order)
 {
-    point();
+    host_point();
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
 }
+#endif

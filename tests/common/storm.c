@@ -109,7 +109,7 @@ static void set_up(const struct storm_config *cfg)
         .ram = (u64)cfg->ram_mib << 20,
         .threads = cfg->threads,
         .levels = cfg->levels,
-        .switch_permille = 50,
+        .switch_permille = cfg->switch_permille ? cfg->switch_permille : 50,
     };
     if (cfg->two_nodes) {
         u64 half = machine.ram / 2;
@@ -174,6 +174,9 @@ struct storm_stats storm_run(const struct storm_config *cfg)
     for (u32 i = 0; i < cfg->processes; i++) {
         mm[i] = host_mm_new();
         assert_non_null(mm[i]);
+        host_mm_switch(mm[i]);
+        storm_map_common();
+        host_mm_switch(NULL);
     }
     for (u32 i = 0; i < n; i++) {
         w[i] = calloc(1, sizeof(**w));

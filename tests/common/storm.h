@@ -3,9 +3,13 @@
  * Storms: processes with several threads that map, unmap, protect, move, touch, fork and exit at once, against a model that
  * knows what each byte must be.
  *
- *   process: [ slice of worker 0 | slice of worker 1 | ... ]  adjacent, so that areas merge and page tables are shared
+ *   process: [ slice of worker 0 | slice of worker 1 | ... | common ]  adjacent, so that areas merge and tables are shared
  *   page of a slice: nothing, anonymous, a private copy of the constant file, or a page of one of three shared files (in
  *   memory; with a device; truncated and grown all the time)
+ *
+ *   common: anonymous pages in which all workers of the process write, each its own word: faults, copies after a fork and
+ *           changes of rights meet on one entry. The solid half keeps what is written, the volatile half is dropped and
+ *           mapped anew at any time: there a word is what was written last, or zero.
  *
  * A worker is the only one that changes its slice, so it knows what it must find there; what it shares with the others are
  * the locks, areas, tables, TLBs and frames below. Each page carries its value in its first and its last word. In the
@@ -29,6 +33,7 @@ struct storm_config {
     bool threads;
     bool validate_each_step; /* only with one worker and without forks */
     u32 levels;
+    u32 switch_permille; /* 0 = 50 */
 };
 
 struct storm_stats {

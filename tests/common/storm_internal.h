@@ -9,6 +9,7 @@
 #define SLICE_PAGES   96
 #define FILE_PAGES    64
 #define MAX_SLOTS     64
+#define COMMON_PAGES  16 /* the first half solid, the second volatile */
 
 enum page_kind {
     PK_NONE,
@@ -42,6 +43,7 @@ struct worker {
     u32 depth;  /* of fork */
     u64 next_value;
     struct page_model page[SLICE_PAGES];
+    u64 common[COMMON_PAGES]; /* what it wrote last into its word of each common page */
 };
 
 struct storm {
@@ -70,6 +72,8 @@ void storm_fail(const char *fmt, ...) __printf_fn(1, 2) __noreturn_fn;
 bool storm_step(struct worker *w);
 /* Reads and compares every page of the slice. */
 void storm_check_slice(struct worker *w);
+/* Maps the common pages of a process. */
+void storm_map_common(void);
 /* What the constant file holds. */
 u64 storm_constant(u32 file_page);
 #endif

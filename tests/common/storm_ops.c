@@ -182,10 +182,14 @@ static void touch_some(struct worker *w)
             check_page(w, i);
 }
 
+static void touch_common(struct worker *w);
+
 void storm_check_slice(struct worker *w)
 {
     for (u32 i = 0; i < SLICE_PAGES; i++)
         check_page(w, i);
+    for (u32 i = 0; i < 3; i++)
+        touch_common(w);
 }
 
 /* ---- layout ---- */
@@ -400,6 +404,71 @@ static void do_lock_and_unlock(struct worker *w)
     storm_check(r == 0, "munlock(%#lx, %u pages): %ld", page_addr(w, first), n, r);
 }
 
+/* ---- common pages ---- */
+
+#define SOLID (COMMON_PAGES / 2)
+
+static u64 common_addr(u32 page)
+{
+    return STORM_BASE + ((u64)storm.cfg.workers * SLICE_PAGES + page) * PAGE_SIZE;
+}
+
+void storm_map_common(void)
+{
+    s64 r = host_mmap(common_addr(0), COMMON_PAGES * PAGE_SIZE, R | W,
+                      UAPI_MAP_FIXED | UAPI_MAP_PRIVATE | UAPI_MAP_ANONYMOUS, NULL, 0);
+    storm_check(r == (s64)common_addr(0), "mmap of the common pages: %ld", r);
+}
+
+/* False when somebody else's change of rights or mapping was in the way. */
+static bool common_went_through(u32 page, u32 r)
+{
+    u32 allowed = page < SOLID ? VM_FAULT_ACCERR : VM_FAULT_MAPERR;
+    storm_check(r == 0 || r == allowed || r == SOME_FAULT || (r == VM_FAULT_OOM && may_fail()),
+                "common page %u: fault %#x", page, r);
+    return r == 0;
+}
+
+static void touch_common(struct worker *w)
+{
+    for (u32 i = 1 + pick(w, 6); i > 0; i--) {
+        u32 page = pick(w, COMMON_PAGES);
+        u64 at = common_addr(page) + 8 * w->slice, word = 0;
+        if (common_went_through(page, load_word(w, at, &word))) {
+            if (page >= SOLID && word == 0)
+                w->common[page] = 0;
+            storm_check(word == w->common[page], "worker %u: common page %u: %#lx, expected %#lx", w->slot, page, word,
+                        w->common[page]);
+        }
+        word = (u64)(w->slot + 1) << 48 | ++w->next_value;
+        if (pick(w, 2) && common_went_through(page, store_word(w, at, word)))
+            w->common[page] = word;
+    }
+}
+
+static void churn_common(struct worker *w)
+{
+    u32 n = 1 + pick(w, 3), solid = pick(w, SOLID - n + 1);
+    u64 at = common_addr(SOLID + pick(w, COMMON_PAGES - SOLID - n + 1)), len = n * PAGE_SIZE;
+    s64 r = 0;
+    switch (pick(w, 4)) {
+    case 0: /* a failed way back leaves them read-only: then stores are refused from here on */
+        host_mprotect(common_addr(solid), len, R);
+        host_mprotect(common_addr(solid), len, R | W);
+        break;
+    case 1:
+        r = host_madvise(at, len, UAPI_MADV_DONTNEED);
+        break;
+    case 2:
+        host_munmap(at, len);
+        /* fall through */
+    default:
+        r = host_mmap(at, len, R | W, UAPI_MAP_FIXED | UAPI_MAP_PRIVATE | UAPI_MAP_ANONYMOUS, NULL, 0);
+        storm_check(r == (s64)at || may_fail(), "mmap of common pages: %ld", r);
+    }
+    trace(w, "churn %#lx, %u pages, solid %u: %ld", at, n, solid, r);
+}
+
 bool storm_step(struct worker *w)
 {
     static const struct {
@@ -408,10 +477,10 @@ bool storm_step(struct worker *w)
     } ops[] = {
         {touch_some, 40}, {do_mmap, 16},     {do_munmap, 7},   {do_mprotect, 8}, {do_dontneed, 6},
         {do_mremap, 4},   {do_read_file, 2}, {do_write_file, 2}, {do_truncate, 2}, {do_sync, 2},
-        {do_lock_and_unlock, 2},
+        {do_lock_and_unlock, 2}, {touch_common, 20}, {churn_common, 4},
     };
     count(&storm.stats.steps);
-    u32 draw = pick(w, 93);
+    u32 draw = pick(w, 118);
     for (size_t i = 0; i < ARRAY_SIZE(ops); i++) {
         if (draw < ops[i].weight) {
             ops[i].op(w);
