@@ -34,6 +34,7 @@ struct storm_config {
     bool validate_each_step; /* only with one worker and without forks */
     u32 levels;
     u32 switch_permille; /* 0 = 50 */
+    bool common_only;    /* all work on the common pages: the most races for the time */
 };
 
 struct storm_stats {

@@ -186,7 +186,7 @@ static void touch_common(struct worker *w);
 
 void storm_check_slice(struct worker *w)
 {
-    for (u32 i = 0; i < SLICE_PAGES; i++)
+    for (u32 i = 0; i < SLICE_PAGES && !storm.cfg.common_only; i++)
         check_page(w, i);
     for (u32 i = 0; i < 3; i++)
         touch_common(w);
@@ -480,6 +480,15 @@ bool storm_step(struct worker *w)
         {do_lock_and_unlock, 2}, {touch_common, 20}, {churn_common, 4},
     };
     count(&storm.stats.steps);
+    if (storm.cfg.common_only) {
+        if (pick(w, 4))
+            touch_common(w);
+        else if (pick(w, 32))
+            churn_common(w);
+        else
+            return false;
+        return true;
+    }
     u32 draw = pick(w, 118);
     for (size_t i = 0; i < ARRAY_SIZE(ops); i++) {
         if (draw < ops[i].weight) {
