@@ -127,7 +127,7 @@ static void start_init(void)
     u64 flags = spin_lock_irqsave(&tasklist_lock);
     list_add_tail(&t->thread_link, &p->threads);
     pid_attach_locked(1, task_get(t));
-    pgrp_join_locked(p, 1, 1, &fresh);
+    pgrp_join_locked(p, 0, 0, &fresh);
     spin_unlock_irqrestore(&tasklist_lock, flags);
     arch_fpu_init(&t->thread.ctx);
     arch_thread_init(&t->thread.ctx, (u64)t->thread.kstack + THREAD_STACK_SIZE, init_main, NULL);

@@ -7,6 +7,7 @@
  */
 #include "tty_impl.h"
 #include <arch/boot.h>
+#include <lib/fmt.h>
 #include <lib/string.h>
 #include <mm/slab.h>
 #include <port/log.h>
@@ -194,15 +195,26 @@ static int dev_console_open(struct file *f)
         ((struct tty_file *)f->priv)->console = true;
     return err;
 }
+/* /sys/class/tty/console/active */
+static void show_active(struct seq *s, void *arg)
+{
+    struct tty *tty = console_tty();
+    if (tty)
+        seq_printf(s, "%s%u\n", tty->driver->name, tty->index);
+}
+
 static const struct file_ops dev_console_ops = {.open = dev_console_open, .lseek = no_lseek};
 
 void tty_boot(void)
 {
     uart_boot();
     pty_boot();
+    struct proc_file active = {.path = "/sys/class/tty/console/active", .mode = 0444, .show = show_active};
     int err = dev_register("tty", S_IFCHR | 0666, 5, 0, &dev_tty_ops, NULL);
     if (!err)
         err = dev_register("console", S_IFCHR | 0600, 5, 1, &dev_console_ops, NULL);
+    if (!err)
+        err = proc_register(&active);
     if (err)
         log_print(LOG_ERR, "tty: no device nodes: error %d", err);
 }

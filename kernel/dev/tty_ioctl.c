@@ -240,7 +240,7 @@ static s64 misc_ioctl(struct tty *tty, u32 cmd, u64 arg)
     case TIOCSTI:
         return -EIO; /* as with CONFIG_LEGACY_TIOCSTI off */
     default:
-        return -ENOIOCTLCMD;
+        return tty->driver->ioctl ? tty->driver->ioctl(tty, cmd, arg) : -ENOIOCTLCMD;
     }
 }
 

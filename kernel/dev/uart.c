@@ -18,6 +18,7 @@
 #include <lib/string.h>
 #include <port/cpu.h>
 #include <port/log.h>
+#include <port/uaccess.h>
 
 #define NR_PORTS 4
 #define FIFO     16u
@@ -267,6 +268,37 @@ static void uart_close(struct tty *tty)
     spin_unlock_irqrestore(&p->lock, flags);
 }
 
+struct serial_struct_k {
+    s32 type, line;
+    u32 port;
+    s32 irq, flags, xmit_fifo_size, custom_divisor, baud_base;
+    u16 close_delay;
+    u8 io_type, reserved;
+    s32 hub6;
+    u16 closing_wait, closing_wait2;
+    u64 iomem_base;
+    u16 iomem_reg_shift, pad;
+    u32 port_high;
+    u64 iomap_base;
+};
+BUILD_ASSERT(sizeof(struct serial_struct_k) == 72);
+
+static s64 uart_ioctl(struct tty *tty, u32 cmd, u64 arg)
+{
+    struct port *p = tty->priv;
+    if (cmd != TIOCGSERIAL)
+        return -ENOIOCTLCMD;
+    struct serial_struct_k s = {.type = p->present ? 4 : 0, /* 16550A, none */
+                                .line = (s32)tty->index,
+                                .port = p->base,
+                                .irq = p->irq,
+                                .xmit_fifo_size = FIFO,
+                                .baud_base = 115200,
+                                .close_delay = 50,
+                                .closing_wait = 3000};
+    return copy_to_user(arg, &s, sizeof(s)) ? -EFAULT : 0;
+}
+
 static const struct tty_driver uart_driver = {
     .name = "ttyS",
     .open = uart_open,
@@ -279,6 +311,7 @@ static const struct tty_driver uart_driver = {
     .unthrottle = uart_unthrottle,
     .send_break = uart_break,
     .modem = uart_modem,
+    .ioctl = uart_ioctl,
 };
 
 /* ---- the kernel log ---- */

@@ -35,9 +35,14 @@ u64 pid_forks(void)
     return READ_ONCE(nr_forks);
 }
 
+/* Number 0: no task, but the group and session of the first program until it makes its own, as on Linux. */
+static struct slot slot_zero = {.reserved = true};
+
 static struct slot *slot_of(s32 pid)
 {
-    if (pid <= 0 || pid >= PID_MAX || !leaves[pid / LEAF_SLOTS])
+    if (pid == 0)
+        return &slot_zero;
+    if (pid < 0 || pid >= PID_MAX || !leaves[pid / LEAF_SLOTS])
         return NULL;
     return &leaves[pid / LEAF_SLOTS][pid % LEAF_SLOTS];
 }

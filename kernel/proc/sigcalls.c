@@ -183,14 +183,14 @@ static int send_checked(struct process *p, struct task *t, int sig, const struct
 struct kill_many {
     int sig, err;
     bool any;
-    s32 pgid; /* 0: everyone but us and init */
+    s32 pgid; /* -1: everyone but us and init */
 };
 static int kill_one(void *ctx, struct process *p)
 {
     struct kill_many *k = ctx;
-    if (p->state != PROCESS_ALIVE && k->pgid == 0)
+    if (p->state != PROCESS_ALIVE && k->pgid < 0)
         return 0;
-    if (k->pgid ? p->pgid != k->pgid : p->pid == 1 || p == current_process())
+    if (k->pgid >= 0 ? p->pgid != k->pgid : p->pid == 1 || p == current_process())
         return 0;
     struct siginfo_k info = user_info(k->sig, SI_USER);
     int err = send_checked(p, NULL, k->sig, &info);
@@ -218,7 +218,7 @@ SYSCALL(kill)
     }
     if (pid == -2147483647 - 1)
         return -ESRCH;
-    struct kill_many k = {.sig = sig, .err = -ESRCH, .pgid = pid == 0 ? current_process()->pgid : pid == -1 ? 0 : -pid};
+    struct kill_many k = {.sig = sig, .err = -ESRCH, .pgid = pid == 0 ? current_process()->pgid : pid == -1 ? -1 : -pid};
     process_for_each(kill_one, &k);
     return k.any ? 0 : k.err;
 }

@@ -43,6 +43,7 @@ struct tty_driver {
     void (*unthrottle)(struct tty *tty);                       /* the reader made room; may be NULL */
     void (*send_break)(struct tty *tty, bool on);              /* may be NULL */
     u32 (*modem)(struct tty *tty);                             /* TIOCM_* for TIOCMGET; NULL: -ENOTTY */
+    s64 (*ioctl)(struct tty *tty, u32 cmd, u64 arg);           /* its own ones; -ENOIOCTLCMD. May be NULL */
 };
 
 #define TTY_RING 4096u
