@@ -77,6 +77,14 @@ int timeout_from_user(u64 addr, u64 *deadline)
     return err;
 }
 
+u64 timer_advance(u64 *base, u64 every, u64 now, u64 *next)
+{
+    u64 n = now > *base ? (now - *base) / every + 1 : 1;
+    *base += n * every;
+    *next = max(*base, now + TIMER_MIN_NS);
+    return n;
+}
+
 u64 process_cpu_ns(struct process *p)
 {
     u64 u, s;

@@ -15,9 +15,8 @@ static void real_fired(struct timer *t)
     signal_send_process(pt->process, SIGALRM);
     u64 every = READ_ONCE(pt->real_interval);
     if (every) {
-        u64 next = t->deadline + every, now = clock_ns();
-        if (next < now) /* late: skip what was missed */
-            next += (now - next) / every * every + every;
+        u64 next;
+        timer_advance(&pt->real_base, every, clock_ns(), &next);
         timer_start(t, next);
     }
 }
@@ -135,8 +134,9 @@ static void exchange(struct process_timers *pt, u64 which, const u64 *value, u64
         if (value) {
             timer_cancel(&pt->real);
             WRITE_ONCE(pt->real_interval, every);
+            pt->real_base = deadline_after(*value);
             if (*value)
-                timer_start(&pt->real, deadline_after(*value));
+                timer_start(&pt->real, pt->real_base);
         }
     } else {
         struct cpu_timer *t = cpu_timer_of(pt, which, &now);

@@ -20,7 +20,7 @@ struct ptimer {
     struct process *process;
     struct timer timer;
     struct cpu_timer cpu; /* for CPU clocks */
-    u64 interval;
+    u64 interval, base;
     s64 overrun, overrun_last;
     struct sigqueue entry;
 };
@@ -74,13 +74,10 @@ static void fire(struct ptimer *t, s64 missed)
 static void fired(struct timer *timer)
 {
     struct ptimer *t = container_of(timer, struct ptimer, timer);
-    u64 every = READ_ONCE(t->interval), now = clock_ns();
+    u64 every = READ_ONCE(t->interval), next = 0;
     s64 missed = 0;
-    u64 next = timer->deadline + every;
-    if (every && next <= now) {
-        missed = (s64)((now - next) / every + 1);
-        next += (u64)missed * every;
-    }
+    if (every)
+        missed = (s64)timer_advance(&t->base, every, clock_ns(), &next) - 1;
     fire(t, missed);
     if (every)
         timer_start(timer, next);
@@ -222,6 +219,7 @@ static void arm(struct ptimer *t, u64 value, u64 every, bool absolute)
         clock_read(t->clock, &now);
         deadline = (s64)value <= now ? clock_ns() : deadline_after(value - (u64)now);
     }
+    t->base = deadline;
     timer_start(&t->timer, deadline);
 }
 

@@ -19,6 +19,7 @@ struct timerfd {
     struct list_head link; /* all, for settimeofday */
     s32 clock;
     u64 interval, ticks;
+    u64 base; /* the expiry that the timer stands for */
     bool cancel_on_set, cancelled;
 };
 
@@ -28,13 +29,9 @@ static spinlock_t all_lock = SPINLOCK_INIT(RANK_KERNEL_LEAF);
 static void fired(struct timer *timer)
 {
     struct timerfd *t = container_of(timer, struct timerfd, timer);
-    u64 now = clock_ns(), every = READ_ONCE(t->interval), n = 1;
-    u64 next = timer->deadline + every;
-    if (every && next <= now) {
-        u64 missed = (now - next) / every + 1;
-        n += missed;
-        next += missed * every;
-    }
+    u64 every = READ_ONCE(t->interval), n = 1, next = 0;
+    if (every)
+        n = timer_advance(&t->base, every, clock_ns(), &next);
     u64 flags = spin_lock_irqsave(&t->lock);
     t->ticks += n;
     spin_unlock_irqrestore(&t->lock, flags);
@@ -168,6 +165,7 @@ static void arm(struct timerfd *t, u64 value, u64 every, u32 flags)
         deadline = (s64)value <= now ? clock_ns() - ((u64)now - value < clock_ns() ? (u64)now - value : clock_ns())
                                      : deadline_after(value - (u64)now);
     }
+    t->base = deadline;
     timer_start(&t->timer, deadline);
 }
 
