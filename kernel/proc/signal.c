@@ -301,9 +301,9 @@ static bool take(struct sigpending *p, int sig, struct siginfo_k *info)
     if (!more)
         p->set &= ~sig_bit(sig);
     if (found) {
-        *info = found->info;
         list_unlink(&found->link);
-        entry_free(found);
+        entry_free(found); /* may bring a timer's overrun up to date; the memory stays for a grace period */
+        *info = found->info;
     } else {
         *info = (struct siginfo_k){.signo = sig, .code = SI_KERNEL};
     }

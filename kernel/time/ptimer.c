@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * POSIX timers: timer_create and its family. A timer carries its own queue entry, so that firing allocates nothing; while that
- * entry is pending further expirations only count as overruns.
+ * POSIX timers: timer_create and its family. A timer carries its own queue entry, so that firing allocates nothing. While that
+ * entry is pending the timer rests; when the signal is taken, the periods missed become its overrun and the timer is started
+ * again. So a short period costs no more than its signals do.
  */
 #include "itimer.h"
 #include <arch/uaccess.h>
@@ -21,7 +22,8 @@ struct ptimer {
     struct timer timer;
     struct cpu_timer cpu; /* for CPU clocks */
     u64 interval, base;
-    s64 overrun, overrun_last;
+    s64 overrun_last;
+    bool deleted; /* process->lock */
     struct sigqueue entry;
 };
 
@@ -39,25 +41,27 @@ static void entry_hold(struct sigqueue *q)
     struct ptimer *t = container_of(q, struct ptimer, entry);
     __atomic_fetch_add(&t->refs, 1, __ATOMIC_RELAXED);
 }
+/* process->lock held: the signal has been taken, or thrown away. */
 static void entry_release(struct sigqueue *q)
 {
-    put(container_of(q, struct ptimer, entry));
+    struct ptimer *t = container_of(q, struct ptimer, entry);
+    u64 next;
+    if (t->interval && !t->deleted && !t->timer.queued) {
+        t->overrun_last = (s64)timer_advance(&t->base, t->interval, clock_ns(), &next) - 1;
+        q->info.timer.overrun = (s32)min(t->overrun_last, (s64)0x7fffffff);
+        timer_start(&t->timer, next);
+    }
+    put(t);
 }
 
 /* Any context. */
-static void fire(struct ptimer *t, s64 missed)
+static void fire(struct ptimer *t)
 {
-    if (t->notify == SIGEV_NONE)
+    if (t->notify == SIGEV_NONE || t->entry.queued)
         return;
-    if (t->entry.queued) {
-        t->overrun += 1 + missed;
-        return;
-    }
-    t->overrun_last = t->overrun + missed;
-    t->overrun = 0;
+    t->overrun_last = 0;
     struct siginfo_k info = {.signo = t->signo, .code = SI_TIMER};
     info.timer.tid = t->id;
-    info.timer.overrun = (s32)min(t->overrun_last, (s64)0x7fffffff);
     info.timer.value = t->value;
     if (t->notify != SIGEV_THREAD_ID) {
         signal_send_entry(t->process, NULL, t->signo, &info, &t->entry);
@@ -71,16 +75,17 @@ static void fire(struct ptimer *t, s64 missed)
     }
 }
 
+/* A signal that nobody wanted leaves the entry free: then look again at the period, but not more often than a tick. */
+#define IGNORED_NS 4000000UL
 static void fired(struct timer *timer)
 {
     struct ptimer *t = container_of(timer, struct ptimer, timer);
-    u64 every = READ_ONCE(t->interval), next = 0;
-    s64 missed = 0;
-    if (every)
-        missed = (s64)timer_advance(&t->base, every, clock_ns(), &next) - 1;
-    fire(t, missed);
-    if (every)
-        timer_start(timer, next);
+    u64 every = READ_ONCE(t->interval), next;
+    fire(t);
+    if (every && !t->entry.queued) {
+        timer_advance(&t->base, every, clock_ns(), &next);
+        timer_start(timer, max(next, timer->deadline + IGNORED_NS));
+    }
 }
 
 static bool on_cpu_clock(const struct ptimer *t)
@@ -101,7 +106,7 @@ void ptimers_check(struct process_timers *pt)
             now = process_cpu_ns(pt->process);
         if (now >= t->cpu.next) {
             t->cpu.next = t->cpu.interval ? now + t->cpu.interval : 0;
-            fire(t, 0);
+            fire(t);
         }
     }
     mutex_unlock(&pt->lock);
@@ -110,7 +115,10 @@ void ptimers_check(struct process_timers *pt)
 static void delete(struct ptimer *t)
 {
     list_unlink(&t->link);
+    u64 flags = spin_lock_irqsave(&t->process->lock);
+    t->deleted = true;
     WRITE_ONCE(t->interval, 0);
+    spin_unlock_irqrestore(&t->process->lock, flags);
     timer_cancel(&t->timer);
     put(t);
 }
@@ -237,7 +245,7 @@ SYSCALL(timer_settime)
     left(t, old);
     WRITE_ONCE(t->interval, 0);
     timer_cancel(&t->timer);
-    t->overrun = t->overrun_last = 0;
+    t->overrun_last = 0;
     arm(t, timespec_to_ns(spec[2], spec[3]), timespec_to_ns(spec[0], spec[1]), a1 & 1);
     mutex_unlock(&pt->lock);
     return a3 && copy_to_user(a3, old, sizeof(old)) ? -EFAULT : 0;

@@ -29,15 +29,22 @@ static spinlock_t all_lock = SPINLOCK_INIT(RANK_KERNEL_LEAF);
 static void fired(struct timer *timer)
 {
     struct timerfd *t = container_of(timer, struct timerfd, timer);
-    u64 every = READ_ONCE(t->interval), n = 1, next = 0;
-    if (every)
-        n = timer_advance(&t->base, every, clock_ns(), &next);
     u64 flags = spin_lock_irqsave(&t->lock);
-    t->ticks += n;
+    t->ticks = 1;
     spin_unlock_irqrestore(&t->lock, flags);
-    if (every)
-        timer_start(timer, next);
     waitq_wake_all(&t->wait);
+}
+
+/* Lock held. Takes the count; a periodic timer goes on from here, so that one nobody reads costs nothing. */
+static u64 take_ticks(struct timerfd *t)
+{
+    u64 n = t->ticks, next;
+    t->ticks = 0;
+    if (n && t->interval) {
+        n = timer_advance(&t->base, t->interval, clock_ns(), &next);
+        timer_start(&t->timer, next);
+    }
+    return n;
 }
 
 void timerfd_clock_was_set(void)
@@ -60,9 +67,8 @@ static ssize_t tfd_read(struct file *f, const struct iobuf *buf, size_t n, u64 *
         return -EINVAL;
     for (;;) {
         u64 flags = spin_lock_irqsave(&t->lock);
-        u64 ticks = t->ticks;
+        u64 ticks = take_ticks(t);
         bool cancelled = t->cancelled;
-        t->ticks = 0;
         t->cancelled = false;
         spin_unlock_irqrestore(&t->lock, flags);
         if (cancelled)
@@ -139,7 +145,7 @@ static struct timerfd *get(int fd, struct file **f)
 static void left(struct timerfd *t, s64 spec[4])
 {
     u64 now = clock_ns();
-    u64 ns = !t->timer.queued ? 0 : t->timer.deadline > now ? t->timer.deadline - now : 1;
+    u64 ns = t->timer.queued ? (t->base > now ? t->base - now : 1) : t->interval && t->ticks ? t->interval - (now - t->base) % t->interval : 0;
     spec[0] = (s64)(t->interval / NSEC_PER_SEC);
     spec[1] = (s64)(t->interval % NSEC_PER_SEC);
     spec[2] = (s64)(ns / NSEC_PER_SEC);
