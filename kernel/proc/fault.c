@@ -15,7 +15,7 @@ static void note(u64 nr, u64 err, u64 cr2)
     t->trap_cr2 = cr2;
 }
 
-static void out_of_memory(void)
+void kernel_user_oom(void)
 {
     struct task *t = current_task();
     struct process *p = t->process;
@@ -43,7 +43,7 @@ void kernel_user_fault(struct regs *regs, u64 addr, u32 vm_fault, u64 error_code
     if (vm_fault & VM_FAULT_KILLED)
         return; /* the signal is pending */
     if (vm_fault & VM_FAULT_OOM)
-        out_of_memory();
+        kernel_user_oom();
     else if (vm_fault & VM_FAULT_SIGBUS)
         signal_force(SIGBUS, BUS_ADRERR, addr);
     else
