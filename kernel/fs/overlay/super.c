@@ -115,6 +115,10 @@ static struct superblock *mount(const struct fs_type *type, u32 flags, const cha
     for (unsigned k = 0; k < os->nr_lower; k++)
         lower[k] = inode_get(os->lower[k].dentry->inode);
     struct inode *upper = os->upper.mount ? inode_get(os->upper.dentry->inode) : NULL;
+    if (upper) { /* the overlay changes it beneath its dentries: none is kept that nobody uses */
+        upper->sb->sflags |= SB_NO_CACHE | SB_NO_NEGATIVE;
+        dcache_prune(os->upper.dentry);
+    }
     struct inode *root = ovl_new_inode(sb, upper, lower, os->nr_lower);
     err = IS_ERR(root) ? (int)PTR_ERR(root) : sb_set_root(sb, root);
     if (err) {
