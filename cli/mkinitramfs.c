@@ -24,7 +24,7 @@ static const char init_script[] =
     "mkdir -p /dev/pts /dev/shm\n"
     "mount -t devpts devpts /dev/pts\n"
     "mount -t tmpfs tmpfs /tmp\n"
-    "if [ -f /script ]; then sh /script; else setsid cttyhack sh; fi\n"
+    "if [ -f /script ]; then echo; sh /script; else setsid cttyhack sh; fi\n"
     "poweroff -f\n";
 
 /* A busybox that needs no library is the only one of use. */

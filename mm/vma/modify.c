@@ -100,6 +100,12 @@ static int protect_change(struct vma *vma, void *arg)
             return -ENOMEM;
         flags |= VM_ACCOUNT;
     }
+    /* What can no longer be written and holds no page of its own promises nothing: Linux takes it off the account. */
+    bool uncharge = vma->flags & VM_ACCOUNT && !(flags & VM_WRITE) && vma_is_anon(vma) && !vma->anon_vma;
+    if (uncharge) {
+        flags &= ~VM_ACCOUNT;
+        commit_uncharge(pages);
+    }
     vma_write_lock(vma);
     vma_account(mm, vma->flags, -(s64)pages);
     vma->flags = flags;

@@ -44,8 +44,9 @@ static void show(const char *name)
         printf("  %s: %s\n", name, strerrorname_np(errno));
         return;
     }
-    printf("  %s: %o links %lu size %ld blocks %ld rdev %x,%x uid %u\n", name, st.st_mode, (unsigned long)st.st_nlink, (long)st.st_size,
-           (long)st.st_blocks, major(st.st_rdev), minor(st.st_rdev), st.st_uid);
+    printf("  %s: %o links %lu size %ld blocks %ld rdev %x,%x uid %u\n", name, st.st_mode,
+           (unsigned long)st.st_nlink, (long)st.st_size, (long)st.st_blocks, major(st.st_rdev),
+           minor(st.st_rdev), st.st_uid);
 }
 
 static int by_name(const void *a, const void *b)
@@ -151,7 +152,8 @@ static void opening(void)
 static void reading(void)
 {
     char buf[100] = {0};
-    int fd = open("r", O_CREAT | O_RDWR, 0644), wr = open("r", O_WRONLY), rd = open("r", O_RDONLY), ap = open("r", O_WRONLY | O_APPEND);
+    int fd = open("r", O_CREAT | O_RDWR, 0644), wr = open("r", O_WRONLY), rd = open("r", O_RDONLY),
+        ap = open("r", O_WRONLY | O_APPEND);
     SAY(write(fd, "0123456789", 10));
     SAY(read(fd, buf, 5));
     SAY(lseek(fd, 0, SEEK_SET));
@@ -298,7 +300,8 @@ static void names(void)
     show("e2");
     SAY(syscall(SYS_renameat2, AT_FDCWD, "g2", AT_FDCWD, "none", RENAME_EXCHANGE));
     SAY(syscall(SYS_renameat2, AT_FDCWD, "g2", AT_FDCWD, "none", 99));
-    SAY(syscall(SYS_renameat2, AT_FDCWD, "g2", AT_FDCWD, "none", RENAME_EXCHANGE | RENAME_NOREPLACE));
+    SAY(syscall(SYS_renameat2, AT_FDCWD, "g2", AT_FDCWD, "none",
+                RENAME_EXCHANGE | RENAME_NOREPLACE));
     SAY(mknod("fifo", S_IFIFO | 0666, 0));
     SAY(mknod("null", S_IFCHR | 0666, makedev(1, 3)));
     SAY(mknod("big", S_IFCHR | 0600, makedev(300, 70000)));
@@ -347,12 +350,14 @@ static void attributes(void)
     struct timespec ts[2] = {{1000, 5}, {2000, 7}};
     SAY(utimensat(AT_FDCWD, "t", ts, 0));
     stat("t", &st);
-    printf("  times %ld.%ld %ld.%ld\n", (long)st.st_atim.tv_sec, st.st_atim.tv_nsec, (long)st.st_mtim.tv_sec, st.st_mtim.tv_nsec);
+    printf("  times %ld.%ld %ld.%ld\n", (long)st.st_atim.tv_sec, st.st_atim.tv_nsec,
+           (long)st.st_mtim.tv_sec, st.st_mtim.tv_nsec);
     ts[0].tv_nsec = UTIME_OMIT;
     ts[1].tv_nsec = 9;
     SAY(utimensat(AT_FDCWD, "t", ts, 0));
     stat("t", &st);
-    printf("  times %ld.%ld %ld.%ld\n", (long)st.st_atim.tv_sec, st.st_atim.tv_nsec, (long)st.st_mtim.tv_sec, st.st_mtim.tv_nsec);
+    printf("  times %ld.%ld %ld.%ld\n", (long)st.st_atim.tv_sec, st.st_atim.tv_nsec,
+           (long)st.st_mtim.tv_sec, st.st_mtim.tv_nsec);
     ts[1].tv_nsec = 1000000000;
     SAY(utimensat(AT_FDCWD, "t", ts, 0));
     SAY(utimensat(AT_FDCWD, "t", NULL, 0x4000));
@@ -375,12 +380,14 @@ static void attributes(void)
     SAY(umask(022));
     struct statfs sf;
     SAY(statfs(".", &sf));
-    printf("  type %lx bsize %ld namelen %ld\n", (long)sf.f_type, (long)sf.f_bsize, (long)sf.f_namelen);
+    printf("  type %lx bsize %ld namelen %ld\n", (long)sf.f_type, (long)sf.f_bsize,
+           (long)sf.f_namelen);
     SAY(statfs("/proc", &sf));
     printf("  type %lx bsize %ld\n", (long)sf.f_type, (long)sf.f_bsize);
     struct statx sx;
     SAY(statx(AT_FDCWD, "t", 0, STATX_ALL, &sx));
-    printf("  statx %o %lu mask %x\n", sx.stx_mode, (unsigned long)sx.stx_size, sx.stx_mask & 0xfff);
+    printf("  statx %o %lu mask %x\n", sx.stx_mode, (unsigned long)sx.stx_size,
+           sx.stx_mask & 0xfff);
     SAY(statx(AT_FDCWD, "t", 0x6000, STATX_ALL, &sx));
     SAY(statx(fd, "", AT_EMPTY_PATH, STATX_ALL, &sx));
     SAY(statx(fd, "", 0, STATX_ALL, &sx));
@@ -555,14 +562,16 @@ static void descriptors(void)
 static void locks(void)
 {
     int fd = open("lock", O_CREAT | O_RDWR, 0644), other = open("lock", O_RDWR);
-    struct flock w = {.l_type = F_WRLCK, .l_start = 10, .l_len = 10}, q = {.l_type = F_WRLCK}, r = {.l_type = F_RDLCK, .l_len = 5};
+    struct flock w = {.l_type = F_WRLCK, .l_start = 10, .l_len = 10}, q = {.l_type = F_WRLCK},
+                 r = {.l_type = F_RDLCK, .l_len = 5};
     SAY(fcntl(fd, F_SETLK, &w));
     SAY(fcntl(other, F_SETLK, &w));
     fflush(stdout);
     if (fork() == 0) {
         SAY(fcntl(other, F_SETLK, &w));
         SAY(fcntl(other, F_GETLK, &q));
-        printf("  held: type %d %ld+%ld by the parent %d\n", q.l_type, (long)q.l_start, (long)q.l_len, q.l_pid == getppid());
+        printf("  held: type %d %ld+%ld by the parent %d\n", q.l_type, (long)q.l_start,
+               (long)q.l_len, q.l_pid == getppid());
         SAY(fcntl(other, F_SETLK, &r));
         r.l_start = 15;
         SAY(fcntl(other, F_SETLK, &r));

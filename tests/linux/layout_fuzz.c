@@ -144,7 +144,7 @@ int main(int argc, char **argv)
 
     setvbuf(stdout, NULL, _IOFBF, 1 << 16);
     prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0);
-    file = open("/tmp/layout_fuzz.data", O_RDWR | O_CREAT | O_TRUNC, 0600);
+    file = open("/dev/shm/layout_fuzz.data", O_RDWR | O_CREAT | O_TRUNC, 0600);
     if (file < 0 || ftruncate(file, 128 * PAGE) < 0)
         return 1;
     for (unsigned long round = first; round < first + ROUNDS; round++) {
@@ -157,6 +157,6 @@ int main(int argc, char **argv)
                 show();
         }
     }
-    unlink("/tmp/layout_fuzz.data");
+    unlink("/dev/shm/layout_fuzz.data");
     return 0;
 }
