@@ -95,7 +95,7 @@ struct file *file_open_path(const struct path *p, u32 flags)
     struct file *f = file_alloc();
     if (!f)
         return ERR_PTR(-ENOMEM);
-    f->flags = flags & ~(O_CREAT | O_EXCL | O_TRUNC | O_CLOEXEC | O_NOCTTY);
+    f->flags = flags & ~(O_CREAT | O_EXCL | O_TRUNC | O_CLOEXEC); /* a terminal's open looks at O_NOCTTY */
     int err = 0;
     u32 acc = flags & O_ACCMODE;
     if (!(flags & O_PATH))
@@ -128,6 +128,7 @@ struct file *file_open_path(const struct path *p, u32 flags)
             }
         }
     }
+    f->flags &= ~O_NOCTTY;
     if (!err && (flags & O_PATH)) {
         path_get(p);
         f->mount = p->mount;
