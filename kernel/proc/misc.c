@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The machine's name, load, log, end; random bytes; barriers. */
 #include "proc.h"
+#include <arch/boot.h>
 #include <arch/power.h>
 #include <arch/smp.h>
 #include <arch/trap.h>
@@ -9,6 +10,7 @@
 #include <lib/string.h>
 #include <mm/phys.h>
 #include <mm/stat.h>
+#include <mm/validate.h>
 #include <port/clock.h>
 #include <port/log.h>
 #include <port/random.h>
@@ -94,6 +96,21 @@ enum { REBOOT_RESTART = 0x01234567, REBOOT_CAD_OFF = 0, REBOOT_POWER_OFF = 0x432
 #define REBOOT_CAD_ON   0x89abcdefu
 #define REBOOT_RESTART2 0xa1b2c3d4u
 
+/*
+ * With the word pagoda.validate on the command line: before the machine stops, is memory in order? init has ended all
+ * other programs by then; one that still runs may make a check fail that is none of its fault.
+ */
+static void validate_memory(void)
+{
+    if (!cmdline_has("pagoda.validate"))
+        return;
+    rcu_barrier();
+    const char *bad = mm_validate_all();
+    if (bad)
+        panic("pagoda.validate: %s", bad);
+    log_print(LOG_EMERG, "pagoda.validate: memory is in order\n");
+}
+
 SYSCALL(reboot)
 {
     u32 m2 = (u32)a1;
@@ -106,13 +123,16 @@ SYSCALL(reboot)
     case REBOOT_CAD_ON:
         return 0;
     case REBOOT_HALT:
+        validate_memory();
         log_print(LOG_EMERG, "reboot: System halted\n");
         arch_halt();
     case REBOOT_POWER_OFF:
+        validate_memory();
         log_print(LOG_EMERG, "reboot: Power down\n");
         arch_poweroff();
     case REBOOT_RESTART:
     case REBOOT_RESTART2:
+        validate_memory();
         log_print(LOG_EMERG, "reboot: Restarting system\n");
         arch_reboot();
     default:

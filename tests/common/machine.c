@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* See machine.h. */
 #include "machine.h"
-#include <mm/rmap.h>
+#include <mm/validate.h>
 
 #define MAX_CACHES 192
 
@@ -71,36 +71,9 @@ void machine_up(u32 mib, u32 cpus, u64 seed)
     machine_up_config(&cfg);
 }
 
-static const char *validate_spaces(void)
-{
-    struct list_head *l;
-    const char *bad = NULL;
-    list_for_each(l, &mm_list)
-    {
-        struct mm *mm = list_entry(l, struct mm, list);
-        mmap_read_lock(mm);
-        bad = vma_validate(mm);
-        if (!bad)
-            bad = pt_validate(mm);
-        mmap_read_unlock(mm);
-        if (bad)
-            break;
-    }
-    return bad;
-}
-
 const char *machine_validate(void)
 {
-    const char *bad = validate_spaces();
-    if (!bad)
-        bad = phys_validate();
-    if (!bad)
-        bad = slab_validate();
-    if (!bad)
-        bad = lru_validate();
-    if (!bad)
-        bad = rmap_validate_all();
-    return bad;
+    return mm_validate_all();
 }
 
 void assert_machine_valid(void)
