@@ -43,6 +43,7 @@ enum {
 #define ICR_INIT        0x500u
 #define ICR_STARTUP     0x600u
 #define ICR_ASSERT      0x4000u
+#define ICR_OTHERS    0xc0000u
 #define ICR_BUSY        0x1000u
 
 static volatile u8 *regs __ro_after_init;
@@ -122,6 +123,19 @@ static void icr_write(u32 apic_id, u32 command)
 void lapic_send_ipi(u32 apic_id, u8 vector)
 {
     icr_write(apic_id, ICR_ASSERT | vector);
+}
+
+/* One write reaches all others at once; CPUs that were never started ignore it. */
+void lapic_send_ipis(cpumask_t set, u8 vector)
+{
+    cpumask_t others = cpumask_andnot(cpu_online_mask(), cpumask_of(cpu_id()));
+    u32 cpu;
+    if (cpumask_equal(set, others) && !is_pow2(set.bits)) {
+        icr_write(0, ICR_OTHERS | ICR_ASSERT | vector);
+        return;
+    }
+    for_each_cpu(cpu, set)
+        icr_write(cpus[cpu].apic_id, ICR_ASSERT | vector);
 }
 
 void lapic_send_init(u32 apic_id)

@@ -6,7 +6,7 @@
  *
  *   initiator                                   target
  *   fills requests[self], pending = targets
- *   sets its bit in target->flush_from ── IPI ─→ takes all bits of flush_from
+ *   sets its bit in target->flush_from ── IPI ─→ takes all bits of flush_from (or finds them, polling)
  *   flushes itself meanwhile                    does each request, clears its bit in pending
  *   waits until pending == 0
  *
@@ -15,8 +15,8 @@
  *  2. A CPU that runs a kernel thread keeps the last space (cpu->lazy) until it switches to
  *     another or is asked to flush; then it leaves. So whoever frees a root flushes the whole
  *     space first.
- *  3. While a CPU waits it answers requests itself if its interrupts are off, so two initiators
- *     never wait for each other.
+ *  3. A CPU that spins, for a lock or for answers, polls its requests (cpu->polling) and needs no
+ *     interrupt, so that two initiators never wait for each other, whatever their interrupt flags.
  * Locks: none. Order: entries are changed, then (full fence) ctx->cpus is read; a switch sets the
  * bit (full fence), then loads the root, so either the initiator sees the bit or the CPU walks
  * the new entries.
@@ -134,20 +134,54 @@ void mmu_flush_service(void)
     }
 }
 
+static void serve_polled(void)
+{
+    u64 flags = irq_save();
+    mmu_flush_service();
+    irq_restore(flags);
+}
+
+bool mmu_poll_begin(void)
+{
+    struct cpu *cpu = this_cpu();
+    bool was = cpu->polling;
+    WRITE_ONCE(cpu->polling, true);
+    return was;
+}
+
+void mmu_poll(void)
+{
+    if (READ_ONCE(this_cpu()->flush_from))
+        serve_polled();
+}
+
+/* The fence pairs with the sender's atomic or: it saw polling, or we see its bit. */
+void mmu_poll_end(bool was)
+{
+    struct cpu *cpu = this_cpu();
+    WRITE_ONCE(cpu->polling, was);
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    mmu_poll();
+}
+
 static void flush_others(struct flush_request *r, cpumask_t targets)
 {
     u32 self = cpu_id(), other;
+    cpumask_t interrupt = CPUMASK_NONE;
+    bool was = mmu_poll_begin();
     __atomic_store_n(&r->pending, targets.bits, __ATOMIC_RELEASE);
+    /* Where a request waits already, an interrupt is on its way or the CPU polls. */
     for_each_cpu (other, targets)
-        if (!__atomic_fetch_or(&cpus[other].flush_from, BIT(self), __ATOMIC_SEQ_CST))
-            lapic_send_ipi(cpus[other].apic_id, VECTOR_FLUSH);
+        if (!__atomic_fetch_or(&cpus[other].flush_from, BIT(self), __ATOMIC_SEQ_CST) &&
+            !READ_ONCE(cpus[other].polling))
+            cpumask_set(&interrupt, other);
+    lapic_send_ipis(interrupt, VECTOR_FLUSH);
     flush_here(r);
-    bool serve = !irq_enabled();
     while (load_acquire(&r->pending)) {
-        if (serve)
-            mmu_flush_service();
+        mmu_poll();
         cpu_relax();
     }
+    mmu_poll_end(was);
 }
 
 /*

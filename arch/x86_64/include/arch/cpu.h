@@ -31,6 +31,7 @@ struct cpu {
     struct tss *tss;
     bool lazy; /* runs a kernel thread on a borrowed space */
     bool online;
+    bool polling; /* spins and answers flush requests by itself */
 } __aligned_to(64);
 BUILD_ASSERT(offsetof(struct cpu, id) == 40);
 BUILD_ASSERT(offsetof(struct cpu, kernel) == 48);

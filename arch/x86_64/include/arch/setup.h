@@ -99,6 +99,8 @@ void lapic_setup(void); /* each CPU */
 u32 lapic_id(void);
 void lapic_eoi(void);
 void lapic_send_ipi(u32 apic_id, u8 vector);
+/* The set lies in the online CPUs and does not hold the sender. */
+void lapic_send_ipis(cpumask_t set, u8 vector);
 void lapic_send_init(u32 apic_id);
 void lapic_send_startup(u32 apic_id, u8 page);
 void lapic_timer_calibrate(void);
@@ -130,6 +132,10 @@ enum {
 void smp_prepare(void);
 void smp_call_service(void);
 void mmu_flush_service(void);
+/* Around a loop that spins: flush requests are answered by mmu_poll() instead of by interrupt. Nests. */
+bool mmu_poll_begin(void);
+void mmu_poll(void);
+void mmu_poll_end(bool was);
 
 /* ---- early console ---- */
 void early_console_init(void);
