@@ -43,7 +43,7 @@ enum {
 #define ICR_INIT        0x500u
 #define ICR_STARTUP     0x600u
 #define ICR_ASSERT      0x4000u
-#define ICR_OTHERS    0xc0000u
+#define ICR_OTHERS      0xc0000u
 #define ICR_BUSY        0x1000u
 
 static volatile u8 *regs __ro_after_init;
@@ -134,7 +134,7 @@ void lapic_send_ipis(cpumask_t set, u8 vector)
         icr_write(0, ICR_OTHERS | ICR_ASSERT | vector);
         return;
     }
-    for_each_cpu(cpu, set)
+    for_each_cpu (cpu, set)
         icr_write(cpus[cpu].apic_id, ICR_ASSERT | vector);
 }
 

@@ -31,10 +31,14 @@
  * as well). */
 #define FLUSH_PAGES_MAX 33
 
+/* About as long as an answer takes when both CPUs really run. */
+#define SPINS_MAX 250
+
 struct flush_request {
     struct mmu_ctx *ctx; /* NULL: kernel addresses */
     u64 start, end;
     u64 pending; /* CPUs that have not answered; atomic */
+    bool halted; /* the initiator has stopped spinning: the last answer interrupts it */
 } __aligned_to(64);
 static struct flush_request requests[NR_CPUS];
 
@@ -129,8 +133,11 @@ void mmu_flush_service(void)
     cpumask_t from = {__atomic_exchange_n(&cpu->flush_from, 0, __ATOMIC_ACQ_REL)};
     u32 other;
     for_each_cpu (other, from) {
-        flush_here(&requests[other]);
-        __atomic_fetch_and(&requests[other].pending, ~BIT(cpu->id), __ATOMIC_RELEASE);
+        struct flush_request *r = &requests[other];
+        flush_here(r);
+        if (!__atomic_and_fetch(&r->pending, ~BIT(cpu->id), __ATOMIC_SEQ_CST) &&
+            READ_ONCE(r->halted))
+            lapic_send_ipi(cpus[other].apic_id, VECTOR_FLUSH);
     }
 }
 
@@ -164,6 +171,25 @@ void mmu_poll_end(bool was)
     mmu_poll();
 }
 
+/*
+ * On a host with fewer processors than the guest has CPUs, the answer may be waiting for the very
+ * processor that we spin on: give it up until the last answer interrupts us. Requests to this CPU
+ * come by interrupt meanwhile.
+ */
+static void halt_until_answered(struct flush_request *r)
+{
+    mmu_poll_end(false);
+    WRITE_ONCE(r->halted, true);
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    irq_disable();
+    if (load_acquire(&r->pending))
+        cpu_halt();
+    else
+        irq_enable();
+    WRITE_ONCE(r->halted, false);
+    mmu_poll_begin();
+}
+
 static void flush_others(struct flush_request *r, cpumask_t targets)
 {
     u32 self = cpu_id(), other;
@@ -177,9 +203,11 @@ static void flush_others(struct flush_request *r, cpumask_t targets)
             cpumask_set(&interrupt, other);
     lapic_send_ipis(interrupt, VECTOR_FLUSH);
     flush_here(r);
-    while (load_acquire(&r->pending)) {
+    for (unsigned spins = 0; load_acquire(&r->pending); spins++) {
         mmu_poll();
         cpu_relax();
+        if (spins >= SPINS_MAX && !was && irq_enabled())
+            halt_until_answered(r);
     }
     mmu_poll_end(was);
 }
