@@ -3,6 +3,11 @@
  * Writing dirty pages back: for fsync, msync and the end of a file. A page is cleaned first and written after, so that a store
  * that comes meanwhile makes it dirty again; shared mappings lose write permission for the same reason.
  *
+ *   dirty ── write_one: mark writeback, unmark dirty ── device ── unmark writeback
+ *
+ * A sync looks for dirty pages first and waits for those under writeback after: a page that somebody else is writing is
+ * found in one state or the other.
+ *
  * Locks: page lock around each page's write.
  */
 #include <lib/errno.h>
@@ -45,10 +50,11 @@ static int write_one(struct address_space *m, struct page *page)
         rmap_walk(page, clean_entry, page);
     spin_lock(&m->tree_lock);
     if (page_mapping(page) == m && page_test_and_clear(page, PG_dirty)) {
+        page_set(page, PG_writeback);
+        xa_set_mark(&m->pages, page->index, CACHE_MARK_WRITEBACK); /* before it ceases to be dirty: see above */
         xa_clear_mark(&m->pages, page->index, CACHE_MARK_DIRTY);
         m->nrdirty--;
         stat_node_add(page_node(page), NR_FILE_DIRTY, -1);
-        page_set(page, PG_writeback);
     }
     spin_unlock(&m->tree_lock);
     if (!page_test(page, PG_writeback))
@@ -56,6 +62,10 @@ static int write_one(struct address_space *m, struct page *page)
     stat_node_add(page_node(page), NR_WRITEBACK, 1);
     err = m->ops->write_page(m, page);
     stat_node_add(page_node(page), NR_WRITEBACK, -1);
+    spin_lock(&m->tree_lock);
+    if (page_mapping(page) == m)
+        xa_clear_mark(&m->pages, page->index, CACHE_MARK_WRITEBACK);
+    spin_unlock(&m->tree_lock);
     page_end_writeback(page);
     if (err)
         WRITE_ONCE(m->wb_err, err);
@@ -64,21 +74,20 @@ out:
     return err;
 }
 
-int cache_sync(struct address_space *m, u64 start, u64 end)
+/* Calls fn on each page of [index,last] that has the mark, holding a reference. The first error, but goes on to the end. */
+static int for_each_marked(struct address_space *m, u64 index, u64 last, enum xa_mark mark,
+                           int (*fn)(struct address_space *m, struct page *page))
 {
-    if (!m->ops->write_page || !READ_ONCE(m->nrdirty))
-        return 0;
-    u64 index = start >> PAGE_SHIFT, last = end >> PAGE_SHIFT;
     int result = 0;
     for (;;) {
         rcu_read_lock();
-        struct page *page = xa_find_marked(&m->pages, &index, last, CACHE_MARK_DIRTY);
+        struct page *page = xa_find_marked(&m->pages, &index, last, mark);
         bool held = page && page_try_get(page);
         rcu_read_unlock();
         if (!page)
             return result;
         if (held) {
-            int err = write_one(m, page);
+            int err = fn(m, page);
             if (err && !result)
                 result = err;
             page_put(page);
@@ -87,4 +96,20 @@ int cache_sync(struct address_space *m, u64 start, u64 end)
             return result;
         index++;
     }
+}
+
+static int wait_one(struct address_space *m, struct page *page)
+{
+    page_wait_writeback(page);
+    return 0;
+}
+
+int cache_sync(struct address_space *m, u64 start, u64 end)
+{
+    if (!m->ops->write_page || (!READ_ONCE(m->nrdirty) && !xa_marked(&m->pages, CACHE_MARK_WRITEBACK)))
+        return 0;
+    u64 first = start >> PAGE_SHIFT, last = end >> PAGE_SHIFT;
+    int err = for_each_marked(m, first, last, CACHE_MARK_DIRTY, write_one);
+    for_each_marked(m, first, last, CACHE_MARK_WRITEBACK, wait_one);
+    return err;
 }

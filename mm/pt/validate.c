@@ -46,6 +46,8 @@ static const char *check_page(const struct vma *vma, u64 addr, pte_t e)
         return "anonymous page belongs to another anon_vma than its area";
     if (page_mapping(page) && page_mapping(page) != vma->mapping)
         return "cached page of another mapping than its area's";
+    if (vma->mapping && !page_is_anon(page) && !page_mapping(page))
+        return "page is mapped though it has left its file";
     if ((page_is_anon(page) || page_mapping(page)) && page->index != (u32)vma_index(vma, addr))
         return "page's index is not that of its address"; /* R1 */
     if (page_is_anon(page) && pte_write(e) && page->mapcount != 0)

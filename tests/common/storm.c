@@ -151,17 +151,21 @@ static void set_failures(bool on)
     }
 }
 
+void storm_check_device(u32 slot, u32 file_page)
+{
+    u64 word, want = storm.slot_value[PK_DISK_FILE - PK_SHARED_FILE][slot][file_page];
+    memcpy(&word, storm.shared[PK_DISK_FILE - PK_SHARED_FILE]->disk + file_page * PAGE_SIZE + 8 * slot, 8);
+    storm_check(word == want, "device page %u slot %u: %#lx, expected %#lx", file_page, slot, word, want);
+}
+
 /* After a write-back the device holds what the workers wrote. */
 static void check_device(void)
 {
     struct host_file *f = storm.shared[PK_DISK_FILE - PK_SHARED_FILE];
     assert_int_equal(cache_sync(&f->mapping, 0, FILE_PAGES * PAGE_SIZE - 1), 0);
     for (u32 page = 0; page < FILE_PAGES; page++)
-        for (u32 slot = 0; slot < MAX_SLOTS; slot++) {
-            u64 word, want = storm.slot_value[PK_DISK_FILE - PK_SHARED_FILE][slot][page];
-            memcpy(&word, f->disk + page * PAGE_SIZE + 8 * slot, 8);
-            storm_check(word == want, "device page %u slot %u: %#lx, expected %#lx", page, slot, word, want);
-        }
+        for (u32 slot = 0; slot < MAX_SLOTS; slot++)
+            storm_check_device(slot, page);
 }
 
 struct storm_stats storm_run(const struct storm_config *cfg)

@@ -34,7 +34,8 @@ struct storm_config {
     bool validate_each_step; /* only with one worker and without forks */
     u32 levels;
     u32 switch_permille; /* 0 = 50 */
-    bool common_only;    /* all work on the common pages: the most races for the time */
+    enum { FOCUS_NONE, FOCUS_COMMON, FOCUS_FILES } focus; /* all work on the common pages, or on a few pages of the shared
+                                                             files: the most races for the time */
 };
 
 struct storm_stats {

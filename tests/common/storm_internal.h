@@ -72,6 +72,8 @@ void storm_fail(const char *fmt, ...) __printf_fn(1, 2) __noreturn_fn;
 bool storm_step(struct worker *w);
 /* Reads and compares every page of the slice. */
 void storm_check_slice(struct worker *w);
+/* Our word of a page of the file with a device, on the device. */
+void storm_check_device(u32 slot, u32 file_page);
 /* Maps the common pages of a process. */
 void storm_map_common(void);
 /* What the constant file holds. */

@@ -186,7 +186,7 @@ static void touch_common(struct worker *w);
 
 void storm_check_slice(struct worker *w)
 {
-    for (u32 i = 0; i < SLICE_PAGES && !storm.cfg.common_only; i++)
+    for (u32 i = 0; i < SLICE_PAGES && storm.cfg.focus != FOCUS_COMMON; i++)
         check_page(w, i);
     for (u32 i = 0; i < 3; i++)
         touch_common(w);
@@ -231,17 +231,28 @@ static u32 pick_prot(struct worker *w)
     return prots[pick(w, sizeof(prots))];
 }
 
+/* Pages of the files that are in use: few, when the races are to be about them. */
+static u32 file_pages(void)
+{
+    return storm.cfg.focus == FOCUS_FILES ? 5 : FILE_PAGES;
+}
+
+static u32 pick_kind(struct worker *w)
+{
+    return storm.cfg.focus == FOCUS_FILES ? PK_SHARED_FILE + pick(w, NR_SHARED_FILES) : 1 + pick(w, PK_UNKNOWN - 1);
+}
+
 static void do_mmap(struct worker *w)
 {
     u32 first, n;
     pick_range(w, &first, &n);
-    u32 kind = 1 + pick(w, PK_UNKNOWN - 1), prot = pick_prot(w), file_page = 0;
+    u32 kind = pick_kind(w), prot = pick_prot(w), file_page = 0;
     u64 flags = UAPI_MAP_FIXED, offset = 0;
     struct map_file mf;
     bool file = kind != PK_ANON;
     if (file) {
-        n = min(n, (u32)FILE_PAGES);
-        file_page = pick(w, FILE_PAGES - n + 1);
+        n = min(n, file_pages());
+        file_page = pick(w, file_pages() - n + 1);
         offset = (u64)file_page * PAGE_SIZE;
         mf = host_map_file(kind_is_shared(kind) ? storm.shared[kind - PK_SHARED_FILE] : storm.constant);
         flags |= kind_is_shared(kind) ? UAPI_MAP_SHARED : UAPI_MAP_PRIVATE;
@@ -340,14 +351,20 @@ static void do_mremap(struct worker *w)
         forget(w, from, run);
 }
 
-/* Through the page cache instead of a mapping: both must see the same bytes. */
+static struct address_space *pick_file(struct worker *w, u32 *kind)
+{
+    *kind = PK_SHARED_FILE + pick(w, NR_SHARED_FILES);
+    return &storm.shared[*kind - PK_SHARED_FILE]->mapping;
+}
+
+/* Through the page cache instead of a mapping: both must see the same bytes. What was cut off reads as nothing. */
 static void do_read_file(struct worker *w)
 {
-    u32 file_page = pick(w, FILE_PAGES), kind = pick(w, 2) ? PK_SHARED_FILE : PK_DISK_FILE;
+    u32 kind, file_page = pick(w, file_pages());
+    struct address_space *m = pick_file(w, &kind);
     u64 word;
-    ssize_t n = cache_read_kernel(&storm.shared[kind - PK_SHARED_FILE]->mapping,
-                                  (u64)file_page * PAGE_SIZE + 8 * w->slot, &word, 8);
-    if (n == -12 && may_fail())
+    ssize_t n = cache_read_kernel(m, (u64)file_page * PAGE_SIZE + 8 * w->slot, &word, 8);
+    if ((n == -12 && may_fail()) || (n == 0 && kind == PK_CUT_FILE))
         return;
     storm_check(n == 8, "cache_read_kernel: %ld", n);
     check_slot(w, kind, file_page, word, "read");
@@ -355,10 +372,12 @@ static void do_read_file(struct worker *w)
 
 static void do_write_file(struct worker *w)
 {
-    u32 file_page = pick(w, FILE_PAGES), kind = pick(w, 2) ? PK_SHARED_FILE : PK_DISK_FILE;
+    u32 kind, file_page = pick(w, file_pages());
+    struct address_space *m = pick_file(w, &kind);
     u64 word = (u64)(w->slot + 1) << 48 | ++w->next_value;
-    ssize_t n = cache_write_kernel(&storm.shared[kind - PK_SHARED_FILE]->mapping,
-                                   (u64)file_page * PAGE_SIZE + 8 * w->slot, &word, 8);
+    if (kind == PK_CUT_FILE)
+        return; /* a write grows the file: that would need the mutex of truncation */
+    ssize_t n = cache_write_kernel(m, (u64)file_page * PAGE_SIZE + 8 * w->slot, &word, 8);
     if (n == -12 && may_fail())
         return;
     storm_check(n == 8, "cache_write_kernel: %ld", n);
@@ -367,7 +386,7 @@ static void do_write_file(struct worker *w)
 
 static void do_truncate(struct worker *w)
 {
-    u64 size = pick(w, FILE_PAGES + 1) * PAGE_SIZE + (pick(w, 2) ? pick(w, PAGE_SIZE) & ~7u : 0);
+    u64 size = pick(w, file_pages() + 1) * PAGE_SIZE + (pick(w, 2) ? pick(w, PAGE_SIZE) & ~7u : 0);
     mutex_lock(&storm.cut_mutex);
     host_core_enter();
     int r = host_file_truncate(storm.shared[PK_CUT_FILE - PK_SHARED_FILE], size);
@@ -383,6 +402,9 @@ static void do_sync(struct worker *w)
     pick_range(w, &first, &n);
     s64 r = host_msync(page_addr(w, first), n * PAGE_SIZE, UAPI_MS_SYNC);
     storm_check(r == 0 || r == -12, "msync: %ld", r);
+    for (u32 i = first; r == 0 && i < first + n; i++) /* the device holds what we wrote before */
+        if (w->page[i].kind == PK_DISK_FILE)
+            storm_check_device(w->slot, w->page[i].file_page);
 }
 
 /* Where there is no hole and everything may be read. */
@@ -469,33 +491,35 @@ static void churn_common(struct worker *w)
     trace(w, "churn %#lx, %u pages, solid %u: %ld", at, n, solid, r);
 }
 
+struct op {
+    void (*run)(struct worker *w);
+    u32 weight;
+};
+
+static void wish_to_fork(struct worker *w)
+{
+}
+
+static const struct op all_ops[] = {
+    {touch_some, 40},  {do_mmap, 16},      {do_munmap, 7},    {do_mprotect, 8},  {do_dontneed, 6},
+    {do_mremap, 4},    {do_read_file, 2},  {do_write_file, 2}, {do_truncate, 2}, {do_sync, 2},
+    {touch_common, 20}, {churn_common, 4}, {do_lock_and_unlock, 2}, {wish_to_fork, 3}, {0}};
+static const struct op common_ops[] = {{touch_common, 96}, {churn_common, 31}, {wish_to_fork, 1}, {0}};
+static const struct op file_ops[] = {{touch_some, 30},   {do_mmap, 10},    {do_munmap, 4}, {do_mremap, 4}, {do_read_file, 8},
+                                     {do_write_file, 2}, {do_truncate, 8}, {do_sync, 6},   {wish_to_fork, 1}, {0}};
+
 bool storm_step(struct worker *w)
 {
-    static const struct {
-        void (*op)(struct worker *w);
-        u32 weight;
-    } ops[] = {
-        {touch_some, 40}, {do_mmap, 16},     {do_munmap, 7},   {do_mprotect, 8}, {do_dontneed, 6},
-        {do_mremap, 4},   {do_read_file, 2}, {do_write_file, 2}, {do_truncate, 2}, {do_sync, 2},
-        {do_lock_and_unlock, 2}, {touch_common, 20}, {churn_common, 4},
-    };
-    count(&storm.stats.steps);
-    if (storm.cfg.common_only) {
-        if (pick(w, 4))
-            touch_common(w);
-        else if (pick(w, 32))
-            churn_common(w);
-        else
-            return false;
-        return true;
-    }
-    u32 draw = pick(w, 118);
-    for (size_t i = 0; i < ARRAY_SIZE(ops); i++) {
-        if (draw < ops[i].weight) {
-            ops[i].op(w);
-            return true;
-        }
+    const struct op *ops = storm.cfg.focus == FOCUS_COMMON  ? common_ops
+                           : storm.cfg.focus == FOCUS_FILES ? file_ops
+                                                            : all_ops;
+    u32 sum = 0, i;
+    for (i = 0; ops[i].run; i++)
+        sum += ops[i].weight;
+    u32 draw = pick(w, sum);
+    for (i = 0; draw >= ops[i].weight; i++)
         draw -= ops[i].weight;
-    }
-    return false;
+    count(&storm.stats.steps);
+    ops[i].run(w);
+    return ops[i].run != wish_to_fork;
 }

@@ -79,7 +79,8 @@ static void seeds(void **state)
         struct storm_config cfg = {
             .seed = seed, .cpus = 1 + r % 6, .ram_mib = 64, .processes = 1 + r / 7 % 3, .workers = 1 + r / 31 % 4,
             .rounds = 2, .steps = 60, .fork_depth = r / 127 % 3, .fail_permille = r / 511 % 3 == 0 ? 15 : 0,
-            .levels = 4 + r / 2047 % 2, .two_nodes = r / 4099 % 4 == 0, .switch_permille = 1u << r / 16411 % 10, .common_only = r / 65537 % 3 == 0, .tight = r / 8191 % 8 == 0};
+            .levels = 4 + r / 2047 % 2, .two_nodes = r / 4099 % 4 == 0, .switch_permille = 1u << r / 16411 % 10, 
+            .focus = r / 65537 % 3, .tight = r / 8191 % 8 == 0};
         if (cfg.tight)
             cfg.ram_mib = 3 + r % 2;
         struct storm_stats one = storm_run(&cfg);
