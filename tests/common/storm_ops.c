@@ -59,6 +59,14 @@ static void count(u64 *counter)
 
 #define SOME_FAULT U32_MAX /* the way of access does not say which */
 
+static size_t remote(struct worker *w, u64 at, u64 *word, u32 flags)
+{
+    host_core_enter();
+    size_t n = access_remote(w->mm, at, word, 8, flags);
+    host_core_exit();
+    return n;
+}
+
 /* A word as a program reads it, as the kernel copies it in, or as another process's debugger sees it. */
 static u32 load_word(struct worker *w, u64 at, u64 *word)
 {
@@ -66,7 +74,7 @@ static u32 load_word(struct worker *w, u64 at, u64 *word)
     case 0:
         return copy_from_user(word, at, 8) ? SOME_FAULT : 0;
     case 1:
-        return access_remote(w->mm, at, word, 8, 0) == 8 ? 0 : SOME_FAULT;
+        return remote(w, at, word, 0) == 8 ? 0 : SOME_FAULT;
     default:
         return host_load(at, word, 8);
     }
@@ -78,7 +86,7 @@ static u32 store_word(struct worker *w, u64 at, u64 word)
     case 0:
         return copy_to_user(at, &word, 8) ? SOME_FAULT : 0;
     case 1:
-        return access_remote(w->mm, at, &word, 8, FAULT_WRITE) == 8 ? 0 : SOME_FAULT;
+        return remote(w, at, &word, FAULT_WRITE) == 8 ? 0 : SOME_FAULT;
     default:
         return host_store(at, &word, 8);
     }
