@@ -15,6 +15,7 @@
 static struct inode *ihash[1u << IHASH_BITS];
 static spinlock_t ihash_lock[IHASH_LOCKS];
 static struct slab_cache *inode_cache;
+static const struct mapping_ops no_pages; /* of inodes whose contents are not cached */
 
 void inode_boot(void)
 {
@@ -55,7 +56,7 @@ struct inode *inode_alloc(struct superblock *sb, u32 mode, const struct mapping_
     i->sb = sb;
     i->atime = i->mtime = i->ctime = i->btime = time_now();
     mutex_init(&i->lock, RANK_NONE);
-    mapping_init(&i->mapping, mops, i, as_flags);
+    mapping_init(&i->mapping, mops ? mops : &no_pages, i, as_flags);
     spin_lock(&sb->inodes_lock);
     i->ino = ++sb->next_ino;
     list_add_tail(&i->sb_link, &sb->inodes);
@@ -94,7 +95,7 @@ void inode_put(struct inode *i)
     rcu_call(&i->rcu, inode_free_rcu);
 }
 
-static bool inode_try_get(struct inode *i)
+bool inode_try_get(struct inode *i)
 {
     s32 r = READ_ONCE(i->refs);
     while (r > 0)

@@ -47,6 +47,7 @@ static inline bool dentry_is_dir(const struct dentry *d)
 
 /* ---- inode.c, super.c ---- */
 void inode_boot(void);
+bool inode_try_get(struct inode *i); /* fails when its end has begun */
 struct superblock *sb_first(void);
 extern struct list_head sb_list;
 extern struct mutex sb_list_lock;

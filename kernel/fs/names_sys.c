@@ -157,9 +157,8 @@ static s64 link_at(int olddir, u64 user_old, int newdir, u64 user_new, u32 flags
     if (err)
         goto out_old;
     err = name_begin(&op, newdir, name, true, 0);
-    putname(name);
     if (err)
-        goto out_old;
+        goto out_name;
     struct inode *dir = op.w.path.dentry->inode, *inode = old.dentry->inode;
     if (op.w.trailing)
         err = -ENOENT;
@@ -183,6 +182,8 @@ static s64 link_at(int olddir, u64 user_old, int newdir, u64 user_new, u32 flags
             inotify_event(inode, IN_ATTRIB, 0, NULL, 0);
     }
     name_end(&op);
+out_name:
+    putname(name);
 out_old:
     path_put(&old);
     return err;

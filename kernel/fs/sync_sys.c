@@ -37,7 +37,7 @@ static int sb_sync(struct superblock *sb)
     list_for_each_entry(i, &sb->inodes, sb_link)
     {
         s32 refs = READ_ONCE(i->refs);
-        if (refs <= 0 || !READ_ONCE(i->mapping.nrdirty) || !i->mapping.ops || !i->mapping.ops->write_page)
+        if (refs <= 0 || !READ_ONCE(i->mapping.nrdirty) || !i->mapping.ops->write_page)
             continue;
         if (!__atomic_compare_exchange_n(&i->refs, &refs, refs + 1, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
             continue;
@@ -101,6 +101,13 @@ SYSCALL(syncfs)
     return err;
 }
 
+/* The pages behind an open file. */
+static struct address_space *file_pages(struct file *f)
+{
+    struct inode *i = f->inode;
+    return &(i->ops && i->ops->data ? i->ops->data(i) : i)->mapping;
+}
+
 SYSCALL(sync_file_range)
 {
     s64 off = (s64)a1, n = (s64)a2;
@@ -114,7 +121,7 @@ SYSCALL(sync_file_range)
     struct inode *i = r.file->inode;
     s64 err = -ESPIPE;
     if (S_ISREG(i->mode) || S_ISBLK(i->mode) || S_ISDIR(i->mode) || S_ISLNK(i->mode))
-        err = a3 ? cache_sync(&i->mapping, (u64)off, n ? (u64)(off + n - 1) : ~0UL) : 0;
+        err = a3 ? cache_sync(file_pages(r.file), (u64)off, n ? (u64)(off + n - 1) : ~0UL) : 0;
     fd_return(r);
     return err;
 }
@@ -125,18 +132,19 @@ SYSCALL(fadvise64)
     if (!r.file)
         return -EBADF;
     struct inode *i = r.file->inode;
+    struct address_space *m = file_pages(r.file);
     s64 off = (s64)a1, len = (s64)a2, err = 0;
     if (S_ISFIFO(i->mode)) {
         err = -ESPIPE;
     } else if (len < 0 || (u32)a3 > 5) {
         err = -EINVAL;
-    } else if (a3 == 4 && i->mapping.ops && i->mapping.ops->read_pages) { /* DONTNEED: whole clean pages only */
-        u64 end = len ? (u64)(off + len) : i->mapping.size;
-        u64 first = DIV_ROUND_UP((u64)off, PAGE_SIZE), last = end >= i->mapping.size ? ~0UL : (end >> PAGE_SHIFT) - 1;
+    } else if (a3 == 4 && m->ops->read_pages) { /* DONTNEED: whole clean pages only */
+        u64 end = len ? (u64)(off + len) : m->size;
+        u64 first = DIV_ROUND_UP((u64)off, PAGE_SIZE), last = end >= m->size ? ~0UL : (end >> PAGE_SHIFT) - 1;
         if (first <= last && last + 1)
-            cache_invalidate(&i->mapping, first, last);
+            cache_invalidate(m, first, last);
         else if (first <= last)
-            cache_invalidate(&i->mapping, first, ~0UL >> PAGE_SHIFT);
+            cache_invalidate(m, first, ~0UL >> PAGE_SHIFT);
     }
     fd_return(r);
     return err;
@@ -154,11 +162,12 @@ SYSCALL(readahead)
     } else if (!S_ISREG(f->inode->mode)) {
         err = -EINVAL;
     } else {
-        u64 size = READ_ONCE(f->inode->mapping.size);
+        struct address_space *m = file_pages(f);
+        u64 size = m->ops->read_pages ? READ_ONCE(m->size) : 0;
         u64 end = min((s64)a2 < 0 ? size : a1 + a2, size);
         for (u64 pos = a1; pos < end && !fatal_signal_pending(); pos += PAGE_SIZE) {
             bool major;
-            struct page *p = cache_get(&f->inode->mapping, pos >> PAGE_SHIFT, &major);
+            struct page *p = cache_get(m, pos >> PAGE_SHIFT, &major);
             if (IS_ERR(p))
                 break;
             page_put(p);

@@ -99,4 +99,9 @@ int ovl_removexattr(struct inode *i, const char *name)
 
 const struct inode_ops ovl_link_iops = {.readlink = ovl_readlink, OVL_ATTR_OPS};
 const struct inode_ops ovl_special_iops = {OVL_ATTR_OPS};
-const struct inode_ops ovl_file_iops = {.open = ovl_open, OVL_ATTR_OPS};
+static struct inode *data(struct inode *i)
+{
+    return ovl_real(i);
+}
+
+const struct inode_ops ovl_file_iops = {.open = ovl_open, .data = data, OVL_ATTR_OPS};

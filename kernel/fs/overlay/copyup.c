@@ -144,6 +144,7 @@ static int copy_one(struct inode *i)
             log_print(LOG_WARN, "overlay: attributes of a copied up file were lost: %d\n", err);
     }
     store_release(&oi->upper, up);
+    ovl_hash(i);
     ovl_sync_attr(i);
     return 0;
 }

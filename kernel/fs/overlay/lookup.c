@@ -35,8 +35,58 @@ static u64 origin_of(const struct inode *upper)
     return ovl_ino(upper, 0);
 }
 
+/* ---- overlay inodes by their upper one ---- */
+static unsigned hash_of(const struct inode *upper)
+{
+    return (unsigned)hash_ptr(upper, 8);
+}
+
+void ovl_hash(struct inode *i)
+{
+    struct ovl_sb *os = ovl_sb(i);
+    struct ovl_inode *oi = ovl(i);
+    if (S_ISDIR(i->mode))
+        return; /* directories have one name */
+    unsigned h = hash_of(oi->upper);
+    spin_lock(&os->hash_lock);
+    oi->hash_next = os->by_upper[h];
+    os->by_upper[h] = oi;
+    oi->hashed = true;
+    spin_unlock(&os->hash_lock);
+}
+
+static void unhash(struct inode *i, struct ovl_inode *oi)
+{
+    struct ovl_sb *os = ovl_sb(i);
+    if (!oi->hashed)
+        return;
+    struct ovl_inode **pp = &os->by_upper[hash_of(oi->upper)];
+    spin_lock(&os->hash_lock);
+    while (*pp != oi)
+        pp = &(*pp)->hash_next;
+    *pp = oi->hash_next;
+    spin_unlock(&os->hash_lock);
+}
+
+static struct inode *find_by_upper(struct superblock *sb, const struct inode *upper)
+{
+    struct ovl_sb *os = sb->priv;
+    struct inode *found = NULL;
+    spin_lock(&os->hash_lock);
+    for (struct ovl_inode *oi = os->by_upper[hash_of(upper)]; oi && !found; oi = oi->hash_next)
+        if (oi->upper == upper && inode_try_get(oi->self))
+            found = oi->self;
+    spin_unlock(&os->hash_lock);
+    return found;
+}
+
 struct inode *ovl_new_inode(struct superblock *sb, struct inode *upper, struct inode **lower, unsigned n)
 {
+    struct inode *known = upper && !S_ISDIR(upper->mode) ? find_by_upper(sb, upper) : NULL;
+    if (known) {
+        inode_put(upper);
+        return known;
+    }
     struct ovl_inode *oi = kzalloc(sizeof(*oi) + n * sizeof(oi->lower[0]), GFP_KERNEL);
     const struct inode *real = upper ? upper : lower[0];
     struct inode *i = oi ? inode_alloc(sb, real->mode, NULL, 0) : NULL;
@@ -48,6 +98,7 @@ struct inode *ovl_new_inode(struct superblock *sb, struct inode *upper, struct i
         return ERR_PTR(-ENOMEM);
     }
     mutex_init(&oi->copy_lock, RANK_NONE);
+    oi->self = i;
     oi->upper = upper;
     oi->nr_lower = n;
     memcpy(oi->lower, lower, n * sizeof(*lower));
@@ -62,6 +113,8 @@ struct inode *ovl_new_inode(struct superblock *sb, struct inode *upper, struct i
         i->ops = S_ISLNK(real->mode) ? &ovl_link_iops : &ovl_special_iops;
     }
     ovl_sync_attr(i);
+    if (upper)
+        ovl_hash(i);
     return i;
 }
 
@@ -70,6 +123,7 @@ void ovl_evict(struct inode *i)
     struct ovl_inode *oi = ovl(i);
     if (!oi)
         return;
+    unhash(i, oi);
     i->priv = NULL;
     inode_put(oi->upper);
     for (unsigned k = 0; k < oi->nr_lower; k++)

@@ -13,6 +13,7 @@
  *     attribute trusted.overlay.opaque = "y".
  * O3. The number an inode shows is that of what it was first found as; copy-up notes it in trusted.overlay.origin.
  * O4. While there is no upper, parent and name tell where one will go.
+ * O5. Two names of one upper file are one overlay inode, found by the upper inode.
  * Locks, outer first: overlay inode->lock (by the VFS) · copy_lock · locks of the real inodes.
  */
 #ifndef KERNEL_FS_OVERLAY_OVL_H
@@ -20,13 +21,19 @@
 #include "../internal.h"
 
 #define OVL_MAX_LOWER 16
+#define OVL_HASH      256
 struct ovl_sb {
     struct path upper, work; /* mount NULL: read-only overlay */
     struct path lower[OVL_MAX_LOWER];
     unsigned nr_lower;
     char *options; /* as shown in /proc/mounts */
+    spinlock_t hash_lock;
+    struct ovl_inode *by_upper[OVL_HASH]; /* O5 */
 };
 struct ovl_inode {
+    struct inode *self;
+    struct ovl_inode *hash_next;
+    bool hashed;
     struct inode *upper;
     struct inode *parent; /* overlay inode of the directory; O4 */
     char *name;
@@ -70,6 +77,7 @@ bool ovl_lower_has(struct inode *dir, const char *name, size_t len);
 void ovl_sync_attr(struct inode *i);
 void ovl_evict(struct inode *i);
 u64 ovl_ino(const struct inode *real, unsigned layer);
+void ovl_hash(struct inode *i); /* its upper is set */
 
 /* copyup.c: makes an upper for i and its parents. 0 or -errno (-EROFS without an upper layer). May sleep long. */
 int ovl_copy_up(struct inode *i);

@@ -103,6 +103,7 @@ static struct superblock *mount(const struct fs_type *type, u32 flags, const cha
     struct ovl_sb *os = kzalloc(sizeof(*os), GFP_KERNEL);
     if (!os)
         return ERR_PTR(-ENOMEM);
+    spin_init(&os->hash_lock, RANK_KERNEL_LEAF);
     int err = parse(os, options);
     struct superblock *sb = err ? NULL : sb_alloc(type, &ovl_sb_ops, flags | (os->upper.mount ? 0 : MS_RDONLY));
     if (!sb) {

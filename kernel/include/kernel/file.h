@@ -128,6 +128,7 @@ struct inode_ops {
     /* Used instead of rename when set: the VFS's own inodes of the two names (target NULL: none). */
     int (*rename_inodes)(struct inode *od, struct dentry *old, struct inode *nd, struct dentry *target, u32 flags);
     int (*tmpfile)(struct inode *dir, u32 mode, struct inode **out); /* O_TMPFILE; nlink 0 */
+    struct inode *(*data)(struct inode *inode); /* whose mapping holds the contents (overlay); NULL: its own */
     ssize_t (*readlink)(struct inode *inode, char *buf, size_t size); /* length (cut at size), not terminated */
     /* Magic links (/proc/PID/fd/N): the place itself, referenced. 0 or -errno. */
     int (*follow)(struct inode *inode, struct path *out);
