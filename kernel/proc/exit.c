@@ -204,10 +204,13 @@ void do_exit(int status)
     futex_exit(t);
     vfork_release(t);
     task_drop_mm(t);
-    fd_table_put(t->files);
-    t->files = NULL;
-    fs_struct_put(t->fs);
-    t->fs = NULL;
+    /* Out of sight first: /proc takes references of what it finds under RCU. */
+    struct fd_table *files = t->files;
+    struct fs_struct *fs = t->fs;
+    store_release(&t->files, NULL);
+    fd_table_put(files);
+    store_release(&t->fs, NULL);
+    fs_struct_put(fs);
     if (last)
         sysv_exit(p);
     if (last && p->pid == p->sid && tty_session_exit)

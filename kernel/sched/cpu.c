@@ -105,7 +105,7 @@ static void sched_tick(struct timer *timer)
     sched_account(rq, now);
     if (t->thread.slice <= 0 && rq->nr_ready)
         thread_set_work(&t->thread.ctx, ARCH_WORK_RESCHED);
-    if (t->process->timers)
+    if (t->process->timers || t->process->rlim[0 /* RLIMIT_CPU */].cur != U64_MAX)
         thread_set_work(&t->thread.ctx, TASK_TIMER);
     if (++rq->ticks_to_balance >= BALANCE_TICKS) {
         rq->ticks_to_balance = 0;

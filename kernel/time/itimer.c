@@ -78,10 +78,27 @@ static bool expire(struct cpu_timer *t, u64 now)
     return true;
 }
 
+/* RLIMIT_CPU: SIGXCPU at the soft limit and each second after it, SIGKILL at the hard one. */
+static void check_cpu_limit(struct process *p)
+{
+    struct rlimit64 *r = &p->rlim[RLIMIT_CPU];
+    u64 user, all;
+    if (r->cur == U64_MAX)
+        return;
+    user_ns(p, &user, &all);
+    if (r->max != U64_MAX && all >= r->max * (u64)NSEC_PER_SEC) {
+        signal_send_process(p, SIGKILL);
+    } else if (all >= r->cur * (u64)NSEC_PER_SEC && all >= p->next_xcpu_ns) {
+        p->next_xcpu_ns = all + NSEC_PER_SEC;
+        signal_send_process(p, SIGXCPU);
+    }
+}
+
 void process_timers_check(void)
 {
     struct process *p = current_process();
     struct process_timers *pt = p->timers;
+    check_cpu_limit(p);
     if (!pt)
         return;
     if (pt->virt.next || pt->prof.next) {

@@ -67,6 +67,7 @@ struct task {
     void *poll;   /* kernel/fs/epoll.c scratch */
     u64 timer_slack_ns;
     bool keep_caps;
+    u16 ioprio; /* as ioprio_set(2) takes it; 0: never set */
     u64 personality;
     u64 trap_nr, trap_err, trap_cr2; /* of the last fault, for signal frames */
     bool exiting;
@@ -113,6 +114,7 @@ struct process {
     struct rlimit64 rlim[NR_RLIMITS];
     struct process_signal signal;
     struct sigqueue chld;  /* what the parent is told; its lock */
+    u64 next_xcpu_ns;      /* CPU time of the next SIGXCPU */
     struct process_timers *timers; /* kernel/time/itimer.c; NULL until used */
     s32 exit_code;         /* wait status, once dead */
     s32 exit_signal;       /* to the parent; 0 none */

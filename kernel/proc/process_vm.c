@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: MIT */
+/* process_vm_readv and process_vm_writev: copies between the caller's memory and another process's. */
+#include "proc.h"
+#include <kernel/syscall.h>
+#include <mm/fault.h>
+#include <mm/mm.h>
+#include <port/uaccess.h>
+
+#define MAX_IOV 1024
+
+struct side {
+    u64 iov, left; /* user address of the vector; elements not yet taken */
+    u64 base, len; /* rest of the current element */
+};
+
+/* The next element with bytes in it: 1, 0 at the end, -EFAULT. */
+static int refill(struct side *s)
+{
+    while (!s->len) {
+        struct iovec_k v;
+        if (!s->left)
+            return 0;
+        if (copy_from_user(&v, s->iov, sizeof(v)))
+            return -EFAULT;
+        s->iov += sizeof(v);
+        s->left--;
+        s->base = v.base;
+        s->len = v.len;
+        if ((s64)v.len < 0)
+            return -EINVAL;
+    }
+    return 1;
+}
+
+static s64 transfer(struct mm *mm, struct side *local, struct side *remote, bool write, void *page)
+{
+    s64 done = 0;
+    for (;;) {
+        int a = refill(local), b = refill(remote);
+        if (a <= 0 || b <= 0)
+            return done ? done : a < 0 ? a : b < 0 ? b : 0;
+        u64 n = min(min(local->len, remote->len), PAGE_SIZE - remote->base % PAGE_SIZE);
+        size_t got;
+        if (write) {
+            if (copy_from_user(page, local->base, n))
+                return done ? done : -EFAULT;
+            got = access_remote(mm, remote->base, page, n, FAULT_WRITE);
+        } else {
+            got = access_remote(mm, remote->base, page, n, 0);
+            if (copy_to_user(local->base, page, got))
+                return done ? done : -EFAULT;
+        }
+        done += (s64)got;
+        if (got < n)
+            return done ? done : -EFAULT;
+        local->base += n, local->len -= n;
+        remote->base += n, remote->len -= n;
+        if (fatal_signal_pending())
+            return done;
+        sched_cond();
+    }
+}
+
+static s64 process_vm(u64 pid, u64 liov, u64 nl, u64 riov, u64 nr, u64 flags, bool write)
+{
+    struct side local = {.iov = liov, .left = nl}, remote = {.iov = riov, .left = nr};
+    if (flags || nl > MAX_IOV || nr > MAX_IOV)
+        return -EINVAL;
+    struct process *p = process_find((s32)pid);
+    if (!p)
+        return -ESRCH;
+    const struct cred *me = current_task()->cred;
+    s64 err = 0;
+    if (p != current_process() && !capable(19 /* CAP_SYS_PTRACE */)) {
+        struct task *leader = p->leader;
+        const struct cred *c = leader ? leader->cred : NULL;
+        if (!c || !p->dumpable || me->uid != c->uid || me->uid != c->euid || me->uid != c->suid || me->gid != c->gid)
+            err = -EPERM;
+    }
+    struct mm *mm = err ? NULL : process_get_mm(p);
+    void *page = mm ? kmalloc(PAGE_SIZE, GFP_KERNEL) : NULL;
+    if (!err)
+        err = !mm ? -ESRCH : !page ? -ENOMEM : transfer(mm, &local, &remote, write, page);
+    kfree(page);
+    if (mm)
+        mm_put(mm);
+    process_put(p);
+    return err;
+}
+
+SYSCALL(process_vm_readv)
+{
+    return process_vm(a0, a1, a2, a3, a4, a5, false);
+}
+SYSCALL(process_vm_writev)
+{
+    return process_vm(a0, a1, a2, a3, a4, a5, true);
+}
