@@ -55,6 +55,7 @@ void tty_reset_termios(struct tty *tty)
         .ospeed = 38400,
     };
     memcpy(tty->termios.cc, default_cc, sizeof(default_cc));
+    memset(&tty->locked, 0, sizeof(tty->locked));
 }
 
 int tty_open_file(struct tty *tty, struct file *f, bool noctty)

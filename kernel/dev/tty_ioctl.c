@@ -83,6 +83,52 @@ static s64 get_termios(struct tty *tty, u32 cmd, u64 arg)
 
 enum set_when { SET_NOW, SET_DRAIN, SET_FLUSH };
 
+static u32 keep(u32 fresh, u32 old, u32 mask)
+{
+    return (fresh & ~mask) | (old & mask);
+}
+
+/* Locked bits and characters keep their old values. */
+static void apply_locks(const struct tty *tty, struct termios_k *t)
+{
+    const struct termios_k *old = &tty->termios, *l = &tty->locked;
+    t->iflag = keep(t->iflag, old->iflag, l->iflag);
+    t->oflag = keep(t->oflag, old->oflag, l->oflag);
+    t->cflag = keep(t->cflag, old->cflag, l->cflag);
+    t->lflag = keep(t->lflag, old->lflag, l->lflag);
+    if (l->line)
+        t->line = old->line;
+    for (unsigned i = 0; i < TTY_NCCS; i++)
+        if (l->cc[i])
+            t->cc[i] = old->cc[i];
+}
+
+static s64 lock_termios(struct tty *tty, u64 arg)
+{
+    struct termios_k l = {0};
+    if (!capable(CAP_SYS_ADMIN_TTY))
+        return -EPERM;
+    if (copy_from_user(&l, arg, TERMIOS_SIZE))
+        return -EFAULT;
+    mutex_lock(&tty->cfg_lock);
+    tty->locked = l;
+    mutex_unlock(&tty->cfg_lock);
+    return 0;
+}
+
+static s64 soft_carrier(struct tty *tty, u32 cmd, u64 arg)
+{
+    u32 v = tty->termios.cflag & CLOCAL ? 1 : 0;
+    if (cmd == TIOCGSOFTCAR)
+        return put_user(v, arg);
+    if (get_user(v, arg))
+        return -EFAULT;
+    struct termios_k t = tty->termios;
+    t.cflag = (t.cflag & ~CLOCAL) | (v ? CLOCAL : 0);
+    apply(tty, &t);
+    return 0;
+}
+
 static s64 set_termios(struct tty *tty, u32 size, enum set_when when, u64 arg)
 {
     struct termios_k t = tty->termios;
@@ -101,6 +147,7 @@ static s64 set_termios(struct tty *tty, u32 size, enum set_when when, u64 arg)
     }
     if (size != sizeof(t) || (t.cflag & CBAUD) != BOTHER)
         t.ispeed = t.ospeed = cflag_speed(t.cflag);
+    apply_locks(tty, &t);
     if (when != SET_NOW) {
         int err = tty_drain(tty);
         if (err)
@@ -123,6 +170,12 @@ static s64 termios_ioctl(struct tty *tty, u32 cmd, u64 arg)
         return set_termios(tty, TERMIOS_SIZE, cmd - TCSETS, arg);
     case TCSETS2: case TCSETSW2: case TCSETSF2:
         return set_termios(tty, sizeof(struct termios_k), cmd - TCSETS2, arg);
+    case TIOCGLCKTRMIOS:
+        return copy_to_user(arg, &tty->locked, TERMIOS_SIZE) ? -EFAULT : 0;
+    case TIOCSLCKTRMIOS:
+        return lock_termios(tty, arg);
+    case TIOCGSOFTCAR: case TIOCSSOFTCAR:
+        return soft_carrier(tty, cmd, arg);
     default:
         return -ENOIOCTLCMD;
     }

@@ -60,7 +60,7 @@ struct tty {
     struct tty *link;  /* the other side of a pty */
 
     struct mutex cfg_lock, write_lock, read_lock;
-    struct termios_k termios;
+    struct termios_k termios, locked; /* locked: set bits stay as they are (TIOCSLCKTRMIOS) */
     struct winsize_k winsize;
 
     spinlock_t in_lock;
