@@ -10,6 +10,7 @@
  */
 #include "proc.h"
 #include <kernel/socket.h>
+#include <arch/power.h>
 #include <arch/mmu.h>
 #include <arch/trap.h>
 #include <kernel/syscall.h>
@@ -196,8 +197,11 @@ void do_exit(int status)
     if (last)
         p->signal.group_exit = true;
     spin_unlock_irqrestore(&p->lock, flags);
-    if (p == init_process && last)
-        panic("Attempted to kill init! exitcode=0x%08x", (u32)p->exit_code);
+    if (p == init_process && last) {
+        u32 code = (u32)p->exit_code;
+        arch_debug_exit((u8)(code & 0x7f ? 128 + (code & 0x7f) : code >> 8));
+        panic("Attempted to kill init! exitcode=0x%08x", code);
+    }
 
     if (last)
         process_timers_exit(p);

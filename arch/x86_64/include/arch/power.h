@@ -9,8 +9,7 @@
 void arch_poweroff(void) __noreturn_fn;
 void arch_reboot(void) __noreturn_fn;
 void arch_halt(void) __noreturn_fn;
-/* Hands a status to QEMU's isa-debug-exit (QEMU ends with 2 * status + 1) when the machine has it:
- * detected by "debug_exit=" on the command line (port, default 0xf4 or 0x501); returns when there
- * is none. */
+/* Hands a status to QEMU's isa-debug-exit, at its default port 501h and at f4h, where test set-ups
+ * like to put it: QEMU ends with 2 * status + 1. Returns when there is no such device. */
 void arch_debug_exit(u8 status);
 #endif
