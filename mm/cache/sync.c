@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Writing dirty pages back: for fsync, msync and the end of a file. A page is cleaned first and written after, so that a store
- * that comes meanwhile makes it dirty again; shared mappings lose write permission for the same reason.
+ * Writing dirty pages back: for fsync, msync and the end of a file. The page loses its mark, then shared mappings lose write
+ * permission, then it is written: a store that comes meanwhile faults and makes it dirty again. A fault marks the page under the
+ * lock of the entry's table before it installs the entry. So an entry that we do not see comes with a new mark.
  *
  *   dirty ── write_one: mark writeback, unmark dirty ── device ── unmark writeback
  *
@@ -46,8 +47,6 @@ static int write_one(struct address_space *m, struct page *page)
     page_wait_writeback(page);
     if (page_mapping(page) != m || !page_test(page, PG_dirty))
         goto out;
-    if (page_mapped(page))
-        rmap_walk(page, clean_entry, page);
     spin_lock(&m->tree_lock);
     if (page_mapping(page) == m && page_test_and_clear(page, PG_dirty)) {
         page_set(page, PG_writeback);
@@ -59,6 +58,8 @@ static int write_one(struct address_space *m, struct page *page)
     spin_unlock(&m->tree_lock);
     if (!page_test(page, PG_writeback))
         goto out;
+    if (page_mapped(page))
+        rmap_walk(page, clean_entry, page);
     stat_node_add(page_node(page), NR_WRITEBACK, 1);
     err = m->ops->write_page(m, page);
     stat_node_add(page_node(page), NR_WRITEBACK, -1);

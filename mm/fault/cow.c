@@ -45,12 +45,14 @@ static u32 shared_write(struct fault *f)
             page_put(page);
             return VM_FAULT_SIGBUS;
         }
-        cache_set_dirty(page);
     }
     pt_lock(table);
     pte_t now = pte_load(f->pte);
-    if ((now.v & ~PTE_A) == (f->orig.v & ~PTE_A))
+    if ((now.v & ~PTE_A) == (f->orig.v & ~PTE_A)) {
+        if (page)
+            cache_set_dirty(page); /* before the entry, under pt_lock: see mm/cache/sync.c */
         make_writable(f);
+    }
     pt_unlock(table);
     if (page)
         page_put(page);

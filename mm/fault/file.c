@@ -95,6 +95,8 @@ static u32 install_cached(struct fault *f, bool write)
         page_put(page);
         return r;
     }
+    if (m && write)
+        cache_set_dirty(page); /* before the entry, under pt_lock: see mm/cache/sync.c */
     rmap_add(page);
     rss_add(f->mm, page_rss_kind(page), 1);
     pt_install(f->pte, pte_make(page_to_pfn(page), f->vma->prot | (write ? PTE_RW | PTE_D : 0)));
@@ -164,12 +166,9 @@ static u32 shared_write(struct fault *f)
     if (r)
         return r | major;
     struct address_space *m = f->vma->mapping;
-    if (m) {
-        if (m->ops->page_mkwrite && m->ops->page_mkwrite(m, f->page)) {
-            page_put(f->page);
-            return VM_FAULT_SIGBUS | major;
-        }
-        cache_set_dirty(f->page);
+    if (m && m->ops->page_mkwrite && m->ops->page_mkwrite(m, f->page)) {
+        page_put(f->page);
+        return VM_FAULT_SIGBUS | major;
     }
     return install_cached(f, true) | major;
 }

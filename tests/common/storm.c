@@ -168,6 +168,13 @@ static void check_device(void)
             storm_check_device(slot, page);
 }
 
+static void validate_file(struct host_file *f)
+{
+    const char *bad = mapping_validate(&f->mapping);
+    if (bad)
+        fail_msg("%s (seed %lu)", bad, storm.cfg.seed);
+}
+
 struct storm_stats storm_run(const struct storm_config *cfg)
 {
     u32 n = cfg->processes * cfg->workers;
@@ -198,6 +205,9 @@ struct storm_stats storm_run(const struct storm_config *cfg)
         join_children();
         set_failures(false);
         assert_machine_valid();
+        validate_file(storm.constant);
+        for (u32 i = 0; i < NR_SHARED_FILES; i++)
+            validate_file(storm.shared[i]);
     }
     for (u32 i = 0; i < cfg->processes; i++)
         host_mm_exit(mm[i]);
