@@ -154,7 +154,8 @@ static int fifo_join(struct file *f, struct pipe *p)
 {
     bool nonblock = f->flags & O_NONBLOCK;
     bool rd = f->mode & FMODE_READ, wr = f->mode & FMODE_WRITE;
-    if (wr && !rd && nonblock && !p->readers)
+    bool unnamed = f->inode->fops == &pipe_ops; /* pipe(2) opened again through /proc/PID/fd: waits for nobody */
+    if (!unnamed && wr && !rd && nonblock && !p->readers)
         return -ENXIO;
     mutex_lock(&p->lock);
     p->readers += rd;
@@ -167,6 +168,8 @@ static int fifo_join(struct file *f, struct pipe *p)
         waitq_wake_all(&p->wr_wait);
     if (wr && p->writers == 1)
         waitq_wake_all(&p->rd_wait);
+    if (unnamed)
+        return 0;
     if (rd && !wr && !writers) {
         if (!nonblock)
             return fifo_wait(f, p, &p->rd_wait, &p->w_count);
