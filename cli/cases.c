@@ -52,7 +52,7 @@ static bool set_key(struct guest_case *c, const char *key, char *value)
     else if (!strcmp(key, "as") && !strcmp(value, "host"))
         c->as_host = true;
     else if (!strcmp(key, "status"))
-        c->status = atoi(value);
+        c->status = !strcmp(value, "lives") ? STATUS_LIVES : atoi(value);
     else if (!strcmp(key, "timeout"))
         c->timeout = atoi(value);
     else

@@ -27,6 +27,9 @@ struct guest_case {
     int status, timeout; /* expected exit status; seconds */
 };
 
+/* Expected status of a case about a guest that must live on, whatever becomes of its programs. */
+#define STATUS_LIVES (-1)
+
 struct case_list {
     struct guest_case *v;
     size_t n;
