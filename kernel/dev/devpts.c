@@ -12,8 +12,8 @@
 #include <port/log.h>
 
 #define DEVPTS_MAGIC 0x1cd1
-#define INO_PTMX 2
-#define INO_PTY  3
+#define INO_PTMX     2
+#define INO_PTY      3
 
 static spinlock_t pts_lock = SPINLOCK_INIT(RANK_KERNEL_LEAF);
 static struct inode *nodes[PTY_MAX], *ptmx_node;
@@ -156,7 +156,8 @@ static int parse_options(char *s)
     return 0;
 }
 
-static struct superblock *pts_mount(const struct fs_type *type, u32 flags, const char *source, char *options)
+static struct superblock *pts_mount(const struct fs_type *type, u32 flags, const char *source,
+                                    char *options)
 {
     int err = parse_options(options);
     return err ? ERR_PTR(err) : sb_get(pts_sb);

@@ -57,6 +57,10 @@ static void pty_flush_out(struct tty *tty)
     y->tail = y->head;
     pty_packet(y, TIOCPKT_FLUSHWRITE);
 }
+static void pty_flow(struct tty *tty, bool stopped)
+{
+    pty_packet(pty_of(tty), stopped ? TIOCPKT_STOP : TIOCPKT_START);
+}
 static void pty_unthrottle(struct tty *tty)
 {
     waitq_wake_all(&pty_of(tty)->master_wait);
@@ -94,6 +98,7 @@ static const struct tty_driver pty_driver = {
     .write = pty_write_out,
     .room = pty_room,
     .flush_output = pty_flush_out,
+    .flow = pty_flow,
     .set_termios = pty_set_termios,
     .unthrottle = pty_unthrottle,
 };
@@ -101,7 +106,8 @@ static const struct tty_driver pty_driver = {
 /* ---- the master ---- */
 static bool master_readable(struct pty *y)
 {
-    return READ_ONCE(y->head) != READ_ONCE(y->tail) || (READ_ONCE(y->packet) && READ_ONCE(y->status));
+    return READ_ONCE(y->head) != READ_ONCE(y->tail) ||
+           (READ_ONCE(y->packet) && READ_ONCE(y->status));
 }
 
 static ssize_t master_read(struct file *f, const struct iobuf *buf, size_t n, u64 *pos)
@@ -116,7 +122,8 @@ static ssize_t master_read(struct file *f, const struct iobuf *buf, size_t n, u6
             return -EIO;
         if (f->flags & O_NONBLOCK)
             return -EAGAIN;
-        int err = waitq_wait_interruptible(&y->master_wait, master_readable(y) || READ_ONCE(y->slave_gone));
+        int err = waitq_wait_interruptible(&y->master_wait,
+                                           master_readable(y) || READ_ONCE(y->slave_gone));
         if (err)
             return err;
     }
@@ -286,7 +293,7 @@ static struct pty *pty_take(void)
                 return ERR_PTR(-ENOMEM);
             }
             waitq_init(&y->master_wait);
-            y->tty.link = &y->tty; /* marks it as one side of a pair */
+            y->tty.pty = true;
             ptys[i] = y;
         }
         tty_reset_termios(&y->tty);

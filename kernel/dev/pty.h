@@ -10,8 +10,8 @@
 struct pty {
     struct tty tty; /* the slave */
     bool used, master_open, slave_gone, locked, packet, flow;
-    u8 status;      /* TIOCPKT_* not yet told to the master; atomic */
-    u32 head, tail; /* of out: tty.out_lock */
+    u8 status;                /* TIOCPKT_* not yet told to the master; atomic */
+    u32 head, tail;           /* of out: tty.out_lock */
     struct waitq master_wait; /* the master: data to read, room to write */
     u8 out[PTY_OUT];
 };

@@ -16,8 +16,9 @@ spinlock_t tty_ctrl_lock = SPINLOCK_INIT(RANK_KERNEL_LEAF);
 LIST_HEAD(tty_list);
 
 static const u8 default_cc[TTY_NCCS] = {
-    [VINTR] = 3,  [VQUIT] = 28, [VERASE] = 127, [VKILL] = 21,    [VEOF] = 4,      [VMIN] = 1,    [VSTART] = 17,
-    [VSTOP] = 19, [VSUSP] = 26, [VREPRINT] = 18, [VDISCARD] = 15, [VWERASE] = 23, [VLNEXT] = 22,
+    [VINTR] = 3,     [VQUIT] = 28,   [VERASE] = 127, [VKILL] = 21, [VEOF] = 4,
+    [VMIN] = 1,      [VSTART] = 17,  [VSTOP] = 19,   [VSUSP] = 26, [VREPRINT] = 18,
+    [VDISCARD] = 15, [VWERASE] = 23, [VLNEXT] = 22,
 };
 
 int tty_init(struct tty *tty, const struct tty_driver *driver, u32 major, u32 minor, u32 index)
@@ -210,7 +211,8 @@ void tty_boot(void)
 {
     uart_boot();
     pty_boot();
-    struct proc_file active = {.path = "/sys/class/tty/console/active", .mode = 0444, .show = show_active};
+    struct proc_file active = {
+        .path = "/sys/class/tty/console/active", .mode = 0444, .show = show_active};
     int err = dev_register("tty", S_IFCHR | 0666, 5, 0, &dev_tty_ops, NULL);
     if (!err)
         err = dev_register("console", S_IFCHR | 0600, 5, 1, &dev_console_ops, NULL);

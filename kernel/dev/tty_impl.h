@@ -5,20 +5,20 @@
 #include <kernel/tty.h>
 
 /* c_iflag */
-#define IGNBRK 0000001u
-#define BRKINT 0000002u
-#define PARMRK 0000010u
-#define INPCK  0000020u
-#define ISTRIP 0000040u
-#define INLCR  0000100u
-#define IGNCR  0000200u
-#define ICRNL  0000400u
-#define IUCLC  0001000u
-#define IXON   0002000u
-#define IXANY  0004000u
-#define IXOFF  0010000u
+#define IGNBRK  0000001u
+#define BRKINT  0000002u
+#define PARMRK  0000010u
+#define INPCK   0000020u
+#define ISTRIP  0000040u
+#define INLCR   0000100u
+#define IGNCR   0000200u
+#define ICRNL   0000400u
+#define IUCLC   0001000u
+#define IXON    0002000u
+#define IXANY   0004000u
+#define IXOFF   0010000u
 #define IMAXBEL 0020000u
-#define IUTF8  0040000u
+#define IUTF8   0040000u
 /* c_oflag */
 #define OPOST  0000001u
 #define OLCUC  0000002u
@@ -55,56 +55,74 @@
 #define IEXTEN  0100000u
 #define EXTPROC 0200000u
 /* c_cc */
-enum { VINTR, VQUIT, VERASE, VKILL, VEOF, VTIME, VMIN, VSWTC, VSTART, VSTOP, VSUSP, VEOL, VREPRINT, VDISCARD, VWERASE, VLNEXT, VEOL2 };
+enum {
+    VINTR,
+    VQUIT,
+    VERASE,
+    VKILL,
+    VEOF,
+    VTIME,
+    VMIN,
+    VSWTC,
+    VSTART,
+    VSTOP,
+    VSUSP,
+    VEOL,
+    VREPRINT,
+    VDISCARD,
+    VWERASE,
+    VLNEXT,
+    VEOL2
+};
 
-#define TCGETS     0x5401u
-#define TCSETS     0x5402u
-#define TCSETSW    0x5403u
-#define TCSETSF    0x5404u
-#define TCGETA     0x5405u
-#define TCSETA     0x5406u
-#define TCSETAW    0x5407u
-#define TCSETAF    0x5408u
-#define TCSBRK     0x5409u
-#define TCXONC     0x540au
-#define TCFLSH     0x540bu
-#define TIOCEXCL   0x540cu
-#define TIOCNXCL   0x540du
-#define TIOCSCTTY  0x540eu
-#define TIOCGPGRP  0x540fu
-#define TIOCSPGRP  0x5410u
-#define TIOCOUTQ   0x5411u
-#define TIOCSTI    0x5412u
-#define TIOCGWINSZ 0x5413u
-#define TIOCSWINSZ 0x5414u
-#define TIOCMGET   0x5415u
-#define FIONREAD   0x541bu
-#define TIOCGSERIAL 0x541eu
-#define TIOCPKT    0x5420u
-#define TIOCNOTTY  0x5422u
-#define TIOCSETD   0x5423u
-#define TIOCGETD   0x5424u
-#define TCSBRKP    0x5425u
-#define TIOCSBRK   0x5427u
-#define TIOCCBRK   0x5428u
-#define TIOCGSID   0x5429u
-#define TCGETS2    0x802c542au
-#define TCSETS2    0x402c542bu
-#define TCSETSW2   0x402c542cu
-#define TCSETSF2   0x402c542du
-#define TIOCGPTN   0x80045430u
-#define TIOCSPTLCK 0x40045431u
-#define TIOCGDEV   0x80045432u
-#define TIOCSIG    0x40045436u
-#define TIOCVHANGUP 0x5437u
-#define TIOCGPKT   0x80045438u
-#define TIOCGPTLCK 0x80045439u
-#define TIOCGEXCL  0x80045440u
-#define TIOCGSOFTCAR 0x5419u
-#define TIOCSSOFTCAR 0x541au
+#define TCGETS         0x5401u
+#define TCSETS         0x5402u
+#define TCSETSW        0x5403u
+#define TCSETSF        0x5404u
+#define TCGETA         0x5405u
+#define TCSETA         0x5406u
+#define TCSETAW        0x5407u
+#define TCSETAF        0x5408u
+#define TCSBRK         0x5409u
+#define TCXONC         0x540au
+#define TCFLSH         0x540bu
+#define TIOCEXCL       0x540cu
+#define TIOCNXCL       0x540du
+#define TIOCSCTTY      0x540eu
+#define TIOCGPGRP      0x540fu
+#define TIOCSPGRP      0x5410u
+#define TIOCOUTQ       0x5411u
+#define TIOCSTI        0x5412u
+#define TIOCGWINSZ     0x5413u
+#define TIOCSWINSZ     0x5414u
+#define TIOCMGET       0x5415u
+#define FIONREAD       0x541bu
+#define TIOCGSERIAL    0x541eu
+#define TIOCPKT        0x5420u
+#define TIOCNOTTY      0x5422u
+#define TIOCSETD       0x5423u
+#define TIOCGETD       0x5424u
+#define TCSBRKP        0x5425u
+#define TIOCSBRK       0x5427u
+#define TIOCCBRK       0x5428u
+#define TIOCGSID       0x5429u
+#define TCGETS2        0x802c542au
+#define TCSETS2        0x402c542bu
+#define TCSETSW2       0x402c542cu
+#define TCSETSF2       0x402c542du
+#define TIOCGPTN       0x80045430u
+#define TIOCSPTLCK     0x40045431u
+#define TIOCGDEV       0x80045432u
+#define TIOCSIG        0x40045436u
+#define TIOCVHANGUP    0x5437u
+#define TIOCGPKT       0x80045438u
+#define TIOCGPTLCK     0x80045439u
+#define TIOCGEXCL      0x80045440u
+#define TIOCGSOFTCAR   0x5419u
+#define TIOCSSOFTCAR   0x541au
 #define TIOCGLCKTRMIOS 0x5456u
 #define TIOCSLCKTRMIOS 0x5457u
-#define TIOCGPTPEER 0x5441u
+#define TIOCGPTPEER    0x5441u
 
 #define TIOCPKT_FLUSHREAD  0x01u
 #define TIOCPKT_FLUSHWRITE 0x02u
@@ -151,8 +169,9 @@ int tty_drain(struct tty *tty); /* waits until all is sent: 0 or -ERESTARTSYS */
 /* tty_input.c, tty_read.c */
 void tty_flush_input(struct tty *tty);
 void tty_mode_changed(struct tty *tty, u32 old_lflag); /* in_lock held */
-bool tty_input_ready(struct tty *tty, u32 least);      /* would a read of at least that many bytes return */
-size_t tty_input_bytes(struct tty *tty);               /* FIONREAD */
+bool tty_input_ready(struct tty *tty,
+                     u32 least);         /* would a read of at least that many bytes return */
+size_t tty_input_bytes(struct tty *tty); /* FIONREAD */
 ssize_t tty_read(struct file *f, const struct iobuf *buf, size_t n, u64 *pos);
 u32 tty_poll(struct file *f, struct poll_table *pt);
 
@@ -162,7 +181,9 @@ s64 tty_common_ioctl(struct tty *tty, u32 cmd, u64 arg, bool master);
 u32 tty_speed_cflag(u32 speed); /* CBAUD bits */
 
 /* tty_jobctl.c */
-int tty_check_change(struct tty *tty, int sig); /* may a background process do this? 0, -ERESTARTSYS (signalled), -EIO */
+int tty_check_change(
+    struct tty *tty,
+    int sig); /* may a background process do this? 0, -ERESTARTSYS (signalled), -EIO */
 s64 tty_session_ioctl(struct tty *tty, struct file *f, u32 cmd, u64 arg, bool master);
 void tty_open_ctty(struct tty *tty, struct file *f);
 bool tty_is_mine(const struct tty *tty); /* current's controlling terminal */

@@ -140,14 +140,16 @@ static void erase_char(struct tty *t, u8 key)
 
 static bool word_char(u8 c)
 {
-    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || c >= 0x80;
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' ||
+           c >= 0x80;
 }
 
 static void erase(struct tty *t, u8 key)
 {
     if (t->wr == t->canon)
         return;
-    if (key == VKILL && (!tty_l(t, ECHO) || !tty_l(t, ECHOK) || !tty_l(t, ECHOKE) || !tty_l(t, ECHOE))) {
+    if (key == VKILL &&
+        (!tty_l(t, ECHO) || !tty_l(t, ECHOK) || !tty_l(t, ECHOKE) || !tty_l(t, ECHOE))) {
         t->wr = t->canon;
         if (tty_l(t, ECHO)) {
             end_erasing(t);
@@ -312,10 +314,10 @@ static bool input_byte(struct tty *t, u8 c, int *sig)
         if (c == cc[VSTART])
             tty_start(t);
         else
-            WRITE_ONCE(t->flow_stopped, true);
+            tty_stop(t);
         return true;
     }
-    if (t->flow_stopped && (iflag & IXON) && (iflag & IXANY))
+    if (t->stopped && (iflag & IXON) && (iflag & IXANY))
         tty_start(t);
     if (tty_l(t, ISIG) && c && (*sig = signal_of(t, c))) {
         if (iflag & IXON)

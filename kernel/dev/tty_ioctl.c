@@ -17,8 +17,10 @@ struct termio_k {
     u8 line, cc[8];
 };
 
-static const u32 baud[] = {0,    50,   75,   110,  134,   150,   200,   300,   600,    1200,   1800,   2400,   4800,    9600,    19200,
-                           38400, 57600, 115200, 230400, 460800, 500000, 576000, 921600, 1000000, 1152000, 1500000, 2000000, 2500000, 3000000, 3500000, 4000000};
+static const u32 baud[] = {0,       50,      75,      110,     134,     150,     200,    300,
+                           600,     1200,    1800,    2400,    4800,    9600,    19200,  38400,
+                           57600,   115200,  230400,  460800,  500000,  576000,  921600, 1000000,
+                           1152000, 1500000, 2000000, 2500000, 3000000, 3500000, 4000000};
 
 /* The speed that the CBAUD bits of cflag name. */
 static u32 cflag_speed(u32 cflag)
@@ -40,8 +42,22 @@ u32 tty_speed_cflag(u32 speed)
 static bool is_change(u32 cmd)
 {
     switch (cmd) {
-    case TCSETA: case TCSETAW: case TCSETAF: case TCSETS: case TCSETSW: case TCSETSF: case TCSETS2: case TCSETSW2: case TCSETSF2:
-    case TCSBRK: case TCSBRKP: case TIOCSBRK: case TIOCCBRK: case TCXONC: case TCFLSH: case TIOCSETD:
+    case TCSETA:
+    case TCSETAW:
+    case TCSETAF:
+    case TCSETS:
+    case TCSETSW:
+    case TCSETSF:
+    case TCSETS2:
+    case TCSETSW2:
+    case TCSETSF2:
+    case TCSBRK:
+    case TCSBRKP:
+    case TIOCSBRK:
+    case TIOCCBRK:
+    case TCXONC:
+    case TCFLSH:
+    case TIOCSETD:
         return true;
     default:
         return false;
@@ -162,19 +178,28 @@ static s64 set_termios(struct tty *tty, u32 size, enum set_when when, u64 arg)
 static s64 termios_ioctl(struct tty *tty, u32 cmd, u64 arg)
 {
     switch (cmd) {
-    case TCGETS: case TCGETS2: case TCGETA:
+    case TCGETS:
+    case TCGETS2:
+    case TCGETA:
         return get_termios(tty, cmd, arg);
-    case TCSETA: case TCSETAW: case TCSETAF:
+    case TCSETA:
+    case TCSETAW:
+    case TCSETAF:
         return set_termios(tty, sizeof(struct termio_k), cmd - TCSETA, arg);
-    case TCSETS: case TCSETSW: case TCSETSF:
+    case TCSETS:
+    case TCSETSW:
+    case TCSETSF:
         return set_termios(tty, TERMIOS_SIZE, cmd - TCSETS, arg);
-    case TCSETS2: case TCSETSW2: case TCSETSF2:
+    case TCSETS2:
+    case TCSETSW2:
+    case TCSETSF2:
         return set_termios(tty, sizeof(struct termios_k), cmd - TCSETS2, arg);
     case TIOCGLCKTRMIOS:
         return copy_to_user(arg, &tty->locked, TERMIOS_SIZE) ? -EFAULT : 0;
     case TIOCSLCKTRMIOS:
         return lock_termios(tty, arg);
-    case TIOCGSOFTCAR: case TIOCSSOFTCAR:
+    case TIOCGSOFTCAR:
+    case TIOCSSOFTCAR:
         return soft_carrier(tty, cmd, arg);
     default:
         return -ENOIOCTLCMD;
@@ -242,7 +267,8 @@ static s64 send_break(struct tty *tty, u32 cmd, u64 arg)
     struct waitq never;
     waitq_init(&never);
     tty->driver->send_break(tty, true);
-    s64 res = waitq_wait_timeout(&never, false, clock_ns() + (cmd == TCSBRKP && arg ? arg * 100000000UL : 250000000UL));
+    s64 res = waitq_wait_timeout(
+        &never, false, clock_ns() + (cmd == TCSBRKP && arg ? arg * 100000000UL : 250000000UL));
     tty->driver->send_break(tty, false);
     return res < 0 ? -EINTR : 0;
 }

@@ -16,7 +16,7 @@ static struct tty *session_tty_locked(s32 sid)
     struct tty *t;
     if (!sid)
         return NULL;
-    list_for_each_entry(t, &tty_list, all_link)
+    list_for_each_entry (t, &tty_list, all_link)
         if (t->session == sid)
             return t;
     return NULL;
@@ -61,7 +61,8 @@ int tty_check_change(struct tty *tty, int sig)
     if (!front || pgid == front)
         return 0;
     struct task *t = current_task();
-    bool ignored = (t->signal.blocked & sig_bit(sig)) || READ_ONCE(t->sighand->action[sig - 1].handler) == SIG_IGN;
+    bool ignored = (t->signal.blocked & sig_bit(sig)) ||
+                   READ_ONCE(t->sighand->action[sig - 1].handler) == SIG_IGN;
     if (ignored)
         return sig == SIGTTIN ? -EIO : 0;
     if (pgrp_is_orphaned(pgid))
@@ -115,7 +116,7 @@ static void leave_session(struct process *p, bool exiting)
     spin_lock(&tty_ctrl_lock);
     struct tty *t = session_tty_locked(p->sid);
     s32 pgrp = t ? t->pgrp : 0;
-    bool pty = t && t->link;
+    bool pty = t && t->pty;
     if (t && !(exiting && !pty)) /* tty_hangup() does it otherwise */
         t->session = t->pgrp = 0;
     spin_unlock(&tty_ctrl_lock);

@@ -88,7 +88,7 @@ size_t tty_opost(struct tty *tty, const u8 *p, size_t n)
 
 static bool output_held(const struct tty *tty)
 {
-    return READ_ONCE(tty->stopped) || READ_ONCE(tty->flow_stopped);
+    return READ_ONCE(tty->stopped);
 }
 
 void tty_echo(struct tty *tty, u8 c)
@@ -110,13 +110,18 @@ void tty_echo_visible(struct tty *tty, u8 c)
 
 void tty_stop(struct tty *tty)
 {
+    bool was = output_held(tty);
     WRITE_ONCE(tty->stopped, true);
+    if (!was && tty->driver->flow)
+        tty->driver->flow(tty, true);
 }
 
 void tty_start(struct tty *tty)
 {
+    bool was = output_held(tty);
     WRITE_ONCE(tty->stopped, false);
-    WRITE_ONCE(tty->flow_stopped, false);
+    if (was && tty->driver->flow)
+        tty->driver->flow(tty, false);
     waitq_wake_all(&tty->write_wait);
 }
 
@@ -141,7 +146,8 @@ static ssize_t write_chunk(struct tty_file *tf, const u8 *p, size_t n, bool nonb
             return (ssize_t)n;
         if (nonblock)
             return done ? (ssize_t)done : -EAGAIN;
-        int err = waitq_wait_interruptible(&tty->write_wait, can_write(tty) || tty_file_hung(tf) || READ_ONCE(tty->other_closed));
+        int err = waitq_wait_interruptible(&tty->write_wait, can_write(tty) || tty_file_hung(tf) ||
+                                                                 READ_ONCE(tty->other_closed));
         if (err)
             return done ? (ssize_t)done : err;
     }

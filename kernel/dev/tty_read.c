@@ -167,7 +167,8 @@ ssize_t tty_read(struct file *f, const struct iobuf *buf, size_t n, u64 *pos)
     } else if (mutex_lock_interruptible(&t->read_lock)) {
         return -ERESTARTSYS;
     }
-    ssize_t ret = tty_l(t, ICANON) ? read_canon(tf, buf, n, nonblock) : read_raw(tf, buf, n, nonblock);
+    ssize_t ret =
+        tty_l(t, ICANON) ? read_canon(tf, buf, n, nonblock) : read_raw(tf, buf, n, nonblock);
     mutex_unlock(&t->read_lock);
     if (ret == 0 && n && READ_ONCE(t->other_closed) && !tty_input_ready(t, 1))
         ret = -EIO;
@@ -189,7 +190,7 @@ u32 tty_poll(struct file *f, struct poll_table *pt)
         mask |= POLL_READABLE;
     if (READ_ONCE(t->other_closed))
         mask |= EPOLLHUP | POLL_READABLE;
-    else if (!READ_ONCE(t->stopped) && !READ_ONCE(t->flow_stopped) && t->driver->room(t) >= 8)
+    else if (!READ_ONCE(t->stopped) && t->driver->room(t) >= 8)
         mask |= POLL_WRITABLE;
     return mask;
 }

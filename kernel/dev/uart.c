@@ -26,16 +26,29 @@
 #define RX_SIZE  1024u
 
 /* Registers; DLAB in LCR turns the first two into the divisor. */
-enum { RBR = 0, THR = 0, DLL = 0, IER = 1, DLM = 1, IIR = 2, FCR = 2, LCR = 3, MCR = 4, LSR = 5, MSR = 6, SCR = 7 };
-#define IER_RDI  1u
-#define IER_THRI 2u
-#define IER_RLSI 4u
-#define LCR_DLAB 0x80u
+enum {
+    RBR = 0,
+    THR = 0,
+    DLL = 0,
+    IER = 1,
+    DLM = 1,
+    IIR = 2,
+    FCR = 2,
+    LCR = 3,
+    MCR = 4,
+    LSR = 5,
+    MSR = 6,
+    SCR = 7
+};
+#define IER_RDI   1u
+#define IER_THRI  2u
+#define IER_RLSI  4u
+#define LCR_DLAB  0x80u
 #define LCR_BREAK 0x40u
-#define LSR_DR   0x01u
-#define LSR_THRE 0x20u
-#define LSR_TEMT 0x40u
-#define IIR_NONE 1u
+#define LSR_DR    0x01u
+#define LSR_THRE  0x20u
+#define LSR_TEMT  0x40u
+#define IIR_NONE  1u
 
 struct port {
     struct tty tty;
@@ -174,7 +187,8 @@ static void deliver(struct port *p)
         chunk[n] = p->rx[(p->rx_tail + n) % RX_SIZE];
         n++;
     }
-    p->throttled = true; /* unless all is taken; before the question, so that unthrottle is not missed */
+    p->throttled =
+        true; /* unless all is taken; before the question, so that unthrottle is not missed */
     spin_unlock_irqrestore(&p->lock, flags);
     size_t taken = tty_receive(&p->tty, chunk, n);
     flags = spin_lock_irqsave(&p->lock);
@@ -236,7 +250,8 @@ static void uart_break(struct tty *tty, bool on)
 static u32 uart_modem(struct tty *tty)
 {
     u8 msr = reg_read(tty->priv, MSR);
-    return 0x006 | (msr & 0x10 ? 0x020 : 0) | (msr & 0x20 ? 0x100 : 0) | (msr & 0x40 ? 0x080 : 0) | (msr & 0x80 ? 0x040 : 0);
+    return 0x006 | (msr & 0x10 ? 0x020 : 0) | (msr & 0x20 ? 0x100 : 0) | (msr & 0x40 ? 0x080 : 0) |
+           (msr & 0x80 ? 0x040 : 0);
 }
 
 static int uart_open(struct tty *tty)
@@ -361,8 +376,8 @@ static void init_chip(struct port *p)
     p->lcr = 3;
     reg_write(p, IER, 0);
     reg_write(p, LCR, 3);
-    reg_write(p, FCR, 0x01);  /* FIFOs on; what has been typed stays */
-    reg_write(p, MCR, 0x0b);  /* DTR, RTS, OUT2: interrupts reach the line */
+    reg_write(p, FCR, 0x01); /* FIFOs on; what has been typed stays */
+    reg_write(p, MCR, 0x0b); /* DTR, RTS, OUT2: interrupts reach the line */
 }
 
 /* "ttyS1,115200n8" */

@@ -48,7 +48,8 @@ static struct epitem *item_find(struct eventpoll *ep, const struct file *f, int 
 static void hash_grow(struct eventpoll *ep)
 {
     u32 nr = ep->nr_buckets * 4, old_nr = ep->nr_buckets;
-    struct epitem **fresh = kvmalloc(nr * sizeof(*fresh), GFP_KERNEL | GFP_ZERO), **old = ep->buckets;
+    struct epitem **fresh = kvmalloc(nr * sizeof(*fresh), GFP_KERNEL | GFP_ZERO),
+                  **old = ep->buckets;
     if (!fresh)
         return; /* long chains, but right */
     ep->buckets = fresh;
@@ -224,7 +225,8 @@ static int check_events(u32 op, struct epoll_event_k *ev, const struct file *f)
     if (ev->events & EPOLLEXCLUSIVE) {
         if (op == EPOLL_CTL_MOD || is_epoll(f))
             return -EINVAL;
-        if (ev->events & ~(EPOLLIN | EPOLLOUT | EPOLLERR | EPOLLHUP | EPOLLWAKEUP | EPOLLET | EPOLLEXCLUSIVE))
+        if (ev->events &
+            ~(EPOLLIN | EPOLLOUT | EPOLLERR | EPOLLHUP | EPOLLWAKEUP | EPOLLET | EPOLLEXCLUSIVE))
             return -EINVAL;
     }
     ev->events |= EPOLLERR | EPOLLHUP;
@@ -314,7 +316,8 @@ void epoll_file_release_slow(struct file *f)
 
 /* ---- the file ---- */
 /* Takes what is ready, at most max; hands it to put(ctx). Number of events, or -errno of the first put. ep->mtx held. */
-s64 ep_collect(struct eventpoll *ep, u32 max, int (*put)(void *ctx, const struct epoll_event_k *ev), void *ctx)
+s64 ep_collect(struct eventpoll *ep, u32 max, int (*put)(void *ctx, const struct epoll_event_k *ev),
+               void *ctx)
 {
     LIST_HEAD(work);
     s64 n = 0;
@@ -385,8 +388,9 @@ static void epoll_show(struct file *f, struct seq *s)
     mutex_lock(&ep->mtx);
     for (u32 i = 0; i < ep->nr_buckets; i++)
         for (struct epitem *it = ep->buckets[i]; it; it = it->hash_next)
-            seq_printf(s, "tfd: %8d events: %8x data: %16lx  pos:%li ino:%lx sdev:%lx\n", it->fd, it->events, it->data,
-                       (s64)it->file->pos, it->file->inode->ino, it->file->inode->sb->dev);
+            seq_printf(s, "tfd: %8d events: %8x data: %16lx  pos:%li ino:%lx sdev:%lx\n", it->fd,
+                       it->events, it->data, (s64)it->file->pos, it->file->inode->ino,
+                       it->file->inode->sb->dev);
     mutex_unlock(&ep->mtx);
 }
 

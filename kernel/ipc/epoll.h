@@ -4,11 +4,11 @@
 #define KERNEL_IPC_EPOLL_H
 #include <kernel/poll.h>
 
-#define EPOLL_CTL_ADD 1
-#define EPOLL_CTL_DEL 2
-#define EPOLL_CTL_MOD 3
-#define EP_PRIVATE (EPOLLWAKEUP | EPOLLONESHOT | EPOLLET | EPOLLEXCLUSIVE)
-#define EP_MAX_NEST 5
+#define EPOLL_CTL_ADD    1
+#define EPOLL_CTL_DEL    2
+#define EPOLL_CTL_MOD    3
+#define EP_PRIVATE       (EPOLLWAKEUP | EPOLLONESHOT | EPOLLET | EPOLLEXCLUSIVE)
+#define EP_MAX_NEST      5
 #define EP_FIRST_BUCKETS 16
 
 struct epoll_event_k {
@@ -49,5 +49,6 @@ struct epitem {
 };
 
 struct eventpoll *file_epoll(const struct file *f); /* NULL: another kind */
-s64 ep_collect(struct eventpoll *ep, u32 max, int (*put)(void *ctx, const struct epoll_event_k *ev), void *ctx);
+s64 ep_collect(struct eventpoll *ep, u32 max, int (*put)(void *ctx, const struct epoll_event_k *ev),
+               void *ctx);
 #endif

@@ -82,7 +82,8 @@ static u32 eventfd_poll(struct file *f, struct poll_table *pt)
     struct eventfd *e = f->priv;
     poll_wait(pt, &e->wait);
     u64 count = READ_ONCE(e->count);
-    return (count ? EPOLLIN : 0) | (count == U64_MAX ? EPOLLERR : 0) | (count < U64_MAX - 1 ? EPOLLOUT : 0);
+    return (count ? EPOLLIN : 0) | (count == U64_MAX ? EPOLLERR : 0) |
+           (count < U64_MAX - 1 ? EPOLLOUT : 0);
 }
 
 static void eventfd_release(struct file *f)
@@ -93,7 +94,8 @@ static void eventfd_release(struct file *f)
 static void eventfd_show(struct file *f, struct seq *s)
 {
     struct eventfd *e = f->priv;
-    seq_printf(s, "eventfd-count: %16lx\neventfd-id: %u\neventfd-semaphore: %d\n", READ_ONCE(e->count), e->id, e->semaphore);
+    seq_printf(s, "eventfd-count: %16lx\neventfd-id: %u\neventfd-semaphore: %d\n",
+               READ_ONCE(e->count), e->id, e->semaphore);
 }
 
 static const struct file_ops eventfd_ops = {
@@ -104,20 +106,6 @@ static const struct file_ops eventfd_ops = {
     .release = eventfd_release,
     .show_fdinfo = eventfd_show,
 };
-
-bool file_is_eventfd(const struct file *f)
-{
-    return f->ops == &eventfd_ops;
-}
-
-void eventfd_signal(struct file *f, u64 n)
-{
-    struct eventfd *e = f->priv;
-    u64 flags = spin_lock_irqsave(&e->lock);
-    e->count = U64_MAX - e->count < n ? U64_MAX : e->count + n;
-    spin_unlock_irqrestore(&e->lock, flags);
-    waitq_wake_all(&e->wait);
-}
 
 static s64 eventfd_make(u32 count, u32 flags)
 {
@@ -131,7 +119,8 @@ static s64 eventfd_make(u32 count, u32 flags)
     e->count = count;
     e->semaphore = flags & EFD_SEMAPHORE;
     e->id = __atomic_fetch_add(&next_id, 1, __ATOMIC_RELAXED);
-    struct file *f = file_anon("anon_inode:[eventfd]", &eventfd_ops, e, O_RDWR | (flags & O_NONBLOCK));
+    struct file *f =
+        file_anon("anon_inode:[eventfd]", &eventfd_ops, e, O_RDWR | (flags & O_NONBLOCK));
     if (IS_ERR(f))
         kfree(e);
     return fd_publish(f, flags & O_CLOEXEC ? FD_CLOEXEC : 0);

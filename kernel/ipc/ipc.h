@@ -5,16 +5,13 @@
 #include <kernel/file.h>
 #include <port/uaccess.h>
 
-#define FIONREAD 0x541bu
-#define RLIMIT_NOFILE 7
-#define RLIMIT_MSGQUEUE 12
-#define CAP_CHOWN 0
-#define CAP_DAC_OVERRIDE 1
-#define CAP_SETGID 6
-#define CAP_SETUID 7
-#define CAP_IPC_LOCK 14
-#define CAP_IPC_OWNER 15
-#define CAP_SYS_ADMIN 21
+#define FIONREAD         0x541bu
+#define RLIMIT_NOFILE    7
+#define CAP_SETGID       6
+#define CAP_SETUID       7
+#define CAP_IPC_LOCK     14
+#define CAP_IPC_OWNER    15
+#define CAP_SYS_ADMIN    21
 #define CAP_SYS_RESOURCE 24
 
 /* iobuf_put and iobuf_get with the plain user buffer in line. 0 or -EFAULT. */
@@ -43,6 +40,7 @@ struct page;
 struct pipe_buf;
 struct page *pipe_page_alloc(struct pipe *p);
 void pipe_page_put(struct pipe *p, struct page *page);
-s64 pipe_wait_readable(struct pipe *p, bool nonblock); /* lock held on entry and exit; 1 data, 0 end of file, -errno */
-s64 pipe_wait_room(struct pipe *p, bool nonblock);     /* 1 room, -EPIPE (signal sent), -errno */
+s64 pipe_wait_readable(
+    struct pipe *p, bool nonblock); /* lock held on entry and exit; 1 data, 0 end of file, -errno */
+s64 pipe_wait_room(struct pipe *p, bool nonblock); /* 1 room, -EPIPE (signal sent), -errno */
 #endif

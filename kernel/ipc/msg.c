@@ -13,9 +13,9 @@
 #include <mm/slab.h>
 #include <port/log.h>
 
-#define MSG_NR  32000u
-#define MSG_MAX 8192u
-#define MSG_MNB 16384u
+#define MSG_NR      32000u
+#define MSG_MAX     8192u
+#define MSG_MNB     16384u
 #define MSG_NOERROR 010000
 #define MSG_EXCEPT  020000
 #define MSG_COPY    040000
@@ -98,7 +98,8 @@ static s64 wait_change(struct msgq *q)
     u64 version = q->version;
     q->refs++;
     mutex_unlock(&msg_ids.lock);
-    int err = waitq_wait_interruptible(&q->wait, READ_ONCE(q->version) != version || READ_ONCE(q->dead));
+    int err =
+        waitq_wait_interruptible(&q->wait, READ_ONCE(q->version) != version || READ_ONCE(q->dead));
     mutex_lock(&msg_ids.lock);
     s64 res = q->dead ? -EIDRM : err ? -ERESTARTNOHAND : 0;
     msgq_put(q);
@@ -151,7 +152,7 @@ SYSCALL(msgsnd)
 static struct msg *choose(struct msgq *q, s64 want, u32 flags)
 {
     struct msg *m, *best = NULL;
-    list_for_each_entry(m, &q->msgs, link) {
+    list_for_each_entry (m, &q->msgs, link) {
         if (want == 0)
             return m;
         if (want > 0 && (m->type == want) == !(flags & MSG_EXCEPT))
@@ -263,7 +264,7 @@ static s64 msg_change(s32 id, u32 cmd, u64 user)
     }
     mutex_unlock(&msg_ids.lock);
     struct msg *m, *next;
-    list_for_each_entry_safe(m, next, &dead, link)
+    list_for_each_entry_safe (m, next, &dead, link)
         kfree(m);
     return res;
 }
@@ -294,11 +295,15 @@ SYSCALL(msgctl)
     if ((s32)a0 < 0 || (s32)a1 < 0)
         return -EINVAL;
     switch ((u32)a1) {
-    case IPC_INFO: case MSG_INFO:
+    case IPC_INFO:
+    case MSG_INFO:
         return msg_info((u32)a1, a2);
-    case IPC_STAT: case MSG_STAT: case MSG_STAT_ANY:
+    case IPC_STAT:
+    case MSG_STAT:
+    case MSG_STAT_ANY:
         return msg_stat((s32)a0, (u32)a1, a2);
-    case IPC_SET: case IPC_RMID:
+    case IPC_SET:
+    case IPC_RMID:
         return msg_change((s32)a0, (u32)a1, a2);
     default:
         return -EINVAL;
@@ -307,15 +312,17 @@ SYSCALL(msgctl)
 
 static void msg_show(struct seq *out, void *arg)
 {
-    seq_puts(out, "       key      msqid perms      cbytes       qnum lspid lrpid   uid   gid  cuid  cgid      stime      rtime      ctime\n");
+    seq_puts(out, "       key      msqid perms      cbytes       qnum lspid lrpid   uid   gid  "
+                  "cuid  cgid      stime      rtime      ctime\n");
     mutex_lock(&msg_ids.lock);
     for (u32 i = 0; i < msg_ids.nr_slots; i++) {
         if (!msg_ids.slot[i])
             continue;
         struct msgq *q = msgq_of(msg_ids.slot[i]);
         const struct sysv_perm *p = &q->perm;
-        seq_printf(out, "%10d %10d  %4o  %10lu %10lu %5u %5u %5u %5u %5u %5u %10lu %10lu %10lu\n", p->key, p->id, p->mode, q->cbytes,
-                   q->count, q->lspid, q->lrpid, p->uid, p->gid, p->cuid, p->cgid, (u64)q->stime, (u64)q->rtime, (u64)q->ctime);
+        seq_printf(out, "%10d %10d  %4o  %10lu %10lu %5u %5u %5u %5u %5u %5u %10lu %10lu %10lu\n",
+                   p->key, p->id, p->mode, q->cbytes, q->count, q->lspid, q->lrpid, p->uid, p->gid,
+                   p->cuid, p->cgid, (u64)q->stime, (u64)q->rtime, (u64)q->ctime);
     }
     mutex_unlock(&msg_ids.lock);
 }

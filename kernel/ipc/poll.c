@@ -161,7 +161,8 @@ static s64 do_poll(u64 user, u32 n, u64 deadline)
             if (refs[i].file)
                 fd_return(refs[i]);
         for (u32 i = 0; i < n && res >= 0; i++)
-            if (put_user(fds[i].revents, user + i * sizeof(*fds) + offsetof(struct pollfd_k, revents)))
+            if (put_user(fds[i].revents,
+                         user + i * sizeof(*fds) + offsetof(struct pollfd_k, revents)))
                 res = -EFAULT;
     }
     kvfree(mem);
@@ -341,7 +342,8 @@ SYSCALL(select)
             return -EFAULT;
         if (tv[0] < 0 || tv[1] < 0)
             return -EINVAL;
-        u64 sec = (u64)tv[0] + (u64)tv[1] / 1000000, ns = timespec_to_ns((s64)sec, (tv[1] % 1000000) * 1000);
+        u64 sec = (u64)tv[0] + (u64)tv[1] / 1000000,
+            ns = timespec_to_ns((s64)sec, (tv[1] % 1000000) * 1000);
         u64 now = clock_ns();
         deadline = ns == 0 ? 0 : ns > U64_MAX - 1 - now ? U64_MAX - 1 : now + ns;
     }

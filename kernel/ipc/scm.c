@@ -11,11 +11,11 @@
 #include <lib/string.h>
 #include <mm/slab.h>
 
-#define SOL_SOCKET 1
-#define SCM_RIGHTS 1
+#define SOL_SOCKET      1
+#define SCM_RIGHTS      1
 #define SCM_CREDENTIALS 2
-#define CMSG_HDR 16u
-#define CONTROL_MAX 20480u /* bytes; Linux: net.core.optmem_max */
+#define CMSG_HDR        16u
+#define CONTROL_MAX     20480u /* bytes; Linux: net.core.optmem_max */
 
 struct cmsg_k {
     u64 len;
@@ -33,7 +33,7 @@ static spinlock_t drain_lock = SPINLOCK_INIT(RANK_KERNEL_LEAF);
 static struct drainer *drainer_find(void)
 {
     struct drainer *d;
-    list_for_each_entry(d, &drainers, link)
+    list_for_each_entry (d, &drainers, link)
         if (d->task == current_task())
             return d;
     return NULL;
@@ -192,7 +192,9 @@ static void put_cred(struct out *o, const struct ucred_k *c)
 static void put_rights(struct out *o, struct scm_files *sf, bool cloexec)
 {
     u64 room = o->room - o->used;
-    u32 fit = room < CMSG_HDR + sizeof(s32) ? 0 : (u32)min((room - CMSG_HDR) / sizeof(s32), (u64)sf->n), n = 0;
+    u32 fit = room < CMSG_HDR + sizeof(s32) ? 0
+                                            : (u32)min((room - CMSG_HDR) / sizeof(s32), (u64)sf->n),
+        n = 0;
     for (; n < fit; n++) {
         int fd = fd_reserve(cloexec ? FD_CLOEXEC : 0, 0);
         if (fd < 0)

@@ -71,7 +71,7 @@ SYSCALL(semget)
 static struct sem_undo *undo_find(struct process *p, struct semset *s)
 {
     struct sem_undo *u;
-    list_for_each_entry(u, &undos, link)
+    list_for_each_entry (u, &undos, link)
         if (u->process == p && u->set == s)
             return u;
     return NULL;
@@ -103,7 +103,7 @@ static void undo_free(struct sem_undo *u)
 void sem_undo_clear(struct semset *s, s32 n)
 {
     struct sem_undo *u;
-    list_for_each_entry(u, &undos, link)
+    list_for_each_entry (u, &undos, link)
         if (u->set == s)
             for (u32 i = 0; i < s->n; i++)
                 if (n < 0 || (u32)n == i)
@@ -122,7 +122,7 @@ void sem_exit(struct process *p)
     if (list_empty(&undos))
         return;
     mutex_lock(&sem_ids.lock);
-    list_for_each_entry_safe(u, next, &undos, link) {
+    list_for_each_entry_safe (u, next, &undos, link) {
         struct semset *s = u->set;
         if (u->process != p)
             continue;
@@ -155,7 +155,8 @@ static int try_ops(struct semset *s, const struct sembuf_k *op, u32 n, struct se
             res = 1;
         else if (v > SEM_VMX)
             res = -ERANGE;
-        else if ((op[i].flags & SEM_UNDO) && (u->adj[op[i].num] - op[i].op > SEM_VMX || u->adj[op[i].num] - op[i].op < -SEM_VMX - 1))
+        else if ((op[i].flags & SEM_UNDO) && (u->adj[op[i].num] - op[i].op > SEM_VMX ||
+                                              u->adj[op[i].num] - op[i].op < -SEM_VMX - 1))
             res = -ERANGE;
         if (res)
             break;
@@ -201,7 +202,8 @@ static s64 wait_change(struct semset *s, const struct sembuf_k *op, u64 deadline
     s->refs++;
     ++*count;
     mutex_unlock(&sem_ids.lock);
-    s64 res = waitq_wait_timeout(&s->wait, READ_ONCE(s->version) != version || READ_ONCE(s->dead), deadline);
+    s64 res = waitq_wait_timeout(&s->wait, READ_ONCE(s->version) != version || READ_ONCE(s->dead),
+                                 deadline);
     mutex_lock(&sem_ids.lock);
     --*count;
     if (s->dead)
@@ -257,7 +259,8 @@ static s64 semop_user(u64 id, u64 user, u64 n, u64 deadline)
         if (!op)
             return -ENOMEM;
     }
-    s64 res = copy_from_user(op, user, n * sizeof(*op)) ? -EFAULT : do_semop((s32)id, op, (u32)n, deadline);
+    s64 res = copy_from_user(op, user, n * sizeof(*op)) ? -EFAULT
+                                                        : do_semop((s32)id, op, (u32)n, deadline);
     if (op != fast)
         kfree(op);
     return res;
@@ -277,15 +280,17 @@ SYSCALL(semtimedop)
 
 static void sem_show(struct seq *out, void *arg)
 {
-    seq_puts(out, "       key      semid perms      nsems   uid   gid  cuid  cgid      otime      ctime\n");
+    seq_puts(
+        out,
+        "       key      semid perms      nsems   uid   gid  cuid  cgid      otime      ctime\n");
     mutex_lock(&sem_ids.lock);
     for (u32 i = 0; i < sem_ids.nr_slots; i++) {
         if (!sem_ids.slot[i])
             continue;
         struct semset *s = semset_of(sem_ids.slot[i]);
         const struct sysv_perm *p = &s->perm;
-        seq_printf(out, "%10d %10d  %4o %10u %5u %5u %5u %5u %10lu %10lu\n", p->key, p->id, p->mode, s->n, p->uid, p->gid, p->cuid,
-                   p->cgid, (u64)s->otime, (u64)s->ctime);
+        seq_printf(out, "%10d %10d  %4o %10u %5u %5u %5u %5u %10lu %10lu\n", p->key, p->id, p->mode,
+                   s->n, p->uid, p->gid, p->cuid, p->cgid, (u64)s->otime, (u64)s->ctime);
     }
     mutex_unlock(&sem_ids.lock);
 }

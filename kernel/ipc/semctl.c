@@ -5,7 +5,18 @@
 #include <lib/string.h>
 #include <mm/slab.h>
 
-enum { GETPID = 11, GETVAL, GETALL, GETNCNT, GETZCNT, SETVAL, SETALL, SEM_STAT, SEM_INFO, SEM_STAT_ANY };
+enum {
+    GETPID = 11,
+    GETVAL,
+    GETALL,
+    GETNCNT,
+    GETZCNT,
+    SETVAL,
+    SETALL,
+    SEM_STAT,
+    SEM_INFO,
+    SEM_STAT_ANY
+};
 
 struct semid64_ds {
     struct ipc64_perm perm;
@@ -24,7 +35,8 @@ static s64 sem_info(u32 cmd, u64 user)
 {
     mutex_lock(&sem_ids.lock);
     s64 top = sysv_max_slot(&sem_ids);
-    struct seminfo_k i = {1024000000, SEM_NR, 1024000000, 1024000000, SEM_MSL, SEM_OPM, SEM_OPM, 20, SEM_VMX, SEM_VMX};
+    struct seminfo_k i = {1024000000, SEM_NR,  1024000000, 1024000000, SEM_MSL,
+                          SEM_OPM,    SEM_OPM, 20,         SEM_VMX,    SEM_VMX};
     if (cmd == SEM_INFO) {
         i.usz = (s32)sem_ids.in_use;
         i.aem = 0;
@@ -95,10 +107,18 @@ static s64 sem_one(s32 id, s32 num, u32 cmd, u64 arg)
     if (!res) {
         struct sem *m = &s->sem[num];
         switch (cmd) {
-        case GETPID: res = m->pid; break;
-        case GETVAL: res = m->val; break;
-        case GETNCNT: res = m->ncnt; break;
-        case GETZCNT: res = m->zcnt; break;
+        case GETPID:
+            res = m->pid;
+            break;
+        case GETVAL:
+            res = m->val;
+            break;
+        case GETNCNT:
+            res = m->ncnt;
+            break;
+        case GETZCNT:
+            res = m->zcnt;
+            break;
         default:
             m->val = v;
             m->pid = current_process()->pid;
@@ -166,15 +186,24 @@ SYSCALL(semctl)
     if ((s32)a0 < 0)
         return -EINVAL;
     switch ((u32)a2) {
-    case IPC_INFO: case SEM_INFO:
+    case IPC_INFO:
+    case SEM_INFO:
         return sem_info((u32)a2, a3);
-    case IPC_STAT: case SEM_STAT: case SEM_STAT_ANY:
+    case IPC_STAT:
+    case SEM_STAT:
+    case SEM_STAT_ANY:
         return sem_stat((s32)a0, (u32)a2, a3);
-    case IPC_SET: case IPC_RMID:
+    case IPC_SET:
+    case IPC_RMID:
         return sem_change((s32)a0, (u32)a2, a3);
-    case GETALL: case SETALL:
+    case GETALL:
+    case SETALL:
         return sem_all((s32)a0, (u32)a2, a3);
-    case GETPID: case GETVAL: case GETNCNT: case GETZCNT: case SETVAL:
+    case GETPID:
+    case GETVAL:
+    case GETNCNT:
+    case GETZCNT:
+    case SETVAL:
         return sem_one((s32)a0, (s32)a1, (u32)a2, a3);
     default:
         return -EINVAL;

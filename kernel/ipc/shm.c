@@ -16,21 +16,21 @@
 #include <port/log.h>
 #include <uapi/mman.h>
 
-#define SHM_RDONLY 010000u
-#define SHM_RND    020000u
-#define SHM_REMAP  040000u
-#define SHM_EXEC   0100000u
-#define SHM_HUGETLB 04000u
+#define SHM_RDONLY    010000u
+#define SHM_RND       020000u
+#define SHM_REMAP     040000u
+#define SHM_EXEC      0100000u
+#define SHM_HUGETLB   04000u
 #define SHM_NORESERVE 010000u
-#define SHM_DEST   01000u
-#define SHM_LOCKED 02000u
-#define SHM_LOCK   11
-#define SHM_UNLOCK 12
-#define SHM_STAT   13
-#define SHM_INFO   14
-#define SHM_STAT_ANY 15
-#define SHM_MAX    (U64_MAX - (1UL << 24)) /* bytes, as Linux */
-#define SHM_NR     4096u
+#define SHM_DEST      01000u
+#define SHM_LOCKED    02000u
+#define SHM_LOCK      11
+#define SHM_UNLOCK    12
+#define SHM_STAT      13
+#define SHM_INFO      14
+#define SHM_STAT_ANY  15
+#define SHM_MAX       (U64_MAX - (1UL << 24)) /* bytes, as Linux */
+#define SHM_NR        4096u
 
 struct shm {
     struct sysv_perm perm;
@@ -151,7 +151,8 @@ SYSCALL(shmget)
 /* ---- shmat, shmdt ---- */
 static s64 attach(struct shm *s, u64 addr, u32 flags)
 {
-    u64 prot = UAPI_PROT_READ | (flags & SHM_RDONLY ? 0 : UAPI_PROT_WRITE) | (flags & SHM_EXEC ? UAPI_PROT_EXEC : 0);
+    u64 prot = UAPI_PROT_READ | (flags & SHM_RDONLY ? 0 : UAPI_PROT_WRITE) |
+               (flags & SHM_EXEC ? UAPI_PROT_EXEC : 0);
     u64 map = UAPI_MAP_SHARED;
     if (addr)
         map |= flags & SHM_REMAP ? UAPI_MAP_FIXED : UAPI_MAP_FIXED_NOREPLACE;
@@ -302,9 +303,11 @@ static s64 shm_info(u32 cmd, u64 user)
     for (u32 i = 0; i < shm_ids.nr_slots; i++)
         if (shm_ids.slot[i])
             rss += READ_ONCE(shm_of(shm_ids.slot[i])->mem->mapping.nrpages);
-    u64 limits[9] = {SHM_MAX, 1, SHM_NR, SHM_NR, SHM_MAX}, info[6] = {shm_ids.in_use, shm_total, rss};
+    u64 limits[9] = {SHM_MAX, 1, SHM_NR, SHM_NR, SHM_MAX},
+        info[6] = {shm_ids.in_use, shm_total, rss};
     mutex_unlock(&shm_ids.lock);
-    bool bad = cmd == IPC_INFO ? copy_to_user(user, limits, sizeof(limits)) : copy_to_user(user, info, sizeof(info));
+    bool bad = cmd == IPC_INFO ? copy_to_user(user, limits, sizeof(limits))
+                               : copy_to_user(user, info, sizeof(info));
     return bad ? -EFAULT : top;
 }
 
@@ -313,11 +316,17 @@ SYSCALL(shmctl)
     if ((s32)a0 < 0 || (s32)a1 < 0)
         return -EINVAL;
     switch ((u32)a1) {
-    case IPC_INFO: case SHM_INFO:
+    case IPC_INFO:
+    case SHM_INFO:
         return shm_info((u32)a1, a2);
-    case IPC_STAT: case SHM_STAT: case SHM_STAT_ANY:
+    case IPC_STAT:
+    case SHM_STAT:
+    case SHM_STAT_ANY:
         return shm_stat((s32)a0, (u32)a1, a2);
-    case IPC_SET: case IPC_RMID: case SHM_LOCK: case SHM_UNLOCK:
+    case IPC_SET:
+    case IPC_RMID:
+    case SHM_LOCK:
+    case SHM_UNLOCK:
         return shm_change((s32)a0, (u32)a1, a2);
     default:
         return -EINVAL;
@@ -326,7 +335,8 @@ SYSCALL(shmctl)
 
 static void shm_show(struct seq *out, void *arg)
 {
-    seq_puts(out, "       key      shmid perms                  size  cpid  lpid nattch   uid   gid  cuid  cgid      atime      dtime      "
+    seq_puts(out, "       key      shmid perms                  size  cpid  lpid nattch   uid   "
+                  "gid  cuid  cgid      atime      dtime      "
                   "ctime                   rss                  swap\n");
     mutex_lock(&shm_ids.lock);
     for (u32 i = 0; i < shm_ids.nr_slots; i++) {
@@ -334,9 +344,12 @@ static void shm_show(struct seq *out, void *arg)
             continue;
         struct shm *s = shm_of(shm_ids.slot[i]);
         const struct sysv_perm *p = &s->perm;
-        seq_printf(out, "%10d %10d  %4o %21lu %5u %5u  %5lu %5u %5u %5u %5u %10lu %10lu %10lu %21lu %21lu\n", p->key, p->id, p->mode,
-                   s->size, s->cpid, s->lpid, s->nattch, p->uid, p->gid, p->cuid, p->cgid, (u64)s->atime, (u64)s->dtime, (u64)s->ctime,
-                   READ_ONCE(s->mem->mapping.nrpages) << PAGE_SHIFT, 0UL);
+        seq_printf(
+            out,
+            "%10d %10d  %4o %21lu %5u %5u  %5lu %5u %5u %5u %5u %10lu %10lu %10lu %21lu %21lu\n",
+            p->key, p->id, p->mode, s->size, s->cpid, s->lpid, s->nattch, p->uid, p->gid, p->cuid,
+            p->cgid, (u64)s->atime, (u64)s->dtime, (u64)s->ctime,
+            READ_ONCE(s->mem->mapping.nrpages) << PAGE_SHIFT, 0UL);
     }
     mutex_unlock(&shm_ids.lock);
 }

@@ -112,7 +112,9 @@ SYSCALL(sendto)
     int err = borrow((int)a0, &r, &s);
     if (err)
         return err;
-    struct umsghdr m = {.buf.addr = a1, .len = min(a2, MAX_RW), .flags = (u32)a3 | (r.file->flags & O_NONBLOCK ? MSG_DONTWAIT : 0)};
+    struct umsghdr m = {.buf.addr = a1,
+                        .len = min(a2, MAX_RW),
+                        .flags = (u32)a3 | (r.file->flags & O_NONBLOCK ? MSG_DONTWAIT : 0)};
     s64 n = load_name(&m, a4, (u32)a5);
     if (!n)
         n = unix_sendmsg(s, &m);
@@ -171,7 +173,8 @@ static s64 recv_call(struct fdref r, struct usock *s, u64 user, u32 flags)
         scm_deliver(&c.m.scm, c.h.control, &control_len, &out);
         int err = 0;
         if (c.h.name)
-            err = sock_put_name(&c.m.name, c.m.name_len, c.h.name, user + offsetof(struct user_msghdr, name_len));
+            err = sock_put_name(&c.m.name, c.m.name_len, c.h.name,
+                                user + offsetof(struct user_msghdr, name_len));
         if (!err)
             err = put_user(out, user + offsetof(struct user_msghdr, flags));
         if (!err)

@@ -51,7 +51,8 @@ static int put_sock_name(struct usock *s, u64 user, u64 user_len)
 {
     struct sockaddr_un_k none = {.family = AF_UNIX};
     struct uaddr *a = s ? load_acquire(&s->addr) : NULL;
-    return a ? sock_put_name(&a->name, a->len, user, user_len) : sock_put_name(&none, sizeof(u16), user, user_len);
+    return a ? sock_put_name(&a->name, a->len, user, user_len)
+             : sock_put_name(&none, sizeof(u16), user, user_len);
 }
 
 /* 0 with the base type, or the errno of socket(2). */
@@ -68,7 +69,9 @@ static int check_kind(u64 family, u64 type, u64 protocol, int *base)
         return -EPROTONOSUPPORT;
     if (*base == SOCK_RAW)
         *base = SOCK_DGRAM;
-    return *base == SOCK_STREAM || *base == SOCK_DGRAM || *base == SOCK_SEQPACKET ? 0 : -ESOCKTNOSUPPORT;
+    return *base == SOCK_STREAM || *base == SOCK_DGRAM || *base == SOCK_SEQPACKET
+               ? 0
+               : -ESOCKTNOSUPPORT;
 }
 
 static u32 fd_flags_of(u64 type)

@@ -6,12 +6,38 @@
 
 #define SOL_SOCKET 1
 enum {
-    SO_DEBUG = 1, SO_REUSEADDR, SO_TYPE, SO_ERROR, SO_DONTROUTE, SO_BROADCAST, SO_SNDBUF, SO_RCVBUF, SO_KEEPALIVE, SO_OOBINLINE,
-    SO_NO_CHECK, SO_PRIORITY, SO_LINGER, SO_BSDCOMPAT, SO_REUSEPORT, SO_PASSCRED, SO_PEERCRED, SO_RCVLOWAT, SO_SNDLOWAT,
-    SO_RCVTIMEO, SO_SNDTIMEO, SO_ACCEPTCONN = 30, SO_PEERSEC, SO_SNDBUFFORCE = 32, SO_RCVBUFFORCE = 33, SO_PROTOCOL = 38,
-    SO_DOMAIN = 39, SO_PEERGROUPS = 59, SO_RCVTIMEO_NEW = 66, SO_SNDTIMEO_NEW = 67,
+    SO_DEBUG = 1,
+    SO_REUSEADDR,
+    SO_TYPE,
+    SO_ERROR,
+    SO_DONTROUTE,
+    SO_BROADCAST,
+    SO_SNDBUF,
+    SO_RCVBUF,
+    SO_KEEPALIVE,
+    SO_OOBINLINE,
+    SO_NO_CHECK,
+    SO_PRIORITY,
+    SO_LINGER,
+    SO_BSDCOMPAT,
+    SO_REUSEPORT,
+    SO_PASSCRED,
+    SO_PEERCRED,
+    SO_RCVLOWAT,
+    SO_SNDLOWAT,
+    SO_RCVTIMEO,
+    SO_SNDTIMEO,
+    SO_ACCEPTCONN = 30,
+    SO_PEERSEC,
+    SO_SNDBUFFORCE = 32,
+    SO_RCVBUFFORCE = 33,
+    SO_PROTOCOL = 38,
+    SO_DOMAIN = 39,
+    SO_PEERGROUPS = 59,
+    SO_RCVTIMEO_NEW = 66,
+    SO_SNDTIMEO_NEW = 67,
 };
-#define BUF_MAX 212992u /* net.core.wmem_max */
+#define BUF_MAX    212992u /* net.core.wmem_max */
 #define SNDBUF_MIN 4608u
 #define RCVBUF_MIN 2304u
 
@@ -32,7 +58,9 @@ static int set_timeout(u64 *timeo, u64 user, u32 len)
         *timeo = 1;
         return 0;
     }
-    *timeo = tv.sec > (s64)(U64_MAX / 4 / 1000000000) ? 0 : (u64)tv.sec * 1000000000 + (u64)tv.usec * 1000;
+    *timeo = tv.sec > (s64)(U64_MAX / 4 / 1000000000)
+                 ? 0
+                 : (u64)tv.sec * 1000000000 + (u64)tv.usec * 1000;
     return 0;
 }
 
@@ -79,10 +107,23 @@ s64 unix_setsockopt(struct usock *s, int level, int name, u64 user, u32 len)
     case SO_PASSCRED:
         s->passcred = v != 0;
         return 0;
-    case SO_DEBUG: case SO_REUSEADDR: case SO_DONTROUTE: case SO_BROADCAST: case SO_KEEPALIVE: case SO_OOBINLINE: case SO_NO_CHECK:
-    case SO_PRIORITY: case SO_LINGER: case SO_BSDCOMPAT: case SO_REUSEPORT: case SO_RCVLOWAT:
+    case SO_DEBUG:
+    case SO_REUSEADDR:
+    case SO_DONTROUTE:
+    case SO_BROADCAST:
+    case SO_KEEPALIVE:
+    case SO_OOBINLINE:
+    case SO_NO_CHECK:
+    case SO_PRIORITY:
+    case SO_LINGER:
+    case SO_BSDCOMPAT:
+    case SO_REUSEPORT:
+    case SO_RCVLOWAT:
         return 0;
-    case SO_TYPE: case SO_PROTOCOL: case SO_DOMAIN: case SO_ERROR:
+    case SO_TYPE:
+    case SO_PROTOCOL:
+    case SO_DOMAIN:
+    case SO_ERROR:
         return -ENOPROTOOPT;
     default:
         return -ENOPROTOOPT;
@@ -125,7 +166,8 @@ s64 unix_getsockopt(struct usock *s, int level, int name, u64 user, u64 user_len
     case SO_ACCEPTCONN:
         o.v[0] = s->state == U_LISTENING;
         break;
-    case SO_RCVLOWAT: case SO_SNDLOWAT:
+    case SO_RCVLOWAT:
+    case SO_SNDLOWAT:
         o.v[0] = 1;
         break;
     case SO_LINGER:
@@ -140,15 +182,26 @@ s64 unix_getsockopt(struct usock *s, int level, int name, u64 user, u64 user_len
         if (!s->peer)
             return -ENODATA;
         break;
-    case SO_RCVTIMEO: case SO_RCVTIMEO_NEW:
-    case SO_SNDTIMEO: case SO_SNDTIMEO_NEW: {
+    case SO_RCVTIMEO:
+    case SO_RCVTIMEO_NEW:
+    case SO_SNDTIMEO:
+    case SO_SNDTIMEO_NEW: {
         u64 t = name == SO_RCVTIMEO || name == SO_RCVTIMEO_NEW ? s->rcvtimeo : s->sndtimeo;
         o.tv = (struct timeval_k){(s64)(t / 1000000000), (s64)(t % 1000000000 / 1000)};
         size = sizeof(o.tv);
         break;
     }
-    case SO_DEBUG: case SO_REUSEADDR: case SO_DONTROUTE: case SO_BROADCAST: case SO_KEEPALIVE: case SO_OOBINLINE: case SO_NO_CHECK:
-    case SO_PRIORITY: case SO_BSDCOMPAT: case SO_REUSEPORT: case SO_PROTOCOL:
+    case SO_DEBUG:
+    case SO_REUSEADDR:
+    case SO_DONTROUTE:
+    case SO_BROADCAST:
+    case SO_KEEPALIVE:
+    case SO_OOBINLINE:
+    case SO_NO_CHECK:
+    case SO_PRIORITY:
+    case SO_BSDCOMPAT:
+    case SO_REUSEPORT:
+    case SO_PROTOCOL:
         break;
     default:
         return -ENOPROTOOPT;

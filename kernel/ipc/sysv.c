@@ -117,7 +117,12 @@ int sysv_owner(const struct sysv_perm *p)
 
 void sysv_to_user(const struct sysv_perm *p, struct ipc64_perm *out)
 {
-    *out = (struct ipc64_perm){.key = p->key, .uid = p->uid, .gid = p->gid, .cuid = p->cuid, .cgid = p->cgid, .mode = p->mode,
+    *out = (struct ipc64_perm){.key = p->key,
+                               .uid = p->uid,
+                               .gid = p->gid,
+                               .cuid = p->cuid,
+                               .cgid = p->cgid,
+                               .mode = p->mode,
                                .seq = (u16)((u32)p->id / SYSV_SLOTS)};
 }
 
@@ -134,7 +139,8 @@ s64 sysv_get(struct sysv_ids *ids, s32 key, u32 flags, const struct sysv_get *g)
     mutex_lock(&ids->lock);
     struct sysv_perm *p = key == IPC_PRIVATE ? NULL : sysv_find_key(ids, key);
     if (p) {
-        res = (flags & (IPC_CREAT | IPC_EXCL)) == (IPC_CREAT | IPC_EXCL) ? -EEXIST : g->check(p, g->arg);
+        res = (flags & (IPC_CREAT | IPC_EXCL)) == (IPC_CREAT | IPC_EXCL) ? -EEXIST
+                                                                         : g->check(p, g->arg);
         if (!res)
             res = sysv_access(p, flags);
         if (!res)

@@ -14,11 +14,11 @@
 #define IPC_CREAT   01000u
 #define IPC_EXCL    02000u
 #define IPC_NOWAIT  04000u
-#define IPC_RMID 0
-#define IPC_SET  1
-#define IPC_STAT 2
-#define IPC_INFO 3
-#define SYSV_SLOTS 32768u
+#define IPC_RMID    0
+#define IPC_SET     1
+#define IPC_STAT    2
+#define IPC_INFO    3
+#define SYSV_SLOTS  32768u
 
 struct ipc64_perm {
     s32 key;
@@ -44,10 +44,11 @@ struct sysv_ids {
     }
 
 /* All with ids->lock held. */
-struct sysv_perm *sysv_find(struct sysv_ids *ids, s32 id);       /* NULL: none */
+struct sysv_perm *sysv_find(struct sysv_ids *ids, s32 id); /* NULL: none */
 struct sysv_perm *sysv_find_slot(struct sysv_ids *ids, s32 slot);
 struct sysv_perm *sysv_find_key(struct sysv_ids *ids, s32 key);
-int sysv_insert(struct sysv_ids *ids, struct sysv_perm *p, s32 key, u32 mode); /* the id, -ENOSPC, -ENOMEM */
+int sysv_insert(struct sysv_ids *ids, struct sysv_perm *p, s32 key,
+                u32 mode); /* the id, -ENOSPC, -ENOMEM */
 void sysv_remove(struct sysv_ids *ids, struct sysv_perm *p);
 s32 sysv_max_slot(struct sysv_ids *ids); /* highest in use, 0 if none */
 

@@ -11,7 +11,8 @@
 static u64 share(struct pipe *from, struct pipe *to, u64 n)
 {
     u64 done = 0;
-    for (u32 i = from->tail; i != from->head && done < n && to->head - to->tail < to->nr_slots; i++) {
+    for (u32 i = from->tail; i != from->head && done < n && to->head - to->tail < to->nr_slots;
+         i++) {
         struct pipe_buf *src = &from->slots[i & (from->nr_slots - 1)];
         struct pipe_buf copy = *src;
         copy.len = (u32)min((u64)copy.len, n - done);
@@ -65,7 +66,8 @@ SYSCALL(tee)
     s64 res = -EBADF;
     if (in.file && out.file && (in.file->mode & FMODE_READ) && (out.file->mode & FMODE_WRITE)) {
         struct pipe *from = file_pipe(in.file), *to = file_pipe(out.file);
-        bool nonblock = (a3 & SPLICE_F_NONBLOCK) || ((in.file->flags | out.file->flags) & O_NONBLOCK);
+        bool nonblock =
+            (a3 & SPLICE_F_NONBLOCK) || ((in.file->flags | out.file->flags) & O_NONBLOCK);
         res = from && to && from != to ? do_tee(from, to, a2, nonblock) : -EINVAL;
     }
     if (in.file)

@@ -121,7 +121,9 @@ int usock_wait_wmem(struct usock *s, bool nonblock)
         return 0;
     if (nonblock)
         return -EAGAIN;
-    s64 res = waitq_wait_timeout(&s->wr_wait, READ_ONCE(s->wmem) < (s64)READ_ONCE(s->sndbuf) || (READ_ONCE(s->shut) & SHUT_SND),
+    s64 res = waitq_wait_timeout(&s->wr_wait,
+                                 READ_ONCE(s->wmem) < (s64)READ_ONCE(s->sndbuf) ||
+                                     (READ_ONCE(s->shut) & SHUT_SND),
                                  usock_deadline(s->sndtimeo));
     return usock_wait_result(res, s->sndtimeo);
 }
@@ -196,7 +198,8 @@ void usock_release(struct usock *s)
     LIST_HEAD(children);
     struct usock *child, *next_child, *peer;
     mutex_lock(&unix_mutex);
-    bool embryo = s->state == U_CONNECTED && s->accept_link.next; /* still on a listener's queue list */
+    bool embryo =
+        s->state == U_CONNECTED && s->accept_link.next; /* still on a listener's queue list */
     unix_unbind(s);
     if (s->type == SOCK_DGRAM)
         unix_disconnect_dgram(s);
@@ -221,10 +224,10 @@ void usock_release(struct usock *s)
         usock_put(peer);
     }
     waitq_wake_all(&s->peer_wait);
-    list_for_each_entry_safe(child, next_child, &children, accept_link)
+    list_for_each_entry_safe (child, next_child, &children, accept_link)
         usock_release(child);
     struct umsg *msg, *next_msg;
-    list_for_each_entry_safe(msg, next_msg, &msgs, link)
+    list_for_each_entry_safe (msg, next_msg, &msgs, link)
         umsg_free(msg);
     usock_put(s);
 }
@@ -302,9 +305,10 @@ struct file *usock_file(struct usock *s, u32 flags)
 /* ---- /proc/net/unix ---- */
 static void show_one(struct seq *out, struct usock *s)
 {
-    static const u8 states[] = {[U_UNCONNECTED] = 1, [U_LISTENING] = 1, [U_CONNECTED] = 3, [U_CLOSED] = 4};
-    seq_printf(out, "%016lx: %08X %08X %08X %04X %02X %5lu", 0UL, (u32)s->refs, 0u, s->state == U_LISTENING ? 0x10000u : 0u, s->type,
-               states[s->state], s->ino);
+    static const u8 states[] = {
+        [U_UNCONNECTED] = 1, [U_LISTENING] = 1, [U_CONNECTED] = 3, [U_CLOSED] = 4};
+    seq_printf(out, "%016lx: %08X %08X %08X %04X %02X %5lu", 0UL, (u32)s->refs, 0u,
+               s->state == U_LISTENING ? 0x10000u : 0u, s->type, states[s->state], s->ino);
     if (s->addr) {
         u32 n = s->addr->len - (u32)sizeof(u16);
         seq_putc(out, ' ');
@@ -321,7 +325,7 @@ static void unix_show(struct seq *out, void *arg)
     struct usock *s;
     seq_puts(out, "Num       RefCount Protocol Flags    Type St Inode Path\n");
     spin_lock(&all_lock);
-    list_for_each_entry(s, &all_socks, all_link)
+    list_for_each_entry (s, &all_socks, all_link)
         show_one(out, s);
     spin_unlock(&all_lock);
 }
@@ -339,7 +343,10 @@ static int qlen_store(const char *text, size_t n, void *arg)
 void socket_boot(void)
 {
     struct proc_file unix_file = {.path = "/proc/net/unix", .mode = 0444, .show = unix_show};
-    struct proc_file qlen_file = {.path = "/proc/sys/net/unix/max_dgram_qlen", .mode = 0644, .show = qlen_show, .store = qlen_store};
+    struct proc_file qlen_file = {.path = "/proc/sys/net/unix/max_dgram_qlen",
+                                  .mode = 0644,
+                                  .show = qlen_show,
+                                  .store = qlen_store};
     if (proc_register(&unix_file) || proc_register(&qlen_file))
         log_print(LOG_ERR, "unix: no memory for /proc files");
 }

@@ -18,7 +18,7 @@
 #include <kernel/path.h>
 #include <kernel/poll.h>
 
-#define AF_UNIX 1
+#define AF_UNIX        1
 #define SOCK_STREAM    1
 #define SOCK_DGRAM     2
 #define SOCK_RAW       3
@@ -26,23 +26,23 @@
 #define SOCK_NONBLOCK  O_NONBLOCK
 #define SOCK_CLOEXEC   O_CLOEXEC
 
-#define MSG_OOB       0x01u
-#define MSG_PEEK      0x02u
-#define MSG_CTRUNC    0x08u
-#define MSG_TRUNC     0x20u
-#define MSG_DONTWAIT  0x40u
-#define MSG_EOR       0x80u
-#define MSG_WAITALL   0x100u
-#define MSG_NOSIGNAL  0x4000u
-#define MSG_WAITFORONE 0x10000u
+#define MSG_OOB          0x01u
+#define MSG_PEEK         0x02u
+#define MSG_CTRUNC       0x08u
+#define MSG_TRUNC        0x20u
+#define MSG_DONTWAIT     0x40u
+#define MSG_EOR          0x80u
+#define MSG_WAITALL      0x100u
+#define MSG_NOSIGNAL     0x4000u
+#define MSG_WAITFORONE   0x10000u
 #define MSG_CMSG_CLOEXEC 0x40000000u
 
-#define SHUT_RCV 1u
-#define SHUT_SND 2u
-#define UNIX_PATH_MAX 108
+#define SHUT_RCV         1u
+#define SHUT_SND         2u
+#define UNIX_PATH_MAX    108
 #define UNIX_BUF_DEFAULT 212992
-#define UNIX_CHUNK  (32768u - (u32)sizeof(struct umsg)) /* of one stream message */
-#define SCM_MAX_FD  253u
+#define UNIX_CHUNK       (32768u - (u32)sizeof(struct umsg)) /* of one stream message */
+#define SCM_MAX_FD       253u
 
 enum ustate { U_UNCONNECTED, U_LISTENING, U_CONNECTED, U_CLOSED };
 
@@ -86,13 +86,13 @@ struct usock {
     s32 refs;
     u8 type, state, shut; /* enum ustate; SHUT_* */
     bool passcred, bound_fs, autobound;
-    s32 error;     /* SO_ERROR, positive */
+    s32 error; /* SO_ERROR, positive */
     spinlock_t lock;
     struct mutex read_lock;
     struct list_head queue; /* struct umsg */
     u32 queue_len;
     u64 queue_bytes;
-    s64 wmem;      /* atomic */
+    s64 wmem; /* atomic */
     u32 sndbuf, rcvbuf;
     u64 rcvtimeo, sndtimeo; /* ns, 0: none */
     struct usock *peer;
@@ -113,9 +113,9 @@ struct usock {
 struct umsghdr {
     struct iobuf buf;
     size_t len;
-    u32 flags;            /* MSG_* in; recv: MSG_TRUNC, MSG_CTRUNC out */
+    u32 flags; /* MSG_* in; recv: MSG_TRUNC, MSG_CTRUNC out */
     struct sockaddr_un_k name;
-    u32 name_len;         /* 0: none */
+    u32 name_len; /* 0: none */
     struct scm scm;
 };
 
@@ -134,11 +134,13 @@ static inline struct usock *usock_get(struct usock *s)
     __atomic_fetch_add(&s->refs, 1, __ATOMIC_RELAXED);
     return s;
 }
-struct file *usock_file(struct usock *s, u32 flags); /* takes over the reference, also on error; ERR_PTR */
+struct file *usock_file(struct usock *s,
+                        u32 flags); /* takes over the reference, also on error; ERR_PTR */
 void usock_release(struct usock *s);
 int usock_shutdown(struct usock *s, u32 shut);
-struct umsg *umsg_alloc(struct usock *sender, struct umsghdr *m, size_t off, size_t n); /* ERR_PTR */
-void umsg_free(struct umsg *msg); /* puts its files too */
+struct umsg *umsg_alloc(struct usock *sender, struct umsghdr *m, size_t off,
+                        size_t n); /* ERR_PTR */
+void umsg_free(struct umsg *msg);  /* puts its files too */
 void umsg_queue_locked(struct usock *to, struct umsg *msg);
 void umsg_unqueue_locked(struct usock *s, struct umsg *msg);
 int usock_wait_wmem(struct usock *s, bool nonblock);

@@ -112,7 +112,8 @@ static int join_locked(struct usock *s, struct usock *to, struct usock *child)
 
 static bool may_join(const struct usock *to)
 {
-    return READ_ONCE(to->accept_len) <= READ_ONCE(to->backlog) || READ_ONCE(to->state) != U_LISTENING || (READ_ONCE(to->shut) & SHUT_RCV);
+    return READ_ONCE(to->accept_len) <= READ_ONCE(to->backlog) ||
+           READ_ONCE(to->state) != U_LISTENING || (READ_ONCE(to->shut) & SHUT_RCV);
 }
 
 int unix_connect(struct usock *s, const struct sockaddr_un_k *name, u32 len, bool nonblock)
@@ -187,7 +188,8 @@ struct usock *unix_accept(struct usock *s, bool nonblock)
             return ERR_PTR(-EINVAL);
         if (nonblock)
             return ERR_PTR(-EAGAIN);
-        s64 res = waitq_wait_timeout(&s->rd_wait, READ_ONCE(s->accept_len) || (READ_ONCE(s->shut) & SHUT_RCV), deadline);
+        s64 res = waitq_wait_timeout(
+            &s->rd_wait, READ_ONCE(s->accept_len) || (READ_ONCE(s->shut) & SHUT_RCV), deadline);
         int err = usock_wait_result(res, s->rcvtimeo);
         if (err)
             return ERR_PTR(err);

@@ -91,7 +91,8 @@ ssize_t dgram_send(struct usock *s, struct umsghdr *m)
             return ret;
         }
         if (err == -EAGAIN && !(m->flags & MSG_DONTWAIT)) {
-            s64 res = waitq_wait_timeout(&to->peer_wait, !dgram_full(to, s) || READ_ONCE(to->shut), deadline);
+            s64 res = waitq_wait_timeout(&to->peer_wait, !dgram_full(to, s) || READ_ONCE(to->shut),
+                                         deadline);
             err = usock_wait_result(res, s->sndtimeo);
             if (!err)
                 continue;
@@ -113,7 +114,7 @@ static void wake_senders(struct usock *s)
     if (list_empty(&s->clients))
         return;
     mutex_lock(&unix_mutex);
-    list_for_each_entry(c, &s->clients, client_link)
+    list_for_each_entry (c, &s->clients, client_link)
         waitq_wake_all(&c->wr_wait);
     mutex_unlock(&unix_mutex);
 }
@@ -134,7 +135,10 @@ static struct umsg *wait_msg(struct usock *s, bool nonblock)
             return NULL;
         if (nonblock)
             return ERR_PTR(-EAGAIN);
-        s64 res = waitq_wait_timeout(&s->rd_wait, READ_ONCE(s->queue_len) || (READ_ONCE(s->shut) & SHUT_RCV) || READ_ONCE(s->error), deadline);
+        s64 res = waitq_wait_timeout(&s->rd_wait,
+                                     READ_ONCE(s->queue_len) || (READ_ONCE(s->shut) & SHUT_RCV) ||
+                                         READ_ONCE(s->error),
+                                     deadline);
         int err = usock_wait_result(res, s->rcvtimeo);
         if (err)
             return ERR_PTR(err);

@@ -77,7 +77,9 @@ static struct umsg *next_msg(struct usock *s, struct umsg *after, bool wait, u64
         if (!wait)
             return ERR_PTR(-EAGAIN);
         u32 len = after ? READ_ONCE(s->queue_len) : 0; /* peeking: longer than it is now */
-        s64 res = waitq_wait_timeout(&s->rd_wait, READ_ONCE(s->queue_len) > len || (READ_ONCE(s->shut) & SHUT_RCV) || READ_ONCE(s->error),
+        s64 res = waitq_wait_timeout(&s->rd_wait,
+                                     READ_ONCE(s->queue_len) > len ||
+                                         (READ_ONCE(s->shut) & SHUT_RCV) || READ_ONCE(s->error),
                                      deadline);
         int err = usock_wait_result(res, s->rcvtimeo);
         if (err)

@@ -23,14 +23,18 @@
 static char *area;          /* two pages, then a hole */
 static unsigned long mixed; /* seed of this process */
 
-static const unsigned ioctls[] = {0x5401, 0x5402, 0x5403, 0x5404, 0x5405, 0x5406, 0x5409, 0x540a, 0x540b, 0x540c, 0x540d, 0x540e, 0x540f,
-                                  0x5410, 0x5411, 0x5412, 0x5413, 0x5414, 0x5415, 0x541b, 0x541e, 0x5420, 0x5421, 0x5422, 0x5423, 0x5424,
-                                  0x5429, 0x802c542a, 0x402c542b, 0x80045430, 0x40045431, 0x80045432, 0x40045436, 0x80045438, 0x80045439,
-                                  0x5441, 0x5452, 0x5456, 0x5457};
+static const unsigned ioctls[] = {
+    0x5401,     0x5402,     0x5403,     0x5404,     0x5405,     0x5406,     0x5409,     0x540a,
+    0x540b,     0x540c,     0x540d,     0x540e,     0x540f,     0x5410,     0x5411,     0x5412,
+    0x5413,     0x5414,     0x5415,     0x541b,     0x541e,     0x5420,     0x5421,     0x5422,
+    0x5423,     0x5424,     0x5429,     0x802c542a, 0x402c542b, 0x80045430, 0x40045431, 0x80045432,
+    0x40045436, 0x80045438, 0x80045439, 0x5441,     0x5452,     0x5456,     0x5457};
 
 static unsigned long wild(unsigned long *s)
 {
-    static const unsigned long some[] = {0, 1, 4096, 0x7ffffffff000, 0x800000000000, 0xffff800000000000, 0xffffffff81000000, ~0ul, ~0ul - 8};
+    static const unsigned long some[] = {
+        0,    1,       4096, 0x7ffffffff000, 0x800000000000, 0xffff800000000000, 0xffffffff81000000,
+        ~0ul, ~0ul - 8};
     return some[next_random(s) % (sizeof(some) / sizeof(some[0]))];
 }
 
@@ -47,17 +51,23 @@ static unsigned long pointer(unsigned long *s)
 static unsigned long number(unsigned long *s)
 {
     switch (next_random(s) % 6) {
-    case 0: return next_random(s) % 8;
-    case 1: return next_random(s) % 5000;
-    case 2: return 1ul << next_random(s) % 64;
-    case 3: return wild(s);
-    default: return next_random(s) % 70;
+    case 0:
+        return next_random(s) % 8;
+    case 1:
+        return next_random(s) % 5000;
+    case 2:
+        return 1ul << next_random(s) % 64;
+    case 3:
+        return wild(s);
+    default:
+        return next_random(s) % 70;
     }
 }
 
 static void one_call(unsigned long *s)
 {
-    unsigned long fd = next_random(s) % FDS, fd2 = next_random(s) % FDS, p = pointer(s), q = pointer(s), n = number(s), m = number(s);
+    unsigned long fd = next_random(s) % FDS, fd2 = next_random(s) % FDS, p = pointer(s),
+                  q = pointer(s), n = number(s), m = number(s);
     if (fd < 3)
         fd = 3;
     if (fd2 < 3)
@@ -66,47 +76,138 @@ static void one_call(unsigned long *s)
     if (next_random(s) % 2)
         *(unsigned *)(area + (next_random(s) % 1000) * 4) = (unsigned)number(s);
     switch (next_random(s) % 46) {
-    case 0: syscall(SYS_pipe2, p, next_random(s) % 2 ? O_NONBLOCK : n); break;
-    case 1: syscall(SYS_socket, next_random(s) % 3, next_random(s) % 6 | (next_random(s) % 2 ? SOCK_NONBLOCK : 0), 0); break;
-    case 2: syscall(SYS_socketpair, 1, next_random(s) % 6 | SOCK_NONBLOCK, 0, p); break;
-    case 3: case 4: syscall(SYS_read, fd, p, n % 100000); break;
-    case 5: case 6: syscall(SYS_write, fd, p, n % 100000); break;
-    case 7: syscall(SYS_close, fd); break;
-    case 8: syscall(SYS_poll, p, n % 20, next_random(s) % 3); break;
-    case 9: syscall(SYS_ppoll, p, n % 20, q, 0, 8); break;
-    case 10: syscall(SYS_select, n % 100, p, q, 0, area + 4000); break;
-    case 11: syscall(SYS_epoll_create1, 0); break;
-    case 12: case 13: case 14: syscall(SYS_epoll_ctl, fd, 1 + next_random(s) % 3, fd2, p); break;
-    case 15: syscall(SYS_epoll_wait, fd, p, n, 1); break;
-    case 16: syscall(SYS_eventfd2, n, next_random(s) % 2 ? O_NONBLOCK : m); break;
-    case 17: syscall(SYS_bind, fd, p, n % 130); break;
-    case 18: syscall(SYS_connect, fd, p, n % 130); break;
-    case 19: syscall(SYS_listen, fd, n); break;
-    case 20: syscall(SYS_accept4, fd, p, q, next_random(s) % 2 ? O_NONBLOCK : m); break;
-    case 21: syscall(SYS_sendto, fd, p, n % 100000, MSG_NOSIGNAL | (m & 0x40), q, m % 130); break;
-    case 22: syscall(SYS_recvfrom, fd, p, n % 100000, m & 0x1ff, q, area + 100); break;
-    case 23: syscall(SYS_sendmsg, fd, p, MSG_NOSIGNAL); break;
-    case 24: syscall(SYS_recvmsg, fd, p, n); break;
-    case 25: syscall(SYS_shutdown, fd, n % 4); break;
-    case 26: syscall(SYS_getsockopt, fd, 1, n % 70, p, q); break;
-    case 27: syscall(SYS_setsockopt, fd, 1, n % 70, p, m % 20); break;
-    case 28: syscall(SYS_getsockname, fd, p, q); break;
-    case 29: syscall(SYS_getpeername, fd, p, q); break;
-    case 30: case 31: syscall(SYS_ioctl, fd, ioctls[next_random(s) % (sizeof(ioctls) / sizeof(ioctls[0]))], next_random(s) % 2 ? p : m); break;
-    case 32: syscall(SYS_fcntl, fd, next_random(s) % 2 ? F_SETPIPE_SZ : F_SETFL, n); break;
-    case 33: syscall(SYS_openat, AT_FDCWD, next_random(s) % 2 ? "/dev/ptmx" : "/dev/pts/0", O_RDWR | O_NONBLOCK); break;
-    case 34: syscall(SYS_dup2, fd, fd2); break;
-    case 35: syscall(SYS_tee, fd, fd2, n, 2); break;
-    case 36: syscall(SYS_splice, fd, 0, fd2, 0, n % 100000, 2); break;
-    case 37: syscall(SYS_shmget, n % 5, n, IPC_CREAT | 0600); break;
-    case 38: syscall(SYS_shmat, n % 40000, 0, m); break;
-    case 39: syscall(SYS_shmctl, n % 40000, m % 16, p); break;
-    case 40: syscall(SYS_semget, n % 5, m % 20, IPC_CREAT | 0600); break;
-    case 41: syscall(SYS_semop, n % 40000, p, m % 10); break;
-    case 42: syscall(SYS_semctl, n % 40000, m % 20, next_random(s) % 21, p); break;
-    case 43: syscall(SYS_msgget, n % 5, IPC_CREAT | 0600); break;
-    case 44: syscall(SYS_msgsnd, n % 40000, p, m % 9000, next_random(s) % 2 ? IPC_NOWAIT : 0); break;
-    case 45: syscall(SYS_msgrcv, n % 40000, p, m % 9000, next_random(s) % 4, next_random(s) % 2 ? IPC_NOWAIT : 0); break;
+    case 0:
+        syscall(SYS_pipe2, p, next_random(s) % 2 ? O_NONBLOCK : n);
+        break;
+    case 1:
+        syscall(SYS_socket, next_random(s) % 3,
+                next_random(s) % 6 | (next_random(s) % 2 ? SOCK_NONBLOCK : 0), 0);
+        break;
+    case 2:
+        syscall(SYS_socketpair, 1, next_random(s) % 6 | SOCK_NONBLOCK, 0, p);
+        break;
+    case 3:
+    case 4:
+        syscall(SYS_read, fd, p, n % 100000);
+        break;
+    case 5:
+    case 6:
+        syscall(SYS_write, fd, p, n % 100000);
+        break;
+    case 7:
+        syscall(SYS_close, fd);
+        break;
+    case 8:
+        syscall(SYS_poll, p, n % 20, next_random(s) % 3);
+        break;
+    case 9:
+        syscall(SYS_ppoll, p, n % 20, q, 0, 8);
+        break;
+    case 10:
+        syscall(SYS_select, n % 100, p, q, 0, area + 4000);
+        break;
+    case 11:
+        syscall(SYS_epoll_create1, 0);
+        break;
+    case 12:
+    case 13:
+    case 14:
+        syscall(SYS_epoll_ctl, fd, 1 + next_random(s) % 3, fd2, p);
+        break;
+    case 15:
+        syscall(SYS_epoll_wait, fd, p, n, 1);
+        break;
+    case 16:
+        syscall(SYS_eventfd2, n, next_random(s) % 2 ? O_NONBLOCK : m);
+        break;
+    case 17:
+        syscall(SYS_bind, fd, p, n % 130);
+        break;
+    case 18:
+        syscall(SYS_connect, fd, p, n % 130);
+        break;
+    case 19:
+        syscall(SYS_listen, fd, n);
+        break;
+    case 20:
+        syscall(SYS_accept4, fd, p, q, next_random(s) % 2 ? O_NONBLOCK : m);
+        break;
+    case 21:
+        syscall(SYS_sendto, fd, p, n % 100000, MSG_NOSIGNAL | (m & 0x40), q, m % 130);
+        break;
+    case 22:
+        syscall(SYS_recvfrom, fd, p, n % 100000, m & 0x1ff, q, area + 100);
+        break;
+    case 23:
+        syscall(SYS_sendmsg, fd, p, MSG_NOSIGNAL);
+        break;
+    case 24:
+        syscall(SYS_recvmsg, fd, p, n);
+        break;
+    case 25:
+        syscall(SYS_shutdown, fd, n % 4);
+        break;
+    case 26:
+        syscall(SYS_getsockopt, fd, 1, n % 70, p, q);
+        break;
+    case 27:
+        syscall(SYS_setsockopt, fd, 1, n % 70, p, m % 20);
+        break;
+    case 28:
+        syscall(SYS_getsockname, fd, p, q);
+        break;
+    case 29:
+        syscall(SYS_getpeername, fd, p, q);
+        break;
+    case 30:
+    case 31:
+        syscall(SYS_ioctl, fd, ioctls[next_random(s) % (sizeof(ioctls) / sizeof(ioctls[0]))],
+                next_random(s) % 2 ? p : m);
+        break;
+    case 32:
+        syscall(SYS_fcntl, fd, next_random(s) % 2 ? F_SETPIPE_SZ : F_SETFL, n);
+        break;
+    case 33:
+        syscall(SYS_openat, AT_FDCWD, next_random(s) % 2 ? "/dev/ptmx" : "/dev/pts/0",
+                O_RDWR | O_NONBLOCK);
+        break;
+    case 34:
+        syscall(SYS_dup2, fd, fd2);
+        break;
+    case 35:
+        syscall(SYS_tee, fd, fd2, n, 2);
+        break;
+    case 36:
+        syscall(SYS_splice, fd, 0, fd2, 0, n % 100000, 2);
+        break;
+    case 37:
+        syscall(SYS_shmget, n % 5, n, IPC_CREAT | 0600);
+        break;
+    case 38:
+        syscall(SYS_shmat, n % 40000, 0, m);
+        break;
+    case 39:
+        syscall(SYS_shmctl, n % 40000, m % 16, p);
+        break;
+    case 40:
+        syscall(SYS_semget, n % 5, m % 20, IPC_CREAT | 0600);
+        break;
+    case 41:
+        syscall(SYS_semop, n % 40000, p, m % 10);
+        break;
+    case 42:
+        syscall(SYS_semctl, n % 40000, m % 20, next_random(s) % 21, p);
+        break;
+    case 43:
+        syscall(SYS_msgget, n % 5, IPC_CREAT | 0600);
+        break;
+    case 44:
+        syscall(SYS_msgsnd, n % 40000, p, m % 9000, next_random(s) % 2 ? IPC_NOWAIT : 0);
+        break;
+    case 45:
+        syscall(SYS_msgrcv, n % 40000, p, m % 9000, next_random(s) % 4,
+                next_random(s) % 2 ? IPC_NOWAIT : 0);
+        break;
     }
 }
 
@@ -158,7 +259,8 @@ int main(int argc, char **argv)
     }
     for (int i = 0; i < 4; i++) {
         CHECK(waitpid(pid[i], &status, 0) == pid[i]);
-        if (!WIFEXITED(status) && WTERMSIG(status) != SIGSEGV && WTERMSIG(status) != SIGBUS) { /* shmat may replace our stack: fine */
+        if (!WIFEXITED(status) && WTERMSIG(status) != SIGSEGV &&
+            WTERMSIG(status) != SIGBUS) { /* shmat may replace our stack: fine */
             printf("child %d: status %x\n", i, status);
             return 1;
         }

@@ -28,7 +28,8 @@ static void selects(void)
     FD_SET(p[0], &in);
     FD_SET(p[1], &out);
     struct timeval tv = {5, 0};
-    CHECK(select(p[1] + 1, &in, &out, NULL, &tv) == 1 && !FD_ISSET(p[0], &in) && FD_ISSET(p[1], &out));
+    CHECK(select(p[1] + 1, &in, &out, NULL, &tv) == 1 && !FD_ISSET(p[0], &in) &&
+          FD_ISSET(p[1], &out));
     CHECK(write(p[1], "x", 1) == 1);
     FD_SET(p[0], &in);
     CHECK(select(p[1] + 1, &in, &out, NULL, NULL) == 2 && FD_ISSET(p[0], &in));
@@ -38,7 +39,8 @@ static void selects(void)
     FD_SET(p[0], &in);
     tv = (struct timeval){0, 40000};
     long t0 = now_ms();
-    CHECK(select(p[0] + 1, &in, NULL, NULL, &tv) == 0 && now_ms() - t0 >= 39 && tv.tv_sec == 0 && tv.tv_usec == 0);
+    CHECK(select(p[0] + 1, &in, NULL, NULL, &tv) == 0 && now_ms() - t0 >= 39 && tv.tv_sec == 0 &&
+          tv.tv_usec == 0);
     close(p[0]);
     close(p[1]);
     FD_SET(p[0], &in);
@@ -111,7 +113,8 @@ static int ep_add(int ep, int op, int fd, unsigned events, unsigned long data)
 static void epolls(void)
 {
     struct epoll_event ev[8];
-    int ep = epoll_create1(EPOLL_CLOEXEC), p[2], file = open("/tmp/epoll.file", O_CREAT | O_RDWR, 0600);
+    int ep = epoll_create1(EPOLL_CLOEXEC), p[2],
+        file = open("/tmp/epoll.file", O_CREAT | O_RDWR, 0600);
     char c;
     CHECK(ep >= 0 && pipe2(p, O_NONBLOCK) == 0);
     CHECK(ep_add(ep, EPOLL_CTL_ADD, p[0], EPOLLIN, 11) == 0);
@@ -133,18 +136,21 @@ static void epolls(void)
     CHECK(ep_add(ep, EPOLL_CTL_MOD, p[0], EPOLLIN | EPOLLET, 12) == 0);
     CHECK(write(p[1], "a", 1) == 1 && epoll_wait(ep, ev, 8, -1) == 1 && ev[0].data.u64 == 12);
     CHECK(epoll_wait(ep, ev, 8, 0) == 0);
-    CHECK(write(p[1], "a", 1) == 1 && epoll_wait(ep, ev, 8, -1) == 1 && epoll_wait(ep, ev, 8, 0) == 0);
+    CHECK(write(p[1], "a", 1) == 1 && epoll_wait(ep, ev, 8, -1) == 1 &&
+          epoll_wait(ep, ev, 8, 0) == 0);
     /* one shot */
     CHECK(ep_add(ep, EPOLL_CTL_MOD, p[0], EPOLLIN | EPOLLONESHOT, 13) == 0);
     CHECK(epoll_wait(ep, ev, 8, -1) == 1 && ev[0].data.u64 == 13 && epoll_wait(ep, ev, 8, 0) == 0);
     CHECK(write(p[1], "a", 1) == 1 && epoll_wait(ep, ev, 8, 0) == 0);
-    CHECK(ep_add(ep, EPOLL_CTL_MOD, p[0], EPOLLIN | EPOLLONESHOT, 14) == 0 && epoll_wait(ep, ev, 8, 0) == 1);
+    CHECK(ep_add(ep, EPOLL_CTL_MOD, p[0], EPOLLIN | EPOLLONESHOT, 14) == 0 &&
+          epoll_wait(ep, ev, 8, 0) == 1);
     /* two files, fairness */
     int e = eventfd(1, 0);
     CHECK(ep_add(ep, EPOLL_CTL_ADD, e, EPOLLIN, 15) == 0);
     CHECK(ep_add(ep, EPOLL_CTL_MOD, p[0], EPOLLIN, 14) == 0);
     CHECK(epoll_wait(ep, ev, 8, 0) == 2);
-    CHECK(epoll_wait(ep, ev, 1, 0) == 1 && epoll_wait(ep, ev + 1, 1, 0) == 1 && ev[0].data.u64 != ev[1].data.u64);
+    CHECK(epoll_wait(ep, ev, 1, 0) == 1 && epoll_wait(ep, ev + 1, 1, 0) == 1 &&
+          ev[0].data.u64 != ev[1].data.u64);
     /* closing removes; a duplicate keeps */
     int dup_e = dup(e);
     close(e);
@@ -171,11 +177,13 @@ static void nested(void)
 {
     struct epoll_event ev[2];
     int a = epoll_create1(0), b = epoll_create1(0), e = eventfd(0, 0);
-    CHECK(ep_add(a, EPOLL_CTL_ADD, b, EPOLLIN, 1) == 0 && ep_add(b, EPOLL_CTL_ADD, e, EPOLLIN, 2) == 0);
+    CHECK(ep_add(a, EPOLL_CTL_ADD, b, EPOLLIN, 1) == 0 &&
+          ep_add(b, EPOLL_CTL_ADD, e, EPOLLIN, 2) == 0);
     CHECK(ep_add(b, EPOLL_CTL_ADD, a, EPOLLIN, 3) == -1 && errno == ELOOP);
     CHECK(epoll_wait(a, ev, 2, 0) == 0);
     CHECK(eventfd_write(e, 1) == 0);
-    CHECK(epoll_wait(a, ev, 2, -1) == 1 && ev[0].data.u64 == 1 && epoll_wait(b, ev, 2, -1) == 1 && ev[0].data.u64 == 2);
+    CHECK(epoll_wait(a, ev, 2, -1) == 1 && ev[0].data.u64 == 1 && epoll_wait(b, ev, 2, -1) == 1 &&
+          ev[0].data.u64 == 2);
     struct pollfd f = {a, POLLIN, 0};
     CHECK(poll(&f, 1, -1) == 1 && f.revents == POLLIN);
     eventfd_t v;

@@ -13,7 +13,8 @@
 static void wait_good(pid_t pid)
 {
     int status;
-    CHECK(pid > 0 && waitpid(pid, &status, 0) == pid && WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    CHECK(pid > 0 && waitpid(pid, &status, 0) == pid && WIFEXITED(status) &&
+          WEXITSTATUS(status) == 0);
 }
 
 static void shared_memory(void)
@@ -30,7 +31,8 @@ static void shared_memory(void)
     CHECK(a != (void *)-1 && b != (void *)-1 && a != b);
     strcpy(a, "shared");
     CHECK(!strcmp(b, "shared"));
-    CHECK(shmctl(id, IPC_STAT, &ds) == 0 && ds.shm_nattch == 2 && ds.shm_segsz == 10000 && ds.shm_cpid == getpid());
+    CHECK(shmctl(id, IPC_STAT, &ds) == 0 && ds.shm_nattch == 2 && ds.shm_segsz == 10000 &&
+          ds.shm_cpid == getpid());
     pid_t pid = fork();
     if (!pid) {
         CHECK(shmctl(id, IPC_STAT, &ds) == 0 && ds.shm_nattch == 4);
@@ -60,9 +62,11 @@ static void semaphores(void)
     unsigned short all[3] = {1, 0, 5};
     CHECK(id >= 0 && semctl(id, 0, SETALL, all) == 0 && value(id, 2) == 5);
     struct sembuf two[2] = {{2, -2, 0}, {0, -2, IPC_NOWAIT}};
-    CHECK(semop(id, two, 2) == -1 && errno == EAGAIN && value(id, 2) == 5 && value(id, 0) == 1); /* all or nothing */
+    CHECK(semop(id, two, 2) == -1 && errno == EAGAIN && value(id, 2) == 5 &&
+          value(id, 0) == 1); /* all or nothing */
     two[1].sem_op = -1;
-    CHECK(semop(id, two, 2) == 0 && value(id, 2) == 3 && value(id, 0) == 0 && semctl(id, 0, GETPID) == getpid());
+    CHECK(semop(id, two, 2) == 0 && value(id, 2) == 3 && value(id, 0) == 0 &&
+          semctl(id, 0, GETPID) == getpid());
     struct sembuf big = {5, 1, 0};
     CHECK(semop(id, &big, 1) == -1 && errno == EFBIG);
     struct sembuf over = {2, 32767, 0};

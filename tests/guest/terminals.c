@@ -118,7 +118,8 @@ static void raw_mode(void)
     struct termios t, old;
     char buf[64];
     CHECK(tcgetattr(slave, &old) == 0);
-    CHECK((old.c_lflag & (ICANON | ECHO | ISIG | IEXTEN)) == (ICANON | ECHO | ISIG | IEXTEN) && old.c_cc[VINTR] == 3 && old.c_cc[VEOF] == 4);
+    CHECK((old.c_lflag & (ICANON | ECHO | ISIG | IEXTEN)) == (ICANON | ECHO | ISIG | IEXTEN) &&
+          old.c_cc[VINTR] == 3 && old.c_cc[VEOF] == 4);
     t = old;
     cfmakeraw(&t);
     t.c_cc[VMIN] = 3;
@@ -223,7 +224,8 @@ static int session(void)
         _exit(7);
     }
     setpgid(pid, pid);
-    CHECK(waitpid(pid, &status, WUNTRACED) == pid && WIFSTOPPED(status) && WSTOPSIG(status) == SIGTTIN);
+    CHECK(waitpid(pid, &status, WUNTRACED) == pid && WIFSTOPPED(status) &&
+          WSTOPSIG(status) == SIGTTIN);
     EXPECT(master, "bg\r\n");
     CHECK(tcsetpgrp(fd, pid) == 0 && tcgetpgrp(fd) == pid);
     type("r\n");

@@ -19,7 +19,8 @@ static void families(void)
     socklen_t len = sizeof(type);
     int s = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     CHECK(s >= 0 && (fcntl(s, F_GETFD) & FD_CLOEXEC) && (fcntl(s, F_GETFL) & O_NONBLOCK));
-    CHECK(getsockopt(s, SOL_SOCKET, SO_TYPE, &type, &len) == 0 && type == SOCK_SEQPACKET && len == 4);
+    CHECK(getsockopt(s, SOL_SOCKET, SO_TYPE, &type, &len) == 0 && type == SOCK_SEQPACKET &&
+          len == 4);
     struct stat st;
     CHECK(fstat(s, &st) == 0 && S_ISSOCK(st.st_mode));
     close(s);
@@ -129,7 +130,8 @@ static void names(void)
     CHECK(bind(s, (struct sockaddr *)&a, len) == -1 && errno == EADDRINUSE);
     CHECK(bind(l, (struct sockaddr *)&a, len) == -1 && errno == EADDRINUSE);
     len = name_path(&b, "/tmp/unix.other");
-    CHECK(bind(l, (struct sockaddr *)&b, len) == -1 && errno == EINVAL && access(b.sun_path, F_OK) == -1);
+    CHECK(bind(l, (struct sockaddr *)&b, len) == -1 && errno == EINVAL &&
+          access(b.sun_path, F_OK) == -1);
     CHECK(connect(s, (struct sockaddr *)&a, len) == -1 && errno == ECONNREFUSED);
     CHECK(accept(l, NULL, NULL) == -1 && errno == EINVAL);
     CHECK(listen(l, 5) == 0 && listen(s, 5) == -1 && errno == EINVAL);
@@ -137,7 +139,8 @@ static void names(void)
     CHECK(stat("/tmp/unix.test", &st) == 0 && S_ISSOCK(st.st_mode));
     CHECK(open("/tmp/unix.test", O_RDWR) == -1 && errno == ENXIO);
     blen = sizeof(b);
-    CHECK(getsockname(l, (struct sockaddr *)&b, &blen) == 0 && blen == offsetof(struct sockaddr_un, sun_path) + 15 &&
+    CHECK(getsockname(l, (struct sockaddr *)&b, &blen) == 0 &&
+          blen == offsetof(struct sockaddr_un, sun_path) + 15 &&
           !strcmp(b.sun_path, "/tmp/unix.test"));
     CHECK(connect(s, (struct sockaddr *)&a, len) == 0 && write(s, "early", 5) == 5);
     CHECK(connect(s, (struct sockaddr *)&a, len) == -1 && errno == EISCONN);
@@ -145,10 +148,12 @@ static void names(void)
     c = accept4(l, (struct sockaddr *)&b, &blen, SOCK_CLOEXEC);
     CHECK(c >= 0 && blen == 2 && read(c, buf, 16) == 5);
     blen = sizeof(b);
-    CHECK(getpeername(s, (struct sockaddr *)&b, &blen) == 0 && !strcmp(b.sun_path, "/tmp/unix.test"));
+    CHECK(getpeername(s, (struct sockaddr *)&b, &blen) == 0 &&
+          !strcmp(b.sun_path, "/tmp/unix.test"));
     struct ucred u;
     socklen_t ulen = sizeof(u);
-    CHECK(getsockopt(c, SOL_SOCKET, SO_PEERCRED, &u, &ulen) == 0 && u.pid == getpid() && u.uid == getuid());
+    CHECK(getsockopt(c, SOL_SOCKET, SO_PEERCRED, &u, &ulen) == 0 && u.pid == getpid() &&
+          u.uid == getuid());
     close(c);
     close(s);
     pthread_t t;
@@ -170,13 +175,16 @@ static void abstract(void)
     struct sockaddr_un a = {.sun_family = AF_UNIX}, b;
     memcpy(a.sun_path, "\0pagoda", 7);
     socklen_t len = offsetof(struct sockaddr_un, sun_path) + 7, blen = sizeof(b);
-    int l = socket(AF_UNIX, SOCK_STREAM, 0), s = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0), d = socket(AF_UNIX, SOCK_DGRAM, 0);
+    int l = socket(AF_UNIX, SOCK_STREAM, 0), s = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0),
+        d = socket(AF_UNIX, SOCK_DGRAM, 0);
     CHECK(bind(l, (struct sockaddr *)&a, len) == 0 && listen(l, 0) == 0);
     CHECK(bind(s, (struct sockaddr *)&a, len) == -1 && errno == EADDRINUSE);
-    CHECK(connect(d, (struct sockaddr *)&a, len) == -1 && errno == ECONNREFUSED); /* each type has names of its own */
+    CHECK(connect(d, (struct sockaddr *)&a, len) == -1 &&
+          errno == ECONNREFUSED); /* each type has names of its own */
     CHECK(connect(s, (struct sockaddr *)&a, len) == 0);
     int s2 = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
-    CHECK(connect(s2, (struct sockaddr *)&a, len) == -1 && errno == EAGAIN); /* backlog 0: one may wait */
+    CHECK(connect(s2, (struct sockaddr *)&a, len) == -1 &&
+          errno == EAGAIN); /* backlog 0: one may wait */
     close(l);
     char c;
     CHECK(read(s, &c, 1) == -1 && errno == ECONNRESET);
@@ -192,7 +200,8 @@ static void datagrams(void)
 {
     struct sockaddr_un a, from;
     char buf[100];
-    int r = socket(AF_UNIX, SOCK_DGRAM, 0), s = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK, 0), p[2];
+    int r = socket(AF_UNIX, SOCK_DGRAM, 0), s = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK, 0),
+        p[2];
     unlink("/tmp/unix.dg");
     socklen_t len = name_path(&a, "/tmp/unix.dg"), flen = sizeof(from);
     CHECK(bind(r, (struct sockaddr *)&a, len) == 0);
@@ -236,7 +245,10 @@ static int send_fds(int s, const int *fds, int n)
 {
     char c = 'f', control[CMSG_SPACE(sizeof(int) * 8)] = {0};
     struct iovec iov = {&c, 1};
-    struct msghdr m = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control, .msg_controllen = CMSG_SPACE(sizeof(int) * n)};
+    struct msghdr m = {.msg_iov = &iov,
+                       .msg_iovlen = 1,
+                       .msg_control = control,
+                       .msg_controllen = CMSG_SPACE(sizeof(int) * n)};
     struct cmsghdr *h = CMSG_FIRSTHDR(&m);
     h->cmsg_level = SOL_SOCKET;
     h->cmsg_type = SCM_RIGHTS;
@@ -253,12 +265,14 @@ static void control(void)
     CHECK(send_fds(s[0], &bad, 1) == -1 && errno == EBADF);
     CHECK(send_fds(s[0], p, 2) == 1 && write(s[0], "more", 4) == 4);
     struct iovec iov = {buf, sizeof(buf)};
-    struct msghdr m = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = space, .msg_controllen = sizeof(space)};
+    struct msghdr m = {
+        .msg_iov = &iov, .msg_iovlen = 1, .msg_control = space, .msg_controllen = sizeof(space)};
     CHECK(recvmsg(s[1], &m, MSG_CMSG_CLOEXEC) == 1 && buf[0] == 'f'); /* stops behind the files */
     struct cmsghdr *h = CMSG_FIRSTHDR(&m);
     CHECK(h && h->cmsg_type == SCM_RIGHTS && h->cmsg_len == CMSG_LEN(8) && !CMSG_NXTHDR(&m, h));
     memcpy(got, CMSG_DATA(h), 8);
-    CHECK((fcntl(got[0], F_GETFD) & FD_CLOEXEC) && write(got[1], "x", 1) == 1 && read(p[0], &c, 1) == 1);
+    CHECK((fcntl(got[0], F_GETFD) & FD_CLOEXEC) && write(got[1], "x", 1) == 1 &&
+          read(p[0], &c, 1) == 1);
     close(p[0]);
     close(p[1]);
     close(got[1]);
@@ -277,7 +291,8 @@ static void control(void)
     CHECK(read(p[0], &c, 1) == 0);
     close(p[0]);
     /* credentials */
-    CHECK(setsockopt(s[1], SOL_SOCKET, SO_PASSCRED, &on, sizeof(on)) == 0 && write(s[0], "z", 1) == 1);
+    CHECK(setsockopt(s[1], SOL_SOCKET, SO_PASSCRED, &on, sizeof(on)) == 0 &&
+          write(s[0], "z", 1) == 1);
     m.msg_controllen = sizeof(space);
     CHECK(recvmsg(s[1], &m, 0) == 1 && (h = CMSG_FIRSTHDR(&m)) && h->cmsg_type == SCM_CREDENTIALS);
     struct ucred u;
@@ -312,7 +327,8 @@ static void many_messages(void)
     CHECK(sendmmsg(s[0], mm, 4, 0) == 4 && mm[3].msg_len == 4);
     for (int i = 0; i < 4; i++)
         iov[i].iov_len = 8;
-    CHECK(recvmmsg(s[1], mm, 4, MSG_WAITFORONE, NULL) == 4 && mm[0].msg_len == 1 && mm[3].msg_len == 4 && bufs[3][3] == 'd');
+    CHECK(recvmmsg(s[1], mm, 4, MSG_WAITFORONE, NULL) == 4 && mm[0].msg_len == 1 &&
+          mm[3].msg_len == 4 && bufs[3][3] == 'd');
     CHECK(recvmmsg(s[1], mm, 4, MSG_DONTWAIT, NULL) == -1 && errno == EAGAIN);
     close(s[0]);
     close(s[1]);

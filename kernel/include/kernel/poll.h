@@ -13,18 +13,18 @@
 #include <kernel/file.h>
 #include <kernel/sched.h>
 
-#define EPOLLIN     0x001u
-#define EPOLLPRI    0x002u
-#define EPOLLOUT    0x004u
-#define EPOLLERR    0x008u
-#define EPOLLHUP    0x010u
-#define EPOLLNVAL   0x020u
-#define EPOLLRDNORM 0x040u
-#define EPOLLRDBAND 0x080u
-#define EPOLLWRNORM 0x100u
-#define EPOLLWRBAND 0x200u
-#define EPOLLMSG    0x400u
-#define EPOLLRDHUP  0x2000u
+#define EPOLLIN        0x001u
+#define EPOLLPRI       0x002u
+#define EPOLLOUT       0x004u
+#define EPOLLERR       0x008u
+#define EPOLLHUP       0x010u
+#define EPOLLNVAL      0x020u
+#define EPOLLRDNORM    0x040u
+#define EPOLLRDBAND    0x080u
+#define EPOLLWRNORM    0x100u
+#define EPOLLWRBAND    0x200u
+#define EPOLLMSG       0x400u
+#define EPOLLRDHUP     0x2000u
 #define EPOLLEXCLUSIVE (1u << 28)
 #define EPOLLWAKEUP    (1u << 29)
 #define EPOLLONESHOT   (1u << 30)
@@ -49,10 +49,6 @@ static inline void epoll_file_release(struct file *f)
     if (unlikely(f->epolls.next != &f->epolls || spin_is_locked(&f->epoll_lock)))
         epoll_file_release_slow(f);
 }
-
-/* A descriptor-less eventfd for other parts of the kernel: adds n to the counter of an eventfd file; any context. */
-void eventfd_signal(struct file *f, u64 n);
-bool file_is_eventfd(const struct file *f);
 
 void poll_boot(void);
 #endif

@@ -32,52 +32,50 @@ struct winsize_k {
 
 /* The device behind a tty. May not sleep, but for open, close, drain; write and room are called with out_lock held. */
 struct tty_driver {
-    const char *name;                                          /* "ttyS" */
-    int (*open)(struct tty *tty);                              /* first open; may be NULL */
-    void (*close)(struct tty *tty);                            /* last close; may be NULL */
-    size_t (*write)(struct tty *tty, const u8 *p, size_t n);   /* takes up to n bytes */
-    size_t (*room)(struct tty *tty);                           /* bytes that write would take */
-    size_t (*pending)(struct tty *tty);                        /* not yet sent; NULL: none ever */
-    void (*flush_output)(struct tty *tty);                     /* may be NULL */
-    void (*set_termios)(struct tty *tty);                      /* may be NULL */
-    void (*unthrottle)(struct tty *tty);                       /* the reader made room; may be NULL */
-    void (*send_break)(struct tty *tty, bool on);              /* may be NULL */
-    u32 (*modem)(struct tty *tty);                             /* TIOCM_* for TIOCMGET; NULL: -ENOTTY */
-    s64 (*ioctl)(struct tty *tty, u32 cmd, u64 arg);           /* its own ones; -ENOIOCTLCMD. May be NULL */
+    const char *name;                                        /* "ttyS" */
+    int (*open)(struct tty *tty);                            /* first open; may be NULL */
+    void (*close)(struct tty *tty);                          /* last close; may be NULL */
+    size_t (*write)(struct tty *tty, const u8 *p, size_t n); /* takes up to n bytes */
+    size_t (*room)(struct tty *tty);                         /* bytes that write would take */
+    size_t (*pending)(struct tty *tty);                      /* not yet sent; NULL: none ever */
+    void (*flush_output)(struct tty *tty);                   /* may be NULL */
+    void (*set_termios)(struct tty *tty);                    /* may be NULL */
+    void (*flow)(struct tty *tty, bool stopped);     /* output was held or let go; may be NULL */
+    void (*unthrottle)(struct tty *tty);             /* the reader made room; may be NULL */
+    void (*send_break)(struct tty *tty, bool on);    /* may be NULL */
+    u32 (*modem)(struct tty *tty);                   /* TIOCM_* for TIOCMGET; NULL: -ENOTTY */
+    s64 (*ioctl)(struct tty *tty, u32 cmd, u64 arg); /* its own ones; -ENOIOCTLCMD. May be NULL */
 };
 
 #define TTY_RING 4096u
 struct tty {
     const struct tty_driver *driver;
-    void *priv;        /* the driver's */
+    void *priv; /* the driver's */
     u32 major, minor, index;
-    bool pty_master, packet, exclusive;
-    bool hung_up;      /* files opened before see EOF and EIO */
+    bool exclusive;    /* TIOCEXCL */
     bool other_closed; /* pty slave: the master is gone */
-    bool console;      /* cleanup never stops output */
-    u32 generation;    /* grows at hangup: files keep the one they were opened in */
+    u32 generation;    /* grows at hang-up: files opened in an earlier one see EOF and EIO */
     s32 opens;         /* cfg_lock */
-    struct tty *link;  /* the other side of a pty */
+    bool pty;          /* the slave side of a pseudo terminal */
 
     struct mutex cfg_lock, write_lock, read_lock;
     struct termios_k termios, locked; /* locked: set bits stay as they are (TIOCSLCKTRMIOS) */
     struct winsize_k winsize;
 
     spinlock_t in_lock;
-    u8 *ring;              /* TTY_RING bytes */
+    u8 *ring;                 /* TTY_RING bytes */
     u64 lines[TTY_RING / 64]; /* bit set: this byte ends a line (canonical mode) */
-    u32 rd, canon, wr;     /* bytes ever read, up to the last complete line, ever put in: rd <= canon <= wr */
-    u32 nr_lines;          /* complete lines in [rd, canon) */
-    u32 canon_column;      /* where the line being edited began, for erasing tabs */
+    u32 rd, canon,
+        wr; /* bytes ever read, up to the last complete line, ever put in: rd <= canon <= wr */
+    u32 nr_lines;     /* complete lines in [rd, canon) */
+    u32 canon_column; /* where the line being edited began, for erasing tabs */
     bool lnext, erasing, throttled;
 
     spinlock_t out_lock;
     u32 column;
-    bool stopped;          /* by ^S or TCXONC */
-    bool flow_stopped;     /* by IXON input */
+    bool stopped; /* output is held: ^S, TCXONC */
 
-    u8 packet_status;      /* TIOCPKT_* for the master, under in_lock of the slave */
-    s32 session, pgrp;     /* ctrl_lock */
+    s32 session, pgrp; /* ctrl_lock */
     struct waitq read_wait, write_wait;
     struct list_head all_link;
 };
