@@ -3,27 +3,27 @@
 #ifndef UAPI_FCNTL_H
 #define UAPI_FCNTL_H
 
-#define O_ACCMODE   00000003u
-#define O_RDONLY    00000000u
-#define O_WRONLY    00000001u
-#define O_RDWR      00000002u
-#define O_CREAT     00000100u
-#define O_EXCL      00000200u
-#define O_NOCTTY    00000400u
-#define O_TRUNC     00001000u
-#define O_APPEND    00002000u
-#define O_NONBLOCK  00004000u
-#define O_DSYNC     00010000u
-#define O_ASYNC     00020000u
-#define O_DIRECT    00040000u
-#define O_LARGEFILE 00100000u
-#define O_DIRECTORY 00200000u
-#define O_NOFOLLOW  00400000u
-#define O_NOATIME   01000000u
-#define O_CLOEXEC   02000000u
-#define O_SYNC      04010000u
-#define O_PATH      010000000u
-#define O_TMPFILE   020200000u /* holds O_DIRECTORY */
+#define O_ACCMODE     00000003u
+#define O_RDONLY      00000000u
+#define O_WRONLY      00000001u
+#define O_RDWR        00000002u
+#define O_CREAT       00000100u
+#define O_EXCL        00000200u
+#define O_NOCTTY      00000400u
+#define O_TRUNC       00001000u
+#define O_APPEND      00002000u
+#define O_NONBLOCK    00004000u
+#define O_DSYNC       00010000u
+#define O_ASYNC       00020000u
+#define O_DIRECT      00040000u
+#define O_LARGEFILE   00100000u
+#define O_DIRECTORY   00200000u
+#define O_NOFOLLOW    00400000u
+#define O_NOATIME     01000000u
+#define O_CLOEXEC     02000000u
+#define O_SYNC        04010000u
+#define O_PATH        010000000u
+#define O_TMPFILE     020200000u /* holds O_DIRECTORY */
 #define O_TMPFILE_BIT 020000000u
 
 #define AT_FDCWD            (-100)
@@ -118,36 +118,36 @@
 #define W_OK 2
 #define X_OK 1
 
-#define MS_RDONLY      1u
-#define MS_NOSUID      2u
-#define MS_NODEV       4u
-#define MS_NOEXEC      8u
-#define MS_SYNCHRONOUS 16u
-#define MS_REMOUNT     32u
-#define MS_MANDLOCK    64u
-#define MS_DIRSYNC     128u
-#define MS_NOSYMFOLLOW 256u
-#define MS_NOATIME     1024u
-#define MS_NODIRATIME  2048u
-#define MS_BIND        4096u
-#define MS_MOVE        8192u
-#define MS_REC         16384u
-#define MS_SILENT      32768u
-#define MS_UNBINDABLE  (1u << 17)
-#define MS_PRIVATE     (1u << 18)
-#define MS_SLAVE       (1u << 19)
-#define MS_SHARED      (1u << 20)
-#define MS_RELATIME    (1u << 21)
-#define MS_STRICTATIME (1u << 24)
-#define MS_LAZYTIME    (1u << 25)
-#define MS_MGC_VAL     0xC0ED0000u
-#define MS_MGC_MSK     0xffff0000u
+#define MS_RDONLY       1u
+#define MS_NOSUID       2u
+#define MS_NODEV        4u
+#define MS_NOEXEC       8u
+#define MS_SYNCHRONOUS  16u
+#define MS_REMOUNT      32u
+#define MS_MANDLOCK     64u
+#define MS_DIRSYNC      128u
+#define MS_NOSYMFOLLOW  256u
+#define MS_NOATIME      1024u
+#define MS_NODIRATIME   2048u
+#define MS_BIND         4096u
+#define MS_MOVE         8192u
+#define MS_REC          16384u
+#define MS_SILENT       32768u
+#define MS_UNBINDABLE   (1u << 17)
+#define MS_PRIVATE      (1u << 18)
+#define MS_SLAVE        (1u << 19)
+#define MS_SHARED       (1u << 20)
+#define MS_RELATIME     (1u << 21)
+#define MS_STRICTATIME  (1u << 24)
+#define MS_LAZYTIME     (1u << 25)
+#define MS_MGC_VAL      0xC0ED0000u
+#define MS_MGC_MSK      0xffff0000u
 #define MNT_FORCE       1u
 #define MNT_DETACH      2u
 #define MNT_EXPIRE      4u
 #define UMOUNT_NOFOLLOW 8u
 
-#define GRND_NONBLOCK 1u
+#define GRND_NONBLOCK     1u
 #define MFD_CLOEXEC       1u
 #define MFD_ALLOW_SEALING 2u
 #define MFD_HUGETLB       4u

@@ -4,24 +4,24 @@
 #define UAPI_STAT_H
 #include <lib/types.h>
 
-#define S_IFMT   0170000u
-#define S_IFSOCK 0140000u
-#define S_IFLNK  0120000u
-#define S_IFREG  0100000u
-#define S_IFBLK  0060000u
-#define S_IFDIR  0040000u
-#define S_IFCHR  0020000u
-#define S_IFIFO  0010000u
-#define S_ISUID  0004000u
-#define S_ISGID  0002000u
-#define S_ISVTX  0001000u
-#define S_ISLNK(m)  (((m) & S_IFMT) == S_IFLNK)
-#define S_ISREG(m)  (((m) & S_IFMT) == S_IFREG)
-#define S_ISDIR(m)  (((m) & S_IFMT) == S_IFDIR)
-#define S_ISCHR(m)  (((m) & S_IFMT) == S_IFCHR)
-#define S_ISBLK(m)  (((m) & S_IFMT) == S_IFBLK)
-#define S_ISFIFO(m) (((m) & S_IFMT) == S_IFIFO)
-#define S_ISSOCK(m) (((m) & S_IFMT) == S_IFSOCK)
+#define S_IFMT      0170000u
+#define S_IFSOCK    0140000u
+#define S_IFLNK     0120000u
+#define S_IFREG     0100000u
+#define S_IFBLK     0060000u
+#define S_IFDIR     0040000u
+#define S_IFCHR     0020000u
+#define S_IFIFO     0010000u
+#define S_ISUID     0004000u
+#define S_ISGID     0002000u
+#define S_ISVTX     0001000u
+#define S_ISLNK(m)  (((m)&S_IFMT) == S_IFLNK)
+#define S_ISREG(m)  (((m)&S_IFMT) == S_IFREG)
+#define S_ISDIR(m)  (((m)&S_IFMT) == S_IFDIR)
+#define S_ISCHR(m)  (((m)&S_IFMT) == S_IFCHR)
+#define S_ISBLK(m)  (((m)&S_IFMT) == S_IFBLK)
+#define S_ISFIFO(m) (((m)&S_IFMT) == S_IFIFO)
+#define S_ISSOCK(m) (((m)&S_IFMT) == S_IFSOCK)
 
 struct uapi_timespec {
     s64 tv_sec, tv_nsec;
@@ -55,10 +55,10 @@ struct uapi_statx {
     u64 spare[12];
 };
 BUILD_ASSERT(sizeof(struct uapi_statx) == 256);
-#define STATX_BASIC_STATS 0x7ffu
-#define STATX_BTIME       0x800u
-#define STATX_MNT_ID      0x1000u
-#define STATX_RESERVED    0x80000000u
+#define STATX_BASIC_STATS     0x7ffu
+#define STATX_BTIME           0x800u
+#define STATX_MNT_ID          0x1000u
+#define STATX_RESERVED        0x80000000u
 #define STATX_ATTR_MOUNT_ROOT 0x2000u
 
 struct uapi_statfs {

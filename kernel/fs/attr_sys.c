@@ -16,7 +16,8 @@ static int setattr_locked(struct inode *i, u32 valid, struct kstat *st)
 }
 
 /* Rights have been checked. mount may be NULL (files without a path). */
-static int change_attr(struct mount *m, struct dentry *d, struct inode *i, u32 valid, struct kstat *st)
+static int change_attr(struct mount *m, struct dentry *d, struct inode *i, u32 valid,
+                       struct kstat *st)
 {
     int err = mount_want_write(m);
     if (err)
@@ -74,7 +75,8 @@ static s64 chmod_at(int dirfd, u64 name, u32 mode, u32 flags)
     struct path p;
     if (flags & ~(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH))
         return -EINVAL;
-    u32 look = ((flags & AT_SYMLINK_NOFOLLOW) ? 0 : LOOKUP_FOLLOW) | ((flags & AT_EMPTY_PATH) ? LOOKUP_EMPTY : 0);
+    u32 look = ((flags & AT_SYMLINK_NOFOLLOW) ? 0 : LOOKUP_FOLLOW) |
+               ((flags & AT_EMPTY_PATH) ? LOOKUP_EMPTY : 0);
     s64 err = path_lookup_user(dirfd, name, look, &p);
     if (err)
         return err;
@@ -112,7 +114,8 @@ static int do_chown(struct mount *m, struct dentry *d, struct inode *i, u32 uid,
     const struct cred *c = current_task()->cred;
     if ((valid & ATTR_UID) && !(c->fsuid == i->uid && uid == i->uid) && !capable(CAP_CHOWN))
         return -EPERM;
-    if ((valid & ATTR_GID) && !(c->fsuid == i->uid && (in_group(gid) || gid == i->gid)) && !capable(CAP_CHOWN))
+    if ((valid & ATTR_GID) && !(c->fsuid == i->uid && (in_group(gid) || gid == i->gid)) &&
+        !capable(CAP_CHOWN))
         return -EPERM;
     if (!S_ISDIR(i->mode) && (i->mode & (S_ISUID | S_ISGID))) {
         st.mode = i->mode & ~S_ISUID;
@@ -128,7 +131,8 @@ static s64 chown_at(int dirfd, u64 name, u32 uid, u32 gid, u32 flags)
     struct path p;
     if (flags & ~(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH))
         return -EINVAL;
-    u32 look = ((flags & AT_SYMLINK_NOFOLLOW) ? 0 : LOOKUP_FOLLOW) | ((flags & AT_EMPTY_PATH) ? LOOKUP_EMPTY : 0);
+    u32 look = ((flags & AT_SYMLINK_NOFOLLOW) ? 0 : LOOKUP_FOLLOW) |
+               ((flags & AT_EMPTY_PATH) ? LOOKUP_EMPTY : 0);
     s64 err = path_lookup_user(dirfd, name, look, &p);
     if (err)
         return err;
@@ -205,7 +209,8 @@ static s64 utimes_at(int dirfd, u64 name, const struct timespec_k *t, u32 flags)
         return err;
     }
     struct path p;
-    u32 look = ((flags & AT_SYMLINK_NOFOLLOW) ? 0 : LOOKUP_FOLLOW) | ((flags & AT_EMPTY_PATH) ? LOOKUP_EMPTY : 0);
+    u32 look = ((flags & AT_SYMLINK_NOFOLLOW) ? 0 : LOOKUP_FOLLOW) |
+               ((flags & AT_EMPTY_PATH) ? LOOKUP_EMPTY : 0);
     err = path_lookup_user(dirfd, name, look, &p);
     if (err)
         return err;
@@ -316,8 +321,8 @@ SYSCALL(fallocate)
     s64 err = 0;
     if (off < 0 || len <= 0)
         err = -EINVAL;
-    else if (mode & ~(FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE | FALLOC_FL_COLLAPSE_RANGE | FALLOC_FL_ZERO_RANGE |
-                      FALLOC_FL_INSERT_RANGE | FALLOC_FL_UNSHARE_RANGE))
+    else if (mode & ~(FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE | FALLOC_FL_COLLAPSE_RANGE |
+                      FALLOC_FL_ZERO_RANGE | FALLOC_FL_INSERT_RANGE | FALLOC_FL_UNSHARE_RANGE))
         err = -EOPNOTSUPP;
     else if ((mode & FALLOC_FL_PUNCH_HOLE) && !(mode & FALLOC_FL_KEEP_SIZE))
         err = -EOPNOTSUPP;

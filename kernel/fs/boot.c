@@ -45,6 +45,7 @@ int fs_boot(const void *initrd, size_t size)
     memdev_register();
     initramfs_default();
     if (initrd && size)
-        initramfs_unpack(initrd, size); /* says what went wrong; the boot goes on with what there is */
+        initramfs_unpack(initrd,
+                         size); /* says what went wrong; the boot goes on with what there is */
     return 0;
 }

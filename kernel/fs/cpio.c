@@ -10,7 +10,7 @@
 #include <lib/errno.h>
 #include <lib/string.h>
 
-#define S_IFMT_BITS 0170000u
+#define S_IFMT_BITS  0170000u
 #define S_IFLNK_BITS 0120000u
 
 void cpio_init(struct cpio *c, const struct cpio_ops *ops, void *ctx)
@@ -73,8 +73,17 @@ static int header_done(struct cpio *c)
     for (int i = 0; i < 13; i++)
         if (!hex8(h + 6 + i * 8, &f[i]))
             return fail(c, "malformed cpio header");
-    c->e = (struct cpio_entry){.name = c->name, .ino = f[0], .mode = f[1], .uid = f[2], .gid = f[3], .nlink = f[4],
-                               .mtime = f[5], .size = f[6], .dev_major = f[7], .dev_minor = f[8], .rdev_major = f[9],
+    c->e = (struct cpio_entry){.name = c->name,
+                               .ino = f[0],
+                               .mode = f[1],
+                               .uid = f[2],
+                               .gid = f[3],
+                               .nlink = f[4],
+                               .mtime = f[5],
+                               .size = f[6],
+                               .dev_major = f[7],
+                               .dev_minor = f[8],
+                               .rdev_major = f[9],
                                .rdev_minor = f[10]};
     c->name_len = f[11];
     if (c->name_len == 0 || c->name_len > sizeof(c->name) - 1)

@@ -60,7 +60,8 @@ static bool dentry_try_get(struct dentry *d)
 {
     s32 r = READ_ONCE(d->refs);
     while (r >= 0)
-        if (__atomic_compare_exchange_n(&d->refs, &r, r + 1, true, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
+        if (__atomic_compare_exchange_n(&d->refs, &r, r + 1, true, __ATOMIC_ACQUIRE,
+                                        __ATOMIC_RELAXED))
             return true;
     return false;
 }
@@ -69,7 +70,8 @@ struct dentry *dcache_find(struct dentry *parent, const char *name, size_t len, 
 {
     rcu_read_lock();
     for (struct dentry *d = load_acquire(dhash_slot(hash)); d; d = load_acquire(&d->hash_next)) {
-        if (d->hash != hash || READ_ONCE(d->parent) != parent || d->len != len || memcmp(READ_ONCE(d->name), name, len))
+        if (d->hash != hash || READ_ONCE(d->parent) != parent || d->len != len ||
+            memcmp(READ_ONCE(d->name), name, len))
             continue;
         if (!dentry_try_get(d))
             continue;
@@ -131,7 +133,8 @@ static bool set_name(struct dentry *d, const char *name, size_t len)
     return true;
 }
 
-struct dentry *dentry_alloc(struct superblock *sb, struct dentry *parent, const char *name, size_t len)
+struct dentry *dentry_alloc(struct superblock *sb, struct dentry *parent, const char *name,
+                            size_t len)
 {
     struct dentry *d = slab_alloc(dentry_cache, GFP_KERNEL | GFP_ZERO);
     if (!d)
@@ -213,7 +216,8 @@ static struct dentry *dentry_kill(struct dentry *d)
 static bool claim_unused(struct dentry *d)
 {
     s32 zero = 0;
-    return __atomic_compare_exchange_n(&d->refs, &zero, -1, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
+    return __atomic_compare_exchange_n(&d->refs, &zero, -1, false, __ATOMIC_ACQ_REL,
+                                       __ATOMIC_RELAXED);
 }
 
 void dentry_put(struct dentry *d)
@@ -222,7 +226,8 @@ void dentry_put(struct dentry *d)
         u32 flags = READ_ONCE(d->flags);
         bool keep = (flags & D_HASHED) && !(d->sb->sflags & SB_NO_CACHE);
         if (keep && !(flags & D_LRU)) {
-            spin_lock(&dcache_lock); /* on the list while still referenced: nobody can free it before */
+            spin_lock(
+                &dcache_lock); /* on the list while still referenced: nobody can free it before */
             if (!(d->flags & D_LRU)) {
                 set_flag(d, D_LRU);
                 list_add_tail(&d->lru, &dentry_lru);
@@ -262,8 +267,7 @@ static unsigned collect_children(struct dentry *parent, struct dentry **out)
 {
     unsigned n = 0;
     struct dentry *d;
-    list_for_each_entry(d, &parent->children, sibling)
-    {
+    list_for_each_entry (d, &parent->children, sibling) {
         if (n < KILL_BATCH && claim_unused(d))
             out[n++] = d;
     }
@@ -306,7 +310,8 @@ u64 dcache_shrink(u64 count)
     while (freed < count) {
         unsigned n = 0;
         spin_lock(&dcache_lock);
-        for (unsigned scan = 0; scan < 4 * KILL_BATCH && n < KILL_BATCH && !list_empty(&dentry_lru); scan++) {
+        for (unsigned scan = 0; scan < 4 * KILL_BATCH && n < KILL_BATCH && !list_empty(&dentry_lru);
+             scan++) {
             struct dentry *d = list_first_entry(&dentry_lru, struct dentry, lru);
             if (d->flags & D_USED) {
                 clear_flag(d, D_USED);
@@ -347,7 +352,8 @@ static void old_name_free(struct rcu_head *h)
 void dentry_move(struct dentry *d, struct dentry *new_parent, const char *name, size_t len)
 {
     char *fresh = len >= DNAME_INLINE ? kmalloc(len + 1, GFP_KERNEL | GFP_NOFAIL) : NULL;
-    struct old_name *old = d->name != d->inline_name ? kmalloc(sizeof(*old), GFP_KERNEL | GFP_NOFAIL) : NULL;
+    struct old_name *old =
+        d->name != d->inline_name ? kmalloc(sizeof(*old), GFP_KERNEL | GFP_NOFAIL) : NULL;
     struct dentry *old_parent = d->parent;
     dentry_get(new_parent);
     spin_lock(&dcache_lock);
@@ -372,7 +378,8 @@ void dentry_move(struct dentry *d, struct dentry *new_parent, const char *name, 
 
 void dentry_exchange(struct dentry *a, struct dentry *b)
 {
-    char *an = kmalloc(a->len + 1, GFP_KERNEL | GFP_NOFAIL), *bn = kmalloc(b->len + 1, GFP_KERNEL | GFP_NOFAIL);
+    char *an = kmalloc(a->len + 1, GFP_KERNEL | GFP_NOFAIL),
+         *bn = kmalloc(b->len + 1, GFP_KERNEL | GFP_NOFAIL);
     size_t al = a->len, bl = b->len;
     memcpy(an, a->name, al);
     memcpy(bn, b->name, bl);

@@ -45,7 +45,8 @@ bool dev_has_major(u32 type, u32 major)
 
 int dev_open(struct inode *inode, struct file *f)
 {
-    struct device *d = dev_find(inode->mode & S_IFMT, dev_major(inode->rdev), dev_minor(inode->rdev));
+    struct device *d =
+        dev_find(inode->mode & S_IFMT, dev_major(inode->rdev), dev_minor(inode->rdev));
     if (!d)
         return -ENXIO;
     f->ops = d->ops;
@@ -54,13 +55,15 @@ int dev_open(struct inode *inode, struct file *f)
 }
 
 /* The entry name in parent, made if missing. Referenced or ERR_PTR. */
-static struct dentry *make_entry(struct dentry *parent, const char *name, size_t len, u32 mode, u64 rdev)
+static struct dentry *make_entry(struct dentry *parent, const char *name, size_t len, u32 mode,
+                                 u64 rdev)
 {
     struct inode *dir = parent->inode, *i = NULL;
     mutex_lock(&dir->lock);
     struct dentry *d = lookup_locked(parent, name, len);
     if (!IS_ERR(d) && !d->inode) {
-        int err = S_ISDIR(mode) ? dir->ops->mkdir(dir, name, len, mode, &i) : dir->ops->create(dir, name, len, mode, rdev, &i);
+        int err = S_ISDIR(mode) ? dir->ops->mkdir(dir, name, len, mode, &i)
+                                : dir->ops->create(dir, name, len, mode, rdev, &i);
         if (err) {
             dentry_put(d);
             d = ERR_PTR(err);
@@ -92,20 +95,27 @@ static int make_node(const char *name, u32 mode, u64 rdev)
     return 0;
 }
 
-int dev_register(const char *name, u32 mode, u32 major, u32 minor, const struct file_ops *ops, void *priv)
+int dev_register(const char *name, u32 mode, u32 major, u32 minor, const struct file_ops *ops,
+                 void *priv)
 {
     struct device *d = kmalloc(sizeof(*d), GFP_KERNEL);
     if (!d)
         return -ENOMEM;
     mutex_lock(&dev_lock);
-    *d = (struct device){.next = devices, .type = mode & S_IFMT, .major = major, .minor = minor, .ops = ops, .priv = priv};
+    *d = (struct device){.next = devices,
+                         .type = mode & S_IFMT,
+                         .major = major,
+                         .minor = minor,
+                         .ops = ops,
+                         .priv = priv};
     store_release(&devices, d);
     int err = minor == ANY_MINOR || !name ? 0 : make_node(name, mode, dev_make(major, minor));
     mutex_unlock(&dev_lock);
     return err;
 }
 
-static struct superblock *mount(const struct fs_type *type, u32 flags, const char *source, char *options)
+static struct superblock *mount(const struct fs_type *type, u32 flags, const char *source,
+                                char *options)
 {
     return sb_get(dev_sb);
 }

@@ -75,7 +75,8 @@ SYSCALL(getdents)
  * Builds from the end of buf backwards; dcache_lock and mount_lock are held together, which orders them: mount_lock inside.
  * Returns the start, or NULL when it does not fit. *reached: whether root was met.
  */
-static char *build(const struct path *p, const struct path *root, char *buf, char *end, bool *reached)
+static char *build(const struct path *p, const struct path *root, char *buf, char *end,
+                   bool *reached)
 {
     const struct dentry *d = p->dentry;
     const struct mount *m = p->mount;
@@ -116,7 +117,8 @@ static char *build(const struct path *p, const struct path *root, char *buf, cha
     return s;
 }
 
-ssize_t path_text_from(const struct path *p, const struct path *root, char *buf, size_t size, bool *reached)
+ssize_t path_text_from(const struct path *p, const struct path *root, char *buf, size_t size,
+                       bool *reached)
 {
     static const char deleted[] = " (deleted)";
     if (size < 2)

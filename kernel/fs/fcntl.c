@@ -6,24 +6,25 @@
 #include <kernel/syscall.h>
 #include <port/uaccess.h>
 
-#define FIOCLEX  0x5451u
-#define FIONCLEX 0x5450u
-#define FIONREAD 0x541Bu
-#define FIONBIO  0x5421u
-#define FIOASYNC 0x5452u
-#define FIOQSIZE 0x5460u
-#define FIGETBSZ 2u
+#define FIOCLEX    0x5451u
+#define FIONCLEX   0x5450u
+#define FIONREAD   0x541Bu
+#define FIONBIO    0x5421u
+#define FIOASYNC   0x5452u
+#define FIOQSIZE   0x5460u
+#define FIGETBSZ   2u
 #define SETFL_MASK (O_APPEND | O_NONBLOCK | O_ASYNC | O_DIRECT | O_NOATIME)
 
-s64 pipe_fcntl(struct file *f, u32 cmd, u64 arg) __attribute__((weak)); /* kernel/ipc: F_SETPIPE_SZ, F_GETPIPE_SZ */
+s64 pipe_fcntl(struct file *f, u32 cmd, u64 arg)
+    __attribute__((weak)); /* kernel/ipc: F_SETPIPE_SZ, F_GETPIPE_SZ */
 
 static s64 set_flags(struct file *f, u32 arg)
 {
     if ((arg & O_NOATIME) && !(f->flags & O_NOATIME) && !cap_owner(f->inode))
         return -EPERM;
     u32 old = READ_ONCE(f->flags);
-    while (!__atomic_compare_exchange_n(&f->flags, &old, (old & ~SETFL_MASK) | (arg & SETFL_MASK), true,
-                                        __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+    while (!__atomic_compare_exchange_n(&f->flags, &old, (old & ~SETFL_MASK) | (arg & SETFL_MASK),
+                                        true, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
         ;
     return 0;
 }

@@ -31,7 +31,8 @@ struct fd_table {
 static struct fd_array *array_alloc(u32 max)
 {
     size_t bits = BITMAP_WORDS(max) * 8;
-    struct fd_array *a = kvmalloc(sizeof(*a) + max * sizeof(struct file *) + 2 * bits, GFP_KERNEL | GFP_ZERO);
+    struct fd_array *a =
+        kvmalloc(sizeof(*a) + max * sizeof(struct file *) + 2 * bits, GFP_KERNEL | GFP_ZERO);
     if (!a)
         return NULL;
     a->max = max;
@@ -96,7 +97,8 @@ static bool file_try_get(struct file *f)
 {
     s32 r = READ_ONCE(f->refs);
     while (r > 0)
-        if (__atomic_compare_exchange_n(&f->refs, &r, r + 1, true, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
+        if (__atomic_compare_exchange_n(&f->refs, &r, r + 1, true, __ATOMIC_ACQUIRE,
+                                        __ATOMIC_RELAXED))
             return true;
     return false;
 }
@@ -398,7 +400,8 @@ static struct fd_table *table_of(struct task *task)
     struct fd_table *t = load_acquire(&task->files);
     if (t) {
         s32 r = READ_ONCE(t->refs);
-        while (r > 0 && !__atomic_compare_exchange_n(&t->refs, &r, r + 1, true, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
+        while (r > 0 && !__atomic_compare_exchange_n(&t->refs, &r, r + 1, true, __ATOMIC_ACQUIRE,
+                                                     __ATOMIC_RELAXED))
             ;
         if (r <= 0)
             t = NULL;

@@ -155,7 +155,8 @@ int iobuf_get(const struct iobuf *b, size_t off, void *dst, size_t n)
 }
 
 /* ---- files without a path ---- */
-static struct file *anon_file(struct inode *inode, struct dentry *d, const struct file_ops *ops, void *priv, u32 flags)
+static struct file *anon_file(struct inode *inode, struct dentry *d, const struct file_ops *ops,
+                              void *priv, u32 flags)
 {
     struct file *f = file_alloc();
     if (!f)
@@ -172,7 +173,8 @@ static struct file *anon_file(struct inode *inode, struct dentry *d, const struc
     return f;
 }
 
-struct file *file_anon_inode(struct inode *inode, const char *name, const struct file_ops *ops, void *priv, u32 flags)
+struct file *file_anon_inode(struct inode *inode, const char *name, const struct file_ops *ops,
+                             void *priv, u32 flags)
 {
     struct dentry *d = dentry_alloc(inode->sb, NULL, name, str_len(name));
     if (!d)
@@ -183,7 +185,8 @@ struct file *file_anon_inode(struct inode *inode, const char *name, const struct
     return f ? f : ERR_PTR(-ENOMEM);
 }
 
-struct file *file_anon_mode(const char *name, u32 mode, const struct file_ops *ops, void *priv, u32 flags)
+struct file *file_anon_mode(const char *name, u32 mode, const struct file_ops *ops, void *priv,
+                            u32 flags)
 {
     struct inode *inode = inode_alloc(anon_sb, mode, NULL, 0);
     if (!inode)

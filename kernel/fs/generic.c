@@ -18,8 +18,10 @@ static void file_accessed(struct file *f, struct inode *i)
         return;
     if (f->mount && (f->mount->flags & (MS_NOATIME | MS_RDONLY)))
         return;
-    bool newer_m = i->mtime.sec > i->atime.sec || (i->mtime.sec == i->atime.sec && i->mtime.nsec >= i->atime.nsec);
-    bool newer_c = i->ctime.sec > i->atime.sec || (i->ctime.sec == i->atime.sec && i->ctime.nsec >= i->atime.nsec);
+    bool newer_m = i->mtime.sec > i->atime.sec ||
+                   (i->mtime.sec == i->atime.sec && i->mtime.nsec >= i->atime.nsec);
+    bool newer_c = i->ctime.sec > i->atime.sec ||
+                   (i->ctime.sec == i->atime.sec && i->ctime.nsec >= i->atime.nsec);
     if (newer_m || newer_c)
         i->atime = time_now();
 }
@@ -122,7 +124,8 @@ ssize_t generic_file_write(struct file *f, const struct iobuf *b, size_t n, u64 
     return done;
 }
 
-int generic_file_mmap(struct file *f, struct map_file *out, u64 len, u64 prot, u64 flags, u64 offset)
+int generic_file_mmap(struct file *f, struct map_file *out, u64 len, u64 prot, u64 flags,
+                      u64 offset)
 {
     *out = (struct map_file){
         .mapping = &f->inode->mapping,
@@ -191,7 +194,8 @@ bool dir_emit_dots(struct file *f, emit_fn *emit, void *ctx)
         f->pos = 1;
     }
     if (f->pos == 1) {
-        u64 up = f->dentry && f->dentry->parent->inode ? f->dentry->parent->inode->ino : f->inode->ino;
+        u64 up =
+            f->dentry && f->dentry->parent->inode ? f->dentry->parent->inode->ino : f->inode->ino;
         if (!emit(ctx, "..", 2, up, DT_DIR, 2))
             return false;
         f->pos = 2;

@@ -26,8 +26,8 @@ struct unpack {
 static struct link_name **link_slot(struct unpack *u, const struct cpio_entry *e)
 {
     struct link_name **pp = &u->links[(e->ino ^ e->dev_minor ^ e->dev_major << 5) & 63];
-    while (*pp && ((*pp)->ino != e->ino || (*pp)->major != e->dev_major || (*pp)->minor != e->dev_minor ||
-                   ((*pp)->mode ^ e->mode) & S_IFMT))
+    while (*pp && ((*pp)->ino != e->ino || (*pp)->major != e->dev_major ||
+                   (*pp)->minor != e->dev_minor || ((*pp)->mode ^ e->mode) & S_IFMT))
         pp = &(*pp)->next;
     return pp;
 }
@@ -50,7 +50,8 @@ static int remember(struct link_name **slot, const struct cpio_entry *e)
     struct link_name *l = kmalloc(sizeof(*l) + n, GFP_KERNEL);
     if (!l)
         return -ENOMEM;
-    *l = (struct link_name){.ino = e->ino, .major = e->dev_major, .minor = e->dev_minor, .mode = e->mode};
+    *l = (struct link_name){
+        .ino = e->ino, .major = e->dev_major, .minor = e->dev_minor, .mode = e->mode};
     memcpy(l->name, e->name, n);
     *slot = l;
     return 0;
@@ -93,7 +94,8 @@ static void clean_path(const char *name, u32 mode)
     if ((victim->mode ^ mode) & S_IFMT) {
         bool is_dir = S_ISDIR(victim->mode);
         mutex_lock(&victim->lock);
-        int err = (is_dir ? dir->ops->rmdir : dir->ops->unlink)(dir, op.w.last, op.w.last_len, victim);
+        int err =
+            (is_dir ? dir->ops->rmdir : dir->ops->unlink)(dir, op.w.last, op.w.last_len, victim);
         if (!err && is_dir)
             victim->state |= I_DEAD;
         mutex_unlock(&victim->lock);
@@ -110,7 +112,11 @@ static int set_meta(const char *name, const struct cpio_entry *e)
     int err = path_lookup(AT_FDCWD, name, 0, &p);
     if (err)
         return err;
-    struct kstat st = {.mode = e->mode, .uid = e->uid, .gid = e->gid, .mtime = {e->mtime, 0}, .atime = {e->mtime, 0}};
+    struct kstat st = {.mode = e->mode,
+                       .uid = e->uid,
+                       .gid = e->gid,
+                       .mtime = {e->mtime, 0},
+                       .atime = {e->mtime, 0}};
     u32 valid = ATTR_UID | ATTR_GID | ATTR_MTIME | ATTR_ATIME | (S_ISLNK(e->mode) ? 0 : ATTR_MODE);
     err = vfs_setattr(&p, valid, &st);
     path_put(&p);
@@ -171,7 +177,9 @@ static int begin(void *ctx, const struct cpio_entry *e)
         err = link_earlier(u, e);
         if (err < 0)
             return forgive(err);
-        u->out = file_openat(AT_FDCWD, e->name, O_WRONLY | O_CREAT | (err == 0 || e->size ? O_TRUNC : 0), e->mode & 07777);
+        u->out =
+            file_openat(AT_FDCWD, e->name, O_WRONLY | O_CREAT | (err == 0 || e->size ? O_TRUNC : 0),
+                        e->mode & 07777);
         if (IS_ERR(u->out)) {
             err = (int)PTR_ERR(u->out);
             u->out = NULL;
@@ -222,7 +230,8 @@ static int end(void *ctx, const struct cpio_entry *e)
     return 0;
 }
 
-static const struct cpio_ops unpack_ops = {.begin = begin, .data = data, .end = end, .trailer = drop_links};
+static const struct cpio_ops unpack_ops = {
+    .begin = begin, .data = data, .end = end, .trailer = drop_links};
 
 static int feed(void *ctx, const u8 *p, size_t n)
 {
@@ -248,8 +257,9 @@ static const char *compression_name(const u8 *p, size_t n)
     static const struct {
         u8 magic[4];
         const char *name;
-    } known[] = {{{0x42, 0x5a, 0x68, 0}, "bzip2"}, {{0x5d, 0, 0, 0}, "lzma"}, {{0xfd, 0x37, 0x7a, 0x58}, "xz"},
-                 {{0x89, 0x4c, 0x5a, 0}, "lzo"},   {{0x02, 0x21, 0x4c, 0x18}, "lz4"}, {{0x28, 0xb5, 0x2f, 0xfd}, "zstd"}};
+    } known[] = {{{0x42, 0x5a, 0x68, 0}, "bzip2"},  {{0x5d, 0, 0, 0}, "lzma"},
+                 {{0xfd, 0x37, 0x7a, 0x58}, "xz"},  {{0x89, 0x4c, 0x5a, 0}, "lzo"},
+                 {{0x02, 0x21, 0x4c, 0x18}, "lz4"}, {{0x28, 0xb5, 0x2f, 0xfd}, "zstd"}};
     for (size_t i = 0; i < ARRAY_SIZE(known) && n >= 4; i++)
         if (memcmp(p, known[i].magic, known[i].magic[3] ? 4 : 2) == 0)
             return known[i].name;
@@ -280,7 +290,8 @@ static int unpack_all(struct unpack *u, const u8 *p, size_t n)
                 return err;
         } else {
             const char *c = compression_name(p + pos, n - pos);
-            u->message = c ? "compression method not configured" : "invalid magic at start of compressed archive";
+            u->message = c ? "compression method not configured"
+                           : "invalid magic at start of compressed archive";
             if (c)
                 log_print(LOG_ERR, "Initramfs: compressed by %s, only gzip is understood\n", c);
             return -EINVAL;
@@ -306,7 +317,11 @@ int initramfs_unpack(const void *start, size_t size)
         file_put(u->out);
     drop_links(u);
     if (err) {
-        const char *why = u->message ? u->message : u->cpio.error ? u->cpio.error : err == -ENOMEM ? "out of memory" : err == -ENOSPC ? "write error" : "malformed archive";
+        const char *why = u->message       ? u->message
+                          : u->cpio.error  ? u->cpio.error
+                          : err == -ENOMEM ? "out of memory"
+                          : err == -ENOSPC ? "write error"
+                                           : "malformed archive";
         log_print(LOG_EMERG, "Initramfs unpacking failed: %s\n", why);
     }
     kfree(u->target);

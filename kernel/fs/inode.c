@@ -10,7 +10,7 @@
  */
 #include "internal.h"
 
-#define IHASH_BITS 12
+#define IHASH_BITS  12
 #define IHASH_LOCKS 64
 static struct inode *ihash[1u << IHASH_BITS];
 static spinlock_t ihash_lock[IHASH_LOCKS];
@@ -42,7 +42,8 @@ void inode_touch(struct inode *i, u32 which)
         i->ctime = now;
 }
 
-struct inode *inode_alloc(struct superblock *sb, u32 mode, const struct mapping_ops *mops, u32 as_flags)
+struct inode *inode_alloc(struct superblock *sb, u32 mode, const struct mapping_ops *mops,
+                          u32 as_flags)
 {
     struct inode *i = slab_alloc(inode_cache, GFP_KERNEL | GFP_ZERO);
     if (!i)
@@ -99,7 +100,8 @@ bool inode_try_get(struct inode *i)
 {
     s32 r = READ_ONCE(i->refs);
     while (r > 0)
-        if (__atomic_compare_exchange_n(&i->refs, &r, r + 1, true, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
+        if (__atomic_compare_exchange_n(&i->refs, &r, r + 1, true, __ATOMIC_ACQUIRE,
+                                        __ATOMIC_RELAXED))
             return true;
     return false;
 }

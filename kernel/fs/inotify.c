@@ -125,7 +125,8 @@ void inotify_dentry(struct dentry *d, u32 mask)
         return;
     u32 is_dir = S_ISDIR(i->mode) ? IN_ISDIR : 0;
     spin_lock(&dcache_lock);
-    if (d->parent != d && d->parent->inode && d->parent->inode->watches && !(d->flags & D_DELETED)) {
+    if (d->parent != d && d->parent->inode && d->parent->inode->watches &&
+        !(d->flags & D_DELETED)) {
         dir = inode_get(d->parent->inode);
         len = min(d->len, (u32)NAME_MAX);
         memcpy(name, d->name, len);
@@ -149,8 +150,7 @@ void inotify_unmount(struct superblock *sb)
     while (READ_ONCE(inotify_watches)) {
         struct inode *i, *found = NULL;
         spin_lock(&sb->inodes_lock);
-        list_for_each_entry(i, &sb->inodes, sb_link)
-        {
+        list_for_each_entry (i, &sb->inodes, sb_link) {
             if (i->watches) {
                 found = inode_get(i);
                 break;
@@ -213,8 +213,7 @@ static s64 inotify_ioctl(struct file *f, u32 cmd, u64 arg)
         return -ENOTTY;
     mutex_lock(&inotify_lock);
     struct event *e;
-    list_for_each_entry(e, &g->events, link)
-    {
+    list_for_each_entry (e, &g->events, link) {
         total += 16 + (s32)e->len;
     }
     mutex_unlock(&inotify_lock);
@@ -226,7 +225,9 @@ static void inotify_release(struct file *f)
     struct group *g = f->priv;
     for (;;) {
         mutex_lock(&inotify_lock);
-        struct inode *i = list_empty(&g->watches) ? NULL : watch_remove(list_first_entry(&g->watches, struct watch, link));
+        struct inode *i = list_empty(&g->watches)
+                              ? NULL
+                              : watch_remove(list_first_entry(&g->watches, struct watch, link));
         mutex_unlock(&inotify_lock);
         if (!i)
             break;
@@ -240,8 +241,11 @@ static void inotify_release(struct file *f)
     kfree(g);
 }
 
-static const struct file_ops inotify_ops = {.read = inotify_read, .poll = inotify_poll, .ioctl = inotify_ioctl,
-                                            .release = inotify_release, .lseek = no_lseek};
+static const struct file_ops inotify_ops = {.read = inotify_read,
+                                            .poll = inotify_poll,
+                                            .ioctl = inotify_ioctl,
+                                            .release = inotify_release,
+                                            .lseek = no_lseek};
 
 static s64 make_group(u32 flags)
 {
@@ -254,7 +258,8 @@ static s64 make_group(u32 flags)
     list_init(&g->events);
     list_init(&g->watches);
     g->next_wd = 1;
-    struct file *f = file_anon("anon_inode:inotify", &inotify_ops, g, O_RDONLY | (flags & O_NONBLOCK));
+    struct file *f =
+        file_anon("anon_inode:inotify", &inotify_ops, g, O_RDONLY | (flags & O_NONBLOCK));
     if (IS_ERR(f)) {
         kfree(g);
         return PTR_ERR(f);
@@ -290,7 +295,11 @@ static s64 add_watch(struct group *g, struct inode *i, u32 mask)
         w->mask = (mask & IN_MASK_ADD) ? w->mask | keep : keep;
         ret = w->wd;
     } else {
-        *fresh = (struct watch){.next = i->watches, .inode = inode_get(i), .group = g, .mask = keep, .wd = g->next_wd++};
+        *fresh = (struct watch){.next = i->watches,
+                                .inode = inode_get(i),
+                                .group = g,
+                                .mask = keep,
+                                .wd = g->next_wd++};
         i->watches = fresh;
         list_add_tail(&fresh->link, &g->watches);
         __atomic_add_fetch(&inotify_watches, 1, __ATOMIC_RELAXED);
@@ -313,7 +322,8 @@ SYSCALL(inotify_add_watch)
         return -EBADF;
     s64 ret = -EINVAL;
     if (r.file->ops == &inotify_ops) {
-        u32 look = ((mask & IN_DONT_FOLLOW) ? 0 : LOOKUP_FOLLOW) | ((mask & IN_ONLYDIR) ? LOOKUP_DIRECTORY : 0);
+        u32 look = ((mask & IN_DONT_FOLLOW) ? 0 : LOOKUP_FOLLOW) |
+                   ((mask & IN_ONLYDIR) ? LOOKUP_DIRECTORY : 0);
         ret = path_lookup_user(AT_FDCWD, a1, look, &p);
         if (!ret) {
             ret = inode_permission(p.dentry->inode, R_OK);
@@ -336,8 +346,7 @@ SYSCALL(inotify_rm_watch)
         struct group *g = r.file->priv;
         struct watch *w;
         mutex_lock(&inotify_lock);
-        list_for_each_entry(w, &g->watches, link)
-        {
+        list_for_each_entry (w, &g->watches, link) {
             if (w->wd == (s32)a1) {
                 queue_event(g, w->wd, IN_IGNORED, 0, NULL, 0);
                 i = watch_remove(w);

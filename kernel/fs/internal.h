@@ -21,9 +21,9 @@
 
 /* ---- dcache.c ---- */
 #define D_HASHED  1u
-#define D_LRU     2u /* on the list of unused dentries */
-#define D_USED    4u /* found since the shrinker last looked */
-#define D_DELETED 8u /* unlinked: shown as " (deleted)" */
+#define D_LRU     2u           /* on the list of unused dentries */
+#define D_USED    4u           /* found since the shrinker last looked */
+#define D_DELETED 8u           /* unlinked: shown as " (deleted)" */
 extern spinlock_t dcache_lock; /* children lists, hash writers, LRU, parent and name of dentries */
 void dcache_boot(void);
 u32 dcache_hash(const struct dentry *parent, const char *name, size_t len);
@@ -31,10 +31,13 @@ u32 dcache_hash(const struct dentry *parent, const char *name, size_t len);
 struct dentry *dcache_find(struct dentry *parent, const char *name, size_t len, u32 hash);
 /* A new hashed dentry, inode's reference taken over (NULL: negative); NULL: no memory, inode put. parent's inode->lock held. */
 struct dentry *dcache_add(struct dentry *parent, const char *name, size_t len, struct inode *inode);
-struct dentry *dentry_alloc(struct superblock *sb, struct dentry *parent, const char *name, size_t len);
-void dentry_set_inode(struct dentry *d, struct inode *inode); /* negative becomes positive; takes over the reference */
-void dentry_drop(struct dentry *d);                           /* no longer found */
-void dentry_delete(struct dentry *d);                         /* unlinked: dropped and marked */
+struct dentry *dentry_alloc(struct superblock *sb, struct dentry *parent, const char *name,
+                            size_t len);
+void dentry_set_inode(
+    struct dentry *d,
+    struct inode *inode);             /* negative becomes positive; takes over the reference */
+void dentry_drop(struct dentry *d);   /* no longer found */
+void dentry_delete(struct dentry *d); /* unlinked: dropped and marked */
 void dentry_move(struct dentry *d, struct dentry *new_parent, const char *name, size_t len);
 void dentry_exchange(struct dentry *a, struct dentry *b);
 void dcache_prune(struct dentry *parent); /* frees unused dentries below parent */
@@ -57,15 +60,20 @@ extern spinlock_t mount_lock;
 extern struct mount *root_mount;
 struct mount *mount_get(struct mount *m);
 void mount_put(struct mount *m);
-struct mount *mount_alloc(struct superblock *sb, struct dentry *root, const char *source, u32 flags);
+struct mount *mount_alloc(struct superblock *sb, struct dentry *root, const char *source,
+                          u32 flags);
 struct mount *mount_find(struct mount *parent, struct dentry *at); /* referenced or NULL */
-int mount_attach(struct mount *m, const struct path *at);           /* takes over the caller's reference on success */
-bool mount_up(struct path *p); /* from the root of a mount to the place it is mounted on; false at the top */
+int mount_attach(struct mount *m,
+                 const struct path *at); /* takes over the caller's reference on success */
+bool mount_up(
+    struct path *p); /* from the root of a mount to the place it is mounted on; false at the top */
 int mount_want_write(struct mount *m);
 void mount_drop_write(struct mount *m);
-struct mount *mount_next(struct mount *m); /* the one after m in the order of the tree; mount_lock held */
-void mounts_show(struct seq *s, const struct path *root, int form); /* 0 mounts, 1 mountinfo, 2 mountstats */
-void path_cross_down(struct path *p); /* into whatever is mounted here */
+struct mount *
+mount_next(struct mount *m); /* the one after m in the order of the tree; mount_lock held */
+void mounts_show(struct seq *s, const struct path *root,
+                 int form);                    /* 0 mounts, 1 mountinfo, 2 mountstats */
+void path_cross_down(struct path *p);          /* into whatever is mounted here */
 int mount_unmount(struct mount *m, u32 flags); /* the caller holds a reference; -EBUSY */
 int mount_move(struct mount *m, const struct path *to);
 int mount_pivot(struct mount *new_root, struct mount *old_root, const struct path *put_old);
@@ -110,7 +118,8 @@ struct file *do_open(int dirfd, const char *name, const struct open_how_k *how);
 void file_boot(void);
 struct file *file_alloc(void); /* refs 1, zeroed but for locks; NULL: no memory */
 /* An open file under a name that is in no directory (memfd, pipes). ERR_PTR. */
-struct file *file_anon_inode(struct inode *inode, const char *name, const struct file_ops *ops, void *priv, u32 flags);
+struct file *file_anon_inode(struct inode *inode, const char *name, const struct file_ops *ops,
+                             void *priv, u32 flags);
 /* Opens inode for f (f->inode unset): ops by type, write access. f->flags, f->mode set by the caller. */
 int file_open_inode(struct file *f, struct inode *inode);
 /* An open file on an inode without a path: overlay's real files. */
@@ -121,7 +130,8 @@ int vfs_setattr(const struct path *p, u32 valid, struct kstat *st);
 int vfs_getattr(struct inode *inode, struct kstat *st);
 int vfs_truncate(struct file *f, struct inode *inode, u64 size);
 int vfs_fsync(struct file *f, u64 start, u64 end, bool data_only);
-int dev_open(struct inode *inode, struct file *f); /* devtmpfs.c: character and block devices by number */
+int dev_open(struct inode *inode,
+             struct file *f); /* devtmpfs.c: character and block devices by number */
 bool dev_has_major(u32 type, u32 major);
 u64 file_count(void); /* open files */
 void sb_drop_clean_pages(struct superblock *sb);
@@ -129,8 +139,9 @@ bool cap_owner(const struct inode *inode); /* owner or CAP_FOWNER */
 bool in_group(u32 gid);
 
 /* ---- locks.c, inotify.c ---- */
-void locks_close(struct file *f, struct fd_table *files); /* POSIX locks of this table on the inode go */
-void locks_release(struct file *f);                       /* flock and OFD locks of this open file go */
+void locks_close(struct file *f,
+                 struct fd_table *files); /* POSIX locks of this table on the inode go */
+void locks_release(struct file *f);       /* flock and OFD locks of this open file go */
 void locks_inode_free(struct inode *inode);
 #define IN_ACCESS        0x001u
 #define IN_MODIFY        0x002u
@@ -171,8 +182,9 @@ void procfs_register(void);
 void memdev_register(void);
 void initramfs_default(void); /* /dev/console, /root */
 int initramfs_unpack(const void *data, size_t size);
-struct inode *tmpfs_file_inode(struct superblock *sb, u32 mode); /* nameless file of a tmpfs: memfd */
-struct superblock *tmpfs_kernel_sb(void);                          /* the tmpfs of memfd, SysV shm */
+struct inode *tmpfs_file_inode(struct superblock *sb,
+                               u32 mode); /* nameless file of a tmpfs: memfd */
+struct superblock *tmpfs_kernel_sb(void); /* the tmpfs of memfd, SysV shm */
 
 static inline u32 fs_umask(void)
 {

@@ -33,13 +33,14 @@ static struct lock_range *take_spare(struct lock_range *spare[2])
     return s;
 }
 
-void lock_apply(struct lock_range **list, const struct lock_range *want, struct lock_range *spare[2],
-                struct lock_range **garbage)
+void lock_apply(struct lock_range **list, const struct lock_range *want,
+                struct lock_range *spare[2], struct lock_range **garbage)
 {
     struct lock_range w = *want, **pp = list;
     while (*pp) {
         struct lock_range *l = *pp;
-        bool touches = l->start <= w.end && w.start <= l->end, overlaps = l->start < w.end && w.start < l->end;
+        bool touches = l->start <= w.end && w.start <= l->end,
+             overlaps = l->start < w.end && w.start < l->end;
         if (!same_owner(l, &w) || !touches || (!overlaps && l->type != w.type)) {
             pp = &l->next;
             continue;

@@ -42,7 +42,8 @@ static struct inode_locks *inode_locks(struct inode *i)
         return NULL;
     waitq_init(&il->wait);
     void *none = NULL;
-    if (!__atomic_compare_exchange_n(&i->locks, &none, (void *)il, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) {
+    if (!__atomic_compare_exchange_n(&i->locks, &none, (void *)il, false, __ATOMIC_ACQ_REL,
+                                     __ATOMIC_ACQUIRE)) {
         kfree(il);
         il = none;
     }
@@ -73,8 +74,7 @@ static bool deadlock(const void *owner, const void *blocker)
         struct waiter *w, *found = NULL;
         if (blocker == owner)
             return true;
-        list_for_each_entry(w, &waiters, link)
-        {
+        list_for_each_entry (w, &waiters, link) {
             if (w->owner == blocker) {
                 found = w;
                 break;
@@ -186,7 +186,10 @@ void locks_release(struct file *f)
 
 static int range_from_user(struct file *f, const struct flock_k *k, struct lock_range *r)
 {
-    s64 base = k->whence == SEEK_SET ? 0 : k->whence == SEEK_CUR ? (s64)f->pos : k->whence == SEEK_END ? (s64)f->inode->mapping.size : -1;
+    s64 base = k->whence == SEEK_SET   ? 0
+               : k->whence == SEEK_CUR ? (s64)f->pos
+               : k->whence == SEEK_END ? (s64)f->inode->mapping.size
+                                       : -1;
     s64 start, end;
     if (base < 0 || k->type < F_RDLCK || k->type > F_UNLCK)
         return -EINVAL;
@@ -245,10 +248,12 @@ s64 locks_fcntl(struct file *f, u32 cmd, u64 user, int fd)
         return -EINVAL;
     if (cmd == F_GETLK || cmd == F_OFD_GETLK)
         return want.type == F_UNLCK ? -EINVAL : get_lock(f, &k, &want, user);
-    if ((want.type == F_RDLCK && !(f->mode & FMODE_READ)) || (want.type == F_WRLCK && !(f->mode & FMODE_WRITE)))
+    if ((want.type == F_RDLCK && !(f->mode & FMODE_READ)) ||
+        (want.type == F_WRLCK && !(f->mode & FMODE_WRITE)))
         return -EBADF;
     err = set_lock(f->inode, &want, cmd == F_SETLKW || cmd == F_OFD_SETLKW);
-    if (!err && !ofd && want.type != F_UNLCK) { /* closed by another thread meanwhile: that close missed the lock */
+    if (!err && !ofd &&
+        want.type != F_UNLCK) { /* closed by another thread meanwhile: that close missed the lock */
         struct file *now = fd_get(fd);
         if (now != f) {
             drop_owner(f->inode, LOCK_POSIX, current_task()->files);
@@ -269,7 +274,9 @@ SYSCALL(flock)
         return -EBADF;
     struct lock_range want = {.start = 0,
                               .end = ~0UL,
-                              .type = op == LOCK_SH ? F_RDLCK : op == LOCK_EX ? F_WRLCK : F_UNLCK,
+                              .type = op == LOCK_SH   ? F_RDLCK
+                                      : op == LOCK_EX ? F_WRLCK
+                                                      : F_UNLCK,
                               .kind = LOCK_FLOCK,
                               .pid = current_task()->process->pid,
                               .owner = r.file};
@@ -277,4 +284,3 @@ SYSCALL(flock)
     fd_return(r);
     return err;
 }
-

@@ -82,10 +82,14 @@ static s64 random_ioctl(struct file *f, u32 cmd, u64 arg)
     return copy_to_user(arg, &bits, sizeof(bits)) ? -EFAULT : 0;
 }
 
-static const struct file_ops null_ops = {.read = null_read, .write = sink_write, .lseek = null_lseek};
-static const struct file_ops zero_ops = {.read = zero_read, .write = sink_write, .lseek = null_lseek, .mmap = zero_mmap};
-static const struct file_ops full_ops = {.read = zero_read, .write = full_write, .lseek = null_lseek};
-static const struct file_ops random_ops = {.read = random_read, .write = sink_write, .lseek = null_lseek, .ioctl = random_ioctl};
+static const struct file_ops null_ops = {
+    .read = null_read, .write = sink_write, .lseek = null_lseek};
+static const struct file_ops zero_ops = {
+    .read = zero_read, .write = sink_write, .lseek = null_lseek, .mmap = zero_mmap};
+static const struct file_ops full_ops = {
+    .read = zero_read, .write = full_write, .lseek = null_lseek};
+static const struct file_ops random_ops = {
+    .read = random_read, .write = sink_write, .lseek = null_lseek, .ioctl = random_ioctl};
 
 void memdev_register(void)
 {

@@ -12,7 +12,9 @@ SYSCALL(memfd_create)
     u32 flags = (u32)a1;
     char name[7 + NAME_MAX_MEMFD + 1] = "memfd:";
     if (flags & MFD_HUGETLB)
-        return (flags & ~(MFD_HUGETLB | MFD_CLOEXEC | MFD_ALLOW_SEALING | 0xfc000000u)) ? -EINVAL : -ENOENT; /* no pool of that size */
+        return (flags & ~(MFD_HUGETLB | MFD_CLOEXEC | MFD_ALLOW_SEALING | 0xfc000000u))
+                   ? -EINVAL
+                   : -ENOENT; /* no pool of that size */
     if (flags & ~(MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_NOEXEC_SEAL | MFD_EXEC))
         return -EINVAL;
     if ((flags & MFD_EXEC) && (flags & MFD_NOEXEC_SEAL))
@@ -20,7 +22,8 @@ SYSCALL(memfd_create)
     ssize_t n = strncpy_from_user(name + 6, a0, NAME_MAX_MEMFD + 1);
     if (n < 0)
         return n == -ENAMETOOLONG ? -EINVAL : n;
-    struct inode *i = tmpfs_file_inode(tmpfs_kernel_sb(), S_IFREG | ((flags & MFD_NOEXEC_SEAL) ? 0666 : 0777));
+    struct inode *i =
+        tmpfs_file_inode(tmpfs_kernel_sb(), S_IFREG | ((flags & MFD_NOEXEC_SEAL) ? 0666 : 0777));
     if (IS_ERR(i))
         return PTR_ERR(i);
     i->nlink = 0;
@@ -60,13 +63,15 @@ s64 memfd_fcntl(struct file *f, u32 cmd, u32 add)
         return t->seals;
     if (!(f->mode & FMODE_WRITE))
         return -EPERM;
-    if (add & ~(F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_FUTURE_WRITE | F_SEAL_EXEC))
+    if (add & ~(F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_FUTURE_WRITE |
+                F_SEAL_EXEC))
         return -EINVAL;
     s64 err = 0;
     mutex_lock(&i->lock);
     if (t->seals & F_SEAL_SEAL)
         err = -EPERM;
-    else if ((add & F_SEAL_WRITE) && !(t->seals & F_SEAL_WRITE) && READ_ONCE(i->mapping.i_mmap_writable) > 0)
+    else if ((add & F_SEAL_WRITE) && !(t->seals & F_SEAL_WRITE) &&
+             READ_ONCE(i->mapping.i_mmap_writable) > 0)
         err = -EBUSY;
     else
         t->seals |= add;

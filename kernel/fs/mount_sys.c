@@ -5,7 +5,9 @@
 #include <lib/fmt.h>
 #include <port/uaccess.h>
 
-#define MNT_FLAGS (MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_NOATIME | MS_NODIRATIME | MS_RELATIME | MS_NOSYMFOLLOW)
+#define MNT_FLAGS                                                                                  \
+    (MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_NOATIME | MS_NODIRATIME | MS_RELATIME |     \
+     MS_NOSYMFOLLOW)
 
 /* One change of the tree at a time; walkers and readers only need mount_lock. */
 static struct mutex mount_mutex = MUTEX_INIT(mount_mutex);
@@ -18,7 +20,8 @@ static u32 mount_flags(u32 flags)
     return f;
 }
 
-static int new_mount(const char *source, const struct path *at, const char *type, u32 flags, char *options)
+static int new_mount(const char *source, const struct path *at, const char *type, u32 flags,
+                     char *options)
 {
     struct fs_type *t = type ? fs_find(type) : NULL;
     if (!type)
@@ -28,7 +31,8 @@ static int new_mount(const char *source, const struct path *at, const char *type
     struct superblock *sb = t->mount(t, flags & (MS_RDONLY | MS_SYNCHRONOUS), source, options);
     if (IS_ERR(sb))
         return (int)PTR_ERR(sb);
-    struct mount *m = mount_alloc(sb, sb->root, source && *source ? source : "none", mount_flags(flags));
+    struct mount *m =
+        mount_alloc(sb, sb->root, source && *source ? source : "none", mount_flags(flags));
     if (!m) {
         sb_put(sb);
         return -ENOMEM;
@@ -80,8 +84,7 @@ static int remount(const struct path *at, u32 flags, char *options)
         bool busy = false;
         struct inode *i;
         spin_lock(&sb->inodes_lock);
-        list_for_each_entry(i, &sb->inodes, sb_link)
-        {
+        list_for_each_entry (i, &sb->inodes, sb_link) {
             busy |= READ_ONCE(i->writecount) > 0;
         }
         spin_unlock(&sb->inodes_lock);
@@ -111,7 +114,8 @@ static int set_propagation(const struct path *at, u32 flags)
     return 0;
 }
 
-static int do_mount(const char *source, const char *target, const char *type, u32 flags, char *options)
+static int do_mount(const char *source, const char *target, const char *type, u32 flags,
+                    char *options)
 {
     struct path at;
     if ((flags & MS_MGC_MSK) == MS_MGC_VAL)
@@ -137,7 +141,8 @@ static int do_mount(const char *source, const char *target, const char *type, u3
     return err;
 }
 
-int mount_fs(const char *source, const char *target, const char *type, u32 flags, const char *options)
+int mount_fs(const char *source, const char *target, const char *type, u32 flags,
+             const char *options)
 {
     char *opt = kstrdup(options ? options : "", GFP_KERNEL);
     if (!opt)
@@ -160,7 +165,8 @@ static char *optional(u64 user, int *err)
 SYSCALL(mount)
 {
     int err = 0;
-    char *source = optional(a0, &err), *target = optional(a1, &err), *type = optional(a2, &err), *opt = optional(a4, &err);
+    char *source = optional(a0, &err), *target = optional(a1, &err), *type = optional(a2, &err),
+         *opt = optional(a4, &err);
     if (!err && !target)
         err = -EFAULT;
     char none[1] = "";
@@ -211,8 +217,7 @@ static int repoint(void *ctx, struct process *p)
     struct path drop[8];
     unsigned n = 0;
     u64 irq = spin_lock_irqsave(&p->lock);
-    list_for_each_entry(t, &p->threads, thread_link)
-    {
+    list_for_each_entry (t, &p->threads, thread_link) {
         struct fs_struct *fs = t->fs;
         if (!fs || n + 2 > ARRAY_SIZE(drop))
             continue;
@@ -250,7 +255,8 @@ SYSCALL(pivot_root)
     mutex_lock(&mount_mutex);
     if (new.mount == root.mount || old.mount == root.mount)
         err = -EBUSY;
-    else if (new.dentry != new.mount->root || root.dentry != root.mount->root || !new.mount->parent || !root.mount->parent)
+    else if (new.dentry != new.mount->root || root.dentry != root.mount->root ||
+             !new.mount->parent || !root.mount->parent)
         err = -EINVAL; /* the initial root file system can't be pivoted away from, as on Linux */
     else if (old.mount != new.mount || !dentry_is_ancestor(new.dentry, old.dentry))
         err = -EINVAL;
@@ -284,20 +290,23 @@ static void put_flags(struct seq *s, u32 f)
     static const struct {
         u32 flag;
         const char *text;
-    } names[] = {{MS_NOSUID, ",nosuid"},         {MS_NODEV, ",nodev"},       {MS_NOEXEC, ",noexec"},
-                 {MS_NOATIME, ",noatime"},       {MS_NODIRATIME, ",nodiratime"}, {MS_RELATIME, ",relatime"},
+    } names[] = {{MS_NOSUID, ",nosuid"},          {MS_NODEV, ",nodev"},
+                 {MS_NOEXEC, ",noexec"},          {MS_NOATIME, ",noatime"},
+                 {MS_NODIRATIME, ",nodiratime"},  {MS_RELATIME, ",relatime"},
                  {MS_NOSYMFOLLOW, ",nosymfollow"}};
     for (size_t i = 0; i < ARRAY_SIZE(names); i++)
         if (f & names[i].flag)
             seq_puts(s, names[i].text);
 }
 
-static void put_mount(struct seq *s, struct mount *m, const char *where, const char *inner, int form)
+static void put_mount(struct seq *s, struct mount *m, const char *where, const char *inner,
+                      int form)
 {
     struct superblock *sb = m->sb;
     bool ro = (m->flags | sb->flags) & MS_RDONLY;
     if (form == 1) {
-        seq_printf(s, "%d %d %u:%u ", m->id, m->parent ? m->parent->id : m->id, dev_major(sb->dev), dev_minor(sb->dev));
+        seq_printf(s, "%d %d %u:%u ", m->id, m->parent ? m->parent->id : m->id, dev_major(sb->dev),
+                   dev_minor(sb->dev));
         put_mangled(s, inner);
         seq_putc(s, ' ');
         put_mangled(s, where);
@@ -339,7 +348,8 @@ void mounts_show(struct seq *s, const struct path *root, int form)
         spin_unlock(&mount_lock);
         for (unsigned i = 0; i < n; i++) {
             struct mount *m = all[i];
-            struct path at = {m, m->root}, inner_root = {NULL, m->sb->root}, inner = {NULL, m->root};
+            struct path at = {m, m->root}, inner_root = {NULL, m->sb->root},
+                        inner = {NULL, m->root};
             bool reached, dummy;
             ssize_t len = path_text_from(&at, root, where, PATH_MAX, &reached);
             ssize_t in = path_text_from(&inner, &inner_root, where + PATH_MAX, PATH_MAX, &dummy);

@@ -349,7 +349,10 @@ int name_begin(struct name_op *op, int dirfd, const char *name, bool want_new, u
     if (err)
         goto out;
     if (op->w.last_type != LAST_NAME) {
-        err = want_new ? -EEXIST : op->w.last_type == LAST_DOT ? -EINVAL : op->w.last_type == LAST_DOTDOT ? -ENOTEMPTY : -EBUSY;
+        err = want_new                         ? -EEXIST
+              : op->w.last_type == LAST_DOT    ? -EINVAL
+              : op->w.last_type == LAST_DOTDOT ? -ENOTEMPTY
+                                               : -EBUSY;
         goto out;
     }
     err = mount_want_write(op->w.path.mount);

@@ -24,7 +24,8 @@ static int do_mknod(int dirfd, const char *name, u32 mode, u64 rdev, struct path
     if (!err && (S_ISCHR(mode) || S_ISBLK(mode)) && !capable(CAP_MKNOD))
         err = -EPERM;
     if (!err)
-        err = dir->ops->create ? dir->ops->create(dir, op.w.last, op.w.last_len, mode, rdev, &inode) : -EPERM;
+        err = dir->ops->create ? dir->ops->create(dir, op.w.last, op.w.last_len, mode, rdev, &inode)
+                               : -EPERM;
     if (!err) {
         dentry_set_inode(op.dentry, inode);
         notify_dir(dir, IN_CREATE, op.w.last, op.w.last_len);
@@ -81,9 +82,9 @@ static s64 mkdir_at(int dirfd, u64 user, u32 mode)
         struct inode *dir = op.w.path.dentry->inode, *inode = NULL;
         err = may_create(dir);
         if (!err)
-            err = dir->ops->mkdir
-                      ? dir->ops->mkdir(dir, op.w.last, op.w.last_len, S_IFDIR | (mode & 01777 & ~fs_umask()), &inode)
-                      : -EPERM;
+            err = dir->ops->mkdir ? dir->ops->mkdir(dir, op.w.last, op.w.last_len,
+                                                    S_IFDIR | (mode & 01777 & ~fs_umask()), &inode)
+                                  : -EPERM;
         if (!err) {
             dentry_set_inode(op.dentry, inode);
             notify_dir(dir, IN_CREATE | IN_ISDIR, op.w.last, op.w.last_len);
@@ -119,7 +120,9 @@ static s64 symlink_at(u64 user_target, int dirfd, u64 user_name)
         struct inode *dir = op.w.path.dentry->inode, *inode = NULL;
         err = op.w.trailing ? -ENOENT : may_create(dir);
         if (!err)
-            err = dir->ops->symlink ? dir->ops->symlink(dir, op.w.last, op.w.last_len, target, &inode) : -EPERM;
+            err = dir->ops->symlink
+                      ? dir->ops->symlink(dir, op.w.last, op.w.last_len, target, &inode)
+                      : -EPERM;
         if (!err) {
             dentry_set_inode(op.dentry, inode);
             notify_dir(dir, IN_CREATE, op.w.last, op.w.last_len);
@@ -149,7 +152,8 @@ static s64 link_at(int olddir, u64 user_old, int newdir, u64 user_new, u32 flags
         return -EINVAL;
     if ((flags & AT_EMPTY_PATH) && !capable(CAP_DAC_READ_SEARCH))
         return -ENOENT;
-    u32 look = ((flags & AT_SYMLINK_FOLLOW) ? LOOKUP_FOLLOW : 0) | ((flags & AT_EMPTY_PATH) ? LOOKUP_EMPTY : 0);
+    u32 look = ((flags & AT_SYMLINK_FOLLOW) ? LOOKUP_FOLLOW : 0) |
+               ((flags & AT_EMPTY_PATH) ? LOOKUP_EMPTY : 0);
     s64 err = path_lookup_user(olddir, user_old, look, &old);
     if (err)
         return err;
@@ -219,7 +223,8 @@ static s64 unlink_at(int dirfd, u64 user, bool rmdir)
     if (err)
         return err;
     err = name_begin(&op, dirfd, name, false, 0);
-    if (err == -EINVAL || err == -ENOTEMPTY || err == -EBUSY) { /* ".", "..", "/" in the last place */
+    if (err == -EINVAL || err == -ENOTEMPTY ||
+        err == -EBUSY) { /* ".", "..", "/" in the last place */
         if (!rmdir)
             err = -EISDIR;
     }

@@ -15,9 +15,12 @@ static const struct file_ops no_ops;
 static u32 acc_mask(u32 flags)
 {
     switch (flags & O_ACCMODE) {
-    case O_RDONLY: return R_OK;
-    case O_WRONLY: return W_OK;
-    default: return R_OK | W_OK; /* 3 too: both permissions, neither read nor write */
+    case O_RDONLY:
+        return R_OK;
+    case O_WRONLY:
+        return W_OK;
+    default:
+        return R_OK | W_OK; /* 3 too: both permissions, neither read nor write */
     }
 }
 
@@ -70,7 +73,8 @@ static int get_write_access(struct inode *i)
     do {
         if (c < 0)
             return -ETXTBSY;
-    } while (!__atomic_compare_exchange_n(&i->writecount, &c, c + 1, true, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED));
+    } while (!__atomic_compare_exchange_n(&i->writecount, &c, c + 1, true, __ATOMIC_ACQ_REL,
+                                          __ATOMIC_RELAXED));
     return 0;
 }
 
@@ -80,7 +84,8 @@ int file_deny_write(struct file *f)
     do {
         if (c > 0)
             return -ETXTBSY;
-    } while (!__atomic_compare_exchange_n(&f->inode->writecount, &c, c - 1, true, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED));
+    } while (!__atomic_compare_exchange_n(&f->inode->writecount, &c, c - 1, true, __ATOMIC_ACQ_REL,
+                                          __ATOMIC_RELAXED));
     return 0;
 }
 
@@ -95,7 +100,8 @@ struct file *file_open_path(const struct path *p, u32 flags)
     struct file *f = file_alloc();
     if (!f)
         return ERR_PTR(-ENOMEM);
-    f->flags = flags & ~(O_CREAT | O_EXCL | O_TRUNC | O_CLOEXEC); /* a terminal's open looks at O_NOCTTY */
+    f->flags =
+        flags & ~(O_CREAT | O_EXCL | O_TRUNC | O_CLOEXEC); /* a terminal's open looks at O_NOCTTY */
     int err = 0;
     u32 acc = flags & O_ACCMODE;
     if (!(flags & O_PATH))
@@ -105,7 +111,8 @@ struct file *file_open_path(const struct path *p, u32 flags)
         f->inode = inode_get(inode);
         f->ops = &no_ops;
     } else {
-        f->mode = (acc == O_RDONLY || acc == O_RDWR ? FMODE_READ : 0) | (acc == O_WRONLY || acc == O_RDWR ? FMODE_WRITE : 0);
+        f->mode = (acc == O_RDONLY || acc == O_RDWR ? FMODE_READ : 0) |
+                  (acc == O_WRONLY || acc == O_RDWR ? FMODE_WRITE : 0);
         bool counts = (f->mode & FMODE_WRITE) && S_ISREG(inode->mode);
         if (counts) {
             err = get_write_access(inode);
@@ -159,7 +166,8 @@ static struct file *open_found(const struct path *p, u32 flags, bool created)
     if (IS_ERR(f))
         return f;
     if ((flags & O_TRUNC) && !(flags & O_PATH) && S_ISREG(inode->mode)) {
-        bool counted = f->mode & FMODE_MOUNT_WRITE; /* O_RDONLY|O_TRUNC: write access only for the moment */
+        bool counted =
+            f->mode & FMODE_MOUNT_WRITE; /* O_RDONLY|O_TRUNC: write access only for the moment */
         err = counted ? 0 : get_write_access(inode);
         if (!err) {
             err = vfs_truncate(f, inode, 0);
@@ -195,7 +203,8 @@ static int open_last(struct walk *w, const struct open_how_k *how, struct path *
         if (!err && !dir->ops->create)
             err = -EACCES;
         if (!err)
-            err = dir->ops->create(dir, w->last, w->last_len, S_IFREG | (how->mode & 07777 & ~fs_umask()), 0, &inode);
+            err = dir->ops->create(dir, w->last, w->last_len,
+                                   S_IFREG | (how->mode & 07777 & ~fs_umask()), 0, &inode);
         if (!err) {
             dentry_set_inode(d, inode);
             notify_dir(dir, IN_CREATE, w->last, w->last_len);
@@ -233,8 +242,12 @@ static struct file *open_create(int dirfd, const char *name, const struct open_h
     const char *s = name;
     for (;;) {
         err = walk_run(&w, s, LOOKUP_PARENT);
-        if (!err && w.last_type != LAST_NAME) { /* ".", "..", "/": a directory, or a magic link's place */
-            err = w.links && *w.next == 0 && w.last_type != LAST_DOTDOT && !dentry_is_dir(w.path.dentry) ? 0 : -EISDIR;
+        if (!err &&
+            w.last_type != LAST_NAME) { /* ".", "..", "/": a directory, or a magic link's place */
+            err = w.links && *w.next == 0 && w.last_type != LAST_DOTDOT &&
+                          !dentry_is_dir(w.path.dentry)
+                      ? 0
+                      : -EISDIR;
             p = w.path;
             path_get(&p);
             if (err)
@@ -275,7 +288,9 @@ static struct file *open_tmpfile(const struct path *dir, const struct open_how_k
         return ERR_PTR(err);
     err = inode_permission(d, W_OK | X_OK);
     if (!err)
-        err = d->ops->tmpfile ? d->ops->tmpfile(d, S_IFREG | (how->mode & 07777 & ~fs_umask()), &inode) : -EOPNOTSUPP;
+        err = d->ops->tmpfile
+                  ? d->ops->tmpfile(d, S_IFREG | (how->mode & 07777 & ~fs_umask()), &inode)
+                  : -EOPNOTSUPP;
     mount_drop_write(dir->mount);
     if (err)
         return ERR_PTR(err);

@@ -77,7 +77,8 @@ static void tell(struct rename *r, struct inode *moved, struct inode *from, stru
 {
     if (likely(!READ_ONCE(inotify_watches)))
         return;
-    u32 cookie = __atomic_add_fetch(&next_cookie, 1, __ATOMIC_RELAXED), d = S_ISDIR(moved->mode) ? IN_ISDIR : 0;
+    u32 cookie = __atomic_add_fetch(&next_cookie, 1, __ATOMIC_RELAXED),
+        d = S_ISDIR(moved->mode) ? IN_ISDIR : 0;
     inotify_event(from, IN_MOVED_FROM | d, cookie, r->from.last, r->from.last_len);
     inotify_event(to, IN_MOVED_TO | d, cookie, r->to.last, r->to.last_len);
     inotify_event(moved, IN_MOVE_SELF, 0, NULL, 0);
@@ -90,7 +91,8 @@ static int rename_locked(struct rename *r)
     int err = check(r);
     if (err)
         return err;
-    struct inode *old = inode_get(r->old->inode), *target = r->new->inode ? inode_get(r->new->inode) : NULL;
+    struct inode *old = inode_get(r->old->inode),
+                 *target = r->new->inode ? inode_get(r->new->inode) : NULL;
     if (old == target && !(r->flags & RENAME_EXCHANGE)) /* two names of one file: nothing happens */
         goto out;
     if (target)
@@ -98,7 +100,8 @@ static int rename_locked(struct rename *r)
     if (from->ops->rename_inodes)
         err = from->ops->rename_inodes(from, r->old, to, r->new, r->flags);
     else
-        err = from->ops->rename(from, r->from.last, r->from.last_len, to, r->to.last, r->to.last_len, r->flags);
+        err = from->ops->rename(from, r->from.last, r->from.last_len, to, r->to.last,
+                                r->to.last_len, r->flags);
     if (!err && target && !(r->flags & RENAME_EXCHANGE) && S_ISDIR(target->mode))
         target->state |= I_DEAD;
     if (target)

@@ -8,12 +8,12 @@
 #include <kernel/syscall.h>
 #include <port/uaccess.h>
 
-#define MAX_RW 0x7ffff000UL
-#define RWF_HIPRI  1u
-#define RWF_DSYNC  2u
-#define RWF_SYNC   4u
-#define RWF_NOWAIT 8u
-#define RWF_APPEND 16u
+#define MAX_RW       0x7ffff000UL
+#define RWF_HIPRI    1u
+#define RWF_DSYNC    2u
+#define RWF_SYNC     4u
+#define RWF_NOWAIT   8u
+#define RWF_APPEND   16u
 #define RWF_NOAPPEND 32u
 
 static __noinline_fn ssize_t cannot_read(struct file *f)
@@ -221,7 +221,8 @@ SYSCALL(lseek)
         bool lock = pos_shared(f, r);
         if (lock)
             mutex_lock(&f->pos_lock);
-        ret = f->ops->lseek ? f->ops->lseek(f, (s64)a1, (int)a2) : generic_lseek(f, (s64)a1, (int)a2);
+        ret =
+            f->ops->lseek ? f->ops->lseek(f, (s64)a1, (int)a2) : generic_lseek(f, (s64)a1, (int)a2);
         if (lock)
             mutex_unlock(&f->pos_lock);
     }

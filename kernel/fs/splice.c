@@ -7,7 +7,7 @@
 #include <kernel/syscall.h>
 #include <port/uaccess.h>
 
-#define CHUNK 65536UL
+#define CHUNK             65536UL
 #define SPLICE_F_NONBLOCK 2u
 
 /* Copies up to n bytes. Positions advance by what was copied. Bytes or -errno. A short write to a stream loses nothing read from a file. */
@@ -93,7 +93,8 @@ static s64 move(struct file *in, u64 uin, struct file *out, u64 uout, u64 n)
     return ret;
 }
 
-static s64 with_two(int fin, u64 uin, int fout, u64 uout, u64 n, int (*check)(struct file *, struct file *, u32), u32 flags)
+static s64 with_two(int fin, u64 uin, int fout, u64 uout, u64 n,
+                    int (*check)(struct file *, struct file *, u32), u32 flags)
 {
     struct fdref in = fd_borrow(fin), out = fd_borrow(fout);
     s64 ret = -EBADF;
@@ -142,7 +143,8 @@ SYSCALL(copy_file_range)
 {
     struct fdref in = fd_borrow((int)a0), out = fd_borrow((int)a2);
     s64 ret = 0;
-    if (in.file && out.file && in.file->inode == out.file->inode) { /* ranges of one file must not overlap */
+    if (in.file && out.file &&
+        in.file->inode == out.file->inode) { /* ranges of one file must not overlap */
         u64 ipos, opos;
         ret = get_off(a1, in.file, &ipos);
         if (!ret)

@@ -135,9 +135,11 @@ SYSCALL(statx)
     bool mount_root = false;
     if (mask & STATX_RESERVED)
         return -EINVAL;
-    if (at & ~(AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_EMPTY_PATH | AT_STATX_FORCE_SYNC | AT_STATX_DONT_SYNC))
+    if (at & ~(AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_EMPTY_PATH | AT_STATX_FORCE_SYNC |
+               AT_STATX_DONT_SYNC))
         return -EINVAL;
-    if ((at & (AT_STATX_FORCE_SYNC | AT_STATX_DONT_SYNC)) == (AT_STATX_FORCE_SYNC | AT_STATX_DONT_SYNC))
+    if ((at & (AT_STATX_FORCE_SYNC | AT_STATX_DONT_SYNC)) ==
+        (AT_STATX_FORCE_SYNC | AT_STATX_DONT_SYNC))
         return -EINVAL;
     s64 err = stat_at((int)a0, a1, at, &k, &mnt_id, &mount_root);
     if (err)
@@ -186,9 +188,10 @@ static s64 put_statfs(u64 user, struct superblock *sb, struct mount *m)
         .f_fsid = {(s32)dev_user(sb->dev), 0},
         .f_namelen = (s64)k.namelen,
         .f_frsize = (s64)k.bsize,
-        .f_flags = ST_VALID | (((mf | sb->flags) & MS_RDONLY) ? ST_RDONLY : 0) | ((mf & MS_NOSUID) ? ST_NOSUID : 0) |
-                   ((mf & MS_NODEV) ? ST_NODEV : 0) | ((mf & MS_NOEXEC) ? ST_NOEXEC : 0) |
-                   ((mf & MS_NOATIME) ? ST_NOATIME : 0) | ((mf & MS_NODIRATIME) ? ST_NODIRATIME : 0) |
+        .f_flags = ST_VALID | (((mf | sb->flags) & MS_RDONLY) ? ST_RDONLY : 0) |
+                   ((mf & MS_NOSUID) ? ST_NOSUID : 0) | ((mf & MS_NODEV) ? ST_NODEV : 0) |
+                   ((mf & MS_NOEXEC) ? ST_NOEXEC : 0) | ((mf & MS_NOATIME) ? ST_NOATIME : 0) |
+                   ((mf & MS_NODIRATIME) ? ST_NODIRATIME : 0) |
                    ((mf & MS_RELATIME) ? ST_RELATIME : 0),
     };
     return copy_to_user(user, &s, sizeof(s)) ? -EFAULT : 0;
@@ -248,7 +251,8 @@ static s64 do_access(int dirfd, u64 name, u32 mode, u32 flags)
         if (IS_ERR(mine))
             return PTR_ERR(mine);
     }
-    u32 look = ((flags & AT_SYMLINK_NOFOLLOW) ? 0 : LOOKUP_FOLLOW) | ((flags & AT_EMPTY_PATH) ? LOOKUP_EMPTY : 0);
+    u32 look = ((flags & AT_SYMLINK_NOFOLLOW) ? 0 : LOOKUP_FOLLOW) |
+               ((flags & AT_EMPTY_PATH) ? LOOKUP_EMPTY : 0);
     s64 err = path_lookup_user(dirfd, name, look, &p);
     if (!err) {
         struct inode *i = p.dentry->inode;
@@ -256,8 +260,8 @@ static s64 do_access(int dirfd, u64 name, u32 mode, u32 flags)
             err = -EACCES;
         if (!err && mode)
             err = inode_permission(i, mode);
-        if (!err && (mode & W_OK) && (p.mount->flags & MS_RDONLY) && !S_ISCHR(i->mode) && !S_ISBLK(i->mode) &&
-            !S_ISFIFO(i->mode) && !S_ISSOCK(i->mode))
+        if (!err && (mode & W_OK) && (p.mount->flags & MS_RDONLY) && !S_ISCHR(i->mode) &&
+            !S_ISBLK(i->mode) && !S_ISFIFO(i->mode) && !S_ISSOCK(i->mode))
             err = -EROFS;
         path_put(&p);
     }

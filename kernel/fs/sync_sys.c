@@ -34,12 +34,12 @@ static int sb_sync(struct superblock *sb)
     int err = 0;
     spin_lock(&sb->inodes_lock);
     struct inode *i;
-    list_for_each_entry(i, &sb->inodes, sb_link)
-    {
+    list_for_each_entry (i, &sb->inodes, sb_link) {
         s32 refs = READ_ONCE(i->refs);
         if (refs <= 0 || !READ_ONCE(i->mapping.nrdirty) || !i->mapping.ops->write_page)
             continue;
-        if (!__atomic_compare_exchange_n(&i->refs, &refs, refs + 1, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
+        if (!__atomic_compare_exchange_n(&i->refs, &refs, refs + 1, false, __ATOMIC_ACQUIRE,
+                                         __ATOMIC_RELAXED))
             continue;
         spin_unlock(&sb->inodes_lock);
         inode_put(prev);
@@ -62,12 +62,12 @@ void sb_drop_clean_pages(struct superblock *sb)
 {
     struct inode *prev = NULL, *i;
     spin_lock(&sb->inodes_lock);
-    list_for_each_entry(i, &sb->inodes, sb_link)
-    {
+    list_for_each_entry (i, &sb->inodes, sb_link) {
         s32 refs = READ_ONCE(i->refs);
         if (refs <= 0 || !READ_ONCE(i->mapping.nrpages) || (i->mapping.flags & AS_SHMEM))
             continue;
-        if (!__atomic_compare_exchange_n(&i->refs, &refs, refs + 1, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
+        if (!__atomic_compare_exchange_n(&i->refs, &refs, refs + 1, false, __ATOMIC_ACQUIRE,
+                                         __ATOMIC_RELAXED))
             continue;
         spin_unlock(&sb->inodes_lock);
         inode_put(prev);
@@ -83,8 +83,7 @@ SYSCALL(sync)
 {
     struct superblock *sb;
     mutex_lock(&sb_list_lock);
-    list_for_each_entry(sb, &sb_list, link)
-    {
+    list_for_each_entry (sb, &sb_list, link) {
         sb_sync(sb);
     }
     mutex_unlock(&sb_list_lock);
@@ -140,7 +139,8 @@ SYSCALL(fadvise64)
         err = -EINVAL;
     } else if (a3 == 4 && m->ops->read_pages) { /* DONTNEED: whole clean pages only */
         u64 end = len ? (u64)(off + len) : m->size;
-        u64 first = DIV_ROUND_UP((u64)off, PAGE_SIZE), last = end >= m->size ? ~0UL : (end >> PAGE_SHIFT) - 1;
+        u64 first = DIV_ROUND_UP((u64)off, PAGE_SIZE),
+            last = end >= m->size ? ~0UL : (end >> PAGE_SHIFT) - 1;
         if (first <= last && last + 1)
             cache_invalidate(m, first, last);
         else if (first <= last)

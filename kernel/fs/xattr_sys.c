@@ -157,16 +157,16 @@ static s64 do_remove(struct target *t, u64 uname)
 }
 
 /* Each call in three forms: by name, by name without following, by descriptor. */
-#define XATTR_FORMS(call, find, action)                                                                                \
-    SYSCALL(call)                                                                                                      \
-    {                                                                                                                  \
-        struct target t;                                                                                               \
-        s64 ret = find;                                                                                                \
-        if (ret)                                                                                                       \
-            return ret;                                                                                                \
-        ret = action;                                                                                                  \
-        target_end(&t);                                                                                                \
-        return ret;                                                                                                    \
+#define XATTR_FORMS(call, find, action)                                                            \
+    SYSCALL(call)                                                                                  \
+    {                                                                                              \
+        struct target t;                                                                           \
+        s64 ret = find;                                                                            \
+        if (ret)                                                                                   \
+            return ret;                                                                            \
+        ret = action;                                                                              \
+        target_end(&t);                                                                            \
+        return ret;                                                                                \
     }
 XATTR_FORMS(getxattr, by_name(&t, a0, LOOKUP_FOLLOW), do_get(&t, a1, a2, a3))
 XATTR_FORMS(lgetxattr, by_name(&t, a0, 0), do_get(&t, a1, a2, a3))

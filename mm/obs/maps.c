@@ -37,7 +37,8 @@ static const char *special_name(const struct vma *vma)
     return NULL;
 }
 
-static void put_name(struct seq *s, size_t line, const struct vma *vma, const struct obs_files *files)
+static void put_name(struct seq *s, size_t line, const struct vma *vma,
+                     const struct obs_files *files)
 {
     const char *special = vma->file ? NULL : special_name(vma);
     if (!vma->file && !special && !vma->name)

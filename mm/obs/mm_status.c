@@ -16,7 +16,8 @@ static void put_kb(struct seq *s, const char *label, u64 bytes)
 
 void obs_status(struct seq *s, struct mm *mm)
 {
-    u64 anon = rss_sum(mm, RSS_ANON), file = rss_sum(mm, RSS_FILE), shmem = rss_sum(mm, RSS_SHMEM), rss = anon + file + shmem;
+    u64 anon = rss_sum(mm, RSS_ANON), file = rss_sum(mm, RSS_FILE), shmem = rss_sum(mm, RSS_SHMEM),
+        rss = anon + file + shmem;
     u64 text = text_bytes(mm);
     put_kb(s, "VmPeak", max(mm->hiwater_vm, mm->total_vm) << PAGE_SHIFT);
     put_kb(s, "VmSize", mm->total_vm << PAGE_SHIFT);
@@ -43,7 +44,9 @@ void obs_statm(struct seq *s, struct mm *mm)
     seq_put_dec(s, NULL, mm->total_vm);
     seq_put_dec(s, " ", shared + rss_sum(mm, RSS_ANON));
     seq_put_dec(s, " ", shared);
-    seq_put_dec(s, " ", (ALIGN_UP(mm->end_code, PAGE_SIZE) - ALIGN_DOWN(mm->start_code, PAGE_SIZE)) >> PAGE_SHIFT);
+    seq_put_dec(s, " ",
+                (ALIGN_UP(mm->end_code, PAGE_SIZE) - ALIGN_DOWN(mm->start_code, PAGE_SIZE)) >>
+                    PAGE_SHIFT);
     seq_put_dec(s, " ", 0);
     seq_put_dec(s, " ", mm->data_vm + mm->stack_vm);
     seq_put_dec(s, " ", 0);

@@ -13,7 +13,8 @@
 
 struct sizes { /* bytes; pss: bytes << PSS_SHIFT */
     const struct vma *vma;
-    u64 rss, shared_clean, shared_dirty, private_clean, private_dirty, referenced, anonymous, lazyfree, swap;
+    u64 rss, shared_clean, shared_dirty, private_clean, private_dirty, referenced, anonymous,
+        lazyfree, swap;
     u64 pss, pss_anon, pss_file, pss_shmem, pss_dirty, pss_locked, swap_pss;
 };
 
@@ -103,12 +104,13 @@ static void put_vm_flags(struct seq *s, u64 flags)
         u64 bit;
         const char name[3];
     } names[] = {
-        {VM_READ, "rd"},      {VM_WRITE, "wr"},       {VM_EXEC, "ex"},       {VM_SHARED, "sh"},     {VM_MAYREAD, "mr"},
-        {VM_MAYWRITE, "mw"},  {VM_MAYEXEC, "me"},     {VM_MAYSHARE, "ms"},   {VM_GROWSDOWN, "gd"},  {VM_PFNMAP, "pf"},
-        {VM_LOCKED, "lo"},    {VM_IO, "io"},          {VM_SEQ_READ, "sr"},   {VM_RAND_READ, "rr"},  {VM_DONTCOPY, "dc"},
-        {VM_DONTEXPAND, "de"}, {VM_LOCKONFAULT, "lf"}, {VM_ACCOUNT, "ac"},   {VM_NORESERVE, "nr"},  {VM_HUGETLB, "ht"},
-        {VM_SYNC, "sf"},      {VM_WIPEONFORK, "wf"},  {VM_DONTDUMP, "dd"},   {VM_SOFTDIRTY, "sd"},  {VM_MIXEDMAP, "mm"},
-        {VM_HUGEPAGE, "hg"},  {VM_NOHUGEPAGE, "nh"},  {VM_MERGEABLE, "mg"},
+        {VM_READ, "rd"},        {VM_WRITE, "wr"},      {VM_EXEC, "ex"},       {VM_SHARED, "sh"},
+        {VM_MAYREAD, "mr"},     {VM_MAYWRITE, "mw"},   {VM_MAYEXEC, "me"},    {VM_MAYSHARE, "ms"},
+        {VM_GROWSDOWN, "gd"},   {VM_PFNMAP, "pf"},     {VM_LOCKED, "lo"},     {VM_IO, "io"},
+        {VM_SEQ_READ, "sr"},    {VM_RAND_READ, "rr"},  {VM_DONTCOPY, "dc"},   {VM_DONTEXPAND, "de"},
+        {VM_LOCKONFAULT, "lf"}, {VM_ACCOUNT, "ac"},    {VM_NORESERVE, "nr"},  {VM_HUGETLB, "ht"},
+        {VM_SYNC, "sf"},        {VM_WIPEONFORK, "wf"}, {VM_DONTDUMP, "dd"},   {VM_SOFTDIRTY, "sd"},
+        {VM_MIXEDMAP, "mm"},    {VM_HUGEPAGE, "hg"},   {VM_NOHUGEPAGE, "nh"}, {VM_MERGEABLE, "mg"},
     };
     seq_puts(s, "VmFlags: ");
     for (size_t i = 0; i < ARRAY_SIZE(names); i++) {

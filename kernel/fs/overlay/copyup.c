@@ -62,16 +62,19 @@ static int copy_attr(struct inode *from, struct inode *to, u64 ino)
     int err = vfs_getattr(from, &st);
     if (err)
         return err;
-    u32 valid = ATTR_UID | ATTR_GID | ATTR_ATIME | ATTR_MTIME | (S_ISLNK(from->mode) ? 0 : ATTR_MODE);
+    u32 valid =
+        ATTR_UID | ATTR_GID | ATTR_ATIME | ATTR_MTIME | (S_ISLNK(from->mode) ? 0 : ATTR_MODE);
     mutex_lock(&to->lock);
     err = ovl_real_setattr(to, valid, &st);
     if (!err && to->ops->setxattr)
-        to->ops->setxattr(to, "trusted.overlay.origin", &ino, sizeof(ino), 0); /* without it the number changes, no more */
+        to->ops->setxattr(to, "trusted.overlay.origin", &ino, sizeof(ino),
+                          0); /* without it the number changes, no more */
     mutex_unlock(&to->lock);
     return err;
 }
 
-static int copy_link(struct inode *lower, struct inode *dir, const char *name, size_t len, struct inode **out)
+static int copy_link(struct inode *lower, struct inode *dir, const char *name, size_t len,
+                     struct inode **out)
 {
     char *target = kmalloc(PATH_MAX, GFP_KERNEL);
     if (!target)
@@ -89,11 +92,13 @@ static int copy_link(struct inode *lower, struct inode *dir, const char *name, s
 }
 
 /* Regular files: nameless first. A file system without that gets the file by name, filled afterwards. */
-static int copy_file(struct inode *i, struct inode *lower, struct inode *dir, const char *name, size_t len, struct inode **out)
+static int copy_file(struct inode *i, struct inode *lower, struct inode *dir, const char *name,
+                     size_t len, struct inode **out)
 {
     bool nameless = dir->ops->tmpfile != NULL;
     mutex_lock(&dir->lock);
-    int err = nameless ? dir->ops->tmpfile(dir, lower->mode, out) : dir->ops->create(dir, name, len, lower->mode, 0, out);
+    int err = nameless ? dir->ops->tmpfile(dir, lower->mode, out)
+                       : dir->ops->create(dir, name, len, lower->mode, 0, out);
     mutex_unlock(&dir->lock);
     if (err)
         return err;

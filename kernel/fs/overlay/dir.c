@@ -58,7 +58,8 @@ static int set_opaque(struct inode *up_dir)
 }
 
 /* Ends a creation: hidden tells that a whiteout was taken away, which must come back on errors. */
-static int created(struct inode *dir, struct inode *up, const char *name, size_t len, int hidden, int err, struct inode *real, struct inode **out)
+static int created(struct inode *dir, struct inode *up, const char *name, size_t len, int hidden,
+                   int err, struct inode *real, struct inode **out)
 {
     if (!err && hidden > 0 && S_ISDIR(real->mode)) {
         err = set_opaque(real);
@@ -79,14 +80,18 @@ static int created(struct inode *dir, struct inode *up, const char *name, size_t
     return IS_ERR(*out) ? (int)PTR_ERR(*out) : 0;
 }
 
-static int create(struct inode *dir, const char *name, size_t len, u32 mode, u64 rdev, struct inode **out)
+static int create(struct inode *dir, const char *name, size_t len, u32 mode, u64 rdev,
+                  struct inode **out)
 {
     if (S_ISCHR(mode) && rdev == 0)
         return -EPERM; /* a whiteout */
     struct inode *up = lock_upper(dir), *real = NULL;
     if (IS_ERR(up))
         return (int)PTR_ERR(up);
-    int hidden = clear_whiteout(up, name, len), err = hidden < 0 ? hidden : up->ops->create ? up->ops->create(up, name, len, mode, rdev, &real) : -EPERM;
+    int hidden = clear_whiteout(up, name, len),
+        err = hidden < 0        ? hidden
+              : up->ops->create ? up->ops->create(up, name, len, mode, rdev, &real)
+                                : -EPERM;
     return created(dir, up, name, len, hidden, err, real, out);
 }
 
@@ -95,16 +100,23 @@ static int mkdir(struct inode *dir, const char *name, size_t len, u32 mode, stru
     struct inode *up = lock_upper(dir), *real = NULL;
     if (IS_ERR(up))
         return (int)PTR_ERR(up);
-    int hidden = clear_whiteout(up, name, len), err = hidden < 0 ? hidden : up->ops->mkdir ? up->ops->mkdir(up, name, len, mode, &real) : -EPERM;
+    int hidden = clear_whiteout(up, name, len),
+        err = hidden < 0       ? hidden
+              : up->ops->mkdir ? up->ops->mkdir(up, name, len, mode, &real)
+                               : -EPERM;
     return created(dir, up, name, len, hidden, err, real, out);
 }
 
-static int symlink(struct inode *dir, const char *name, size_t len, const char *target, struct inode **out)
+static int symlink(struct inode *dir, const char *name, size_t len, const char *target,
+                   struct inode **out)
 {
     struct inode *up = lock_upper(dir), *real = NULL;
     if (IS_ERR(up))
         return (int)PTR_ERR(up);
-    int hidden = clear_whiteout(up, name, len), err = hidden < 0 ? hidden : up->ops->symlink ? up->ops->symlink(up, name, len, target, &real) : -EPERM;
+    int hidden = clear_whiteout(up, name, len),
+        err = hidden < 0         ? hidden
+              : up->ops->symlink ? up->ops->symlink(up, name, len, target, &real)
+                                 : -EPERM;
     return created(dir, up, name, len, hidden, err, real, out);
 }
 
@@ -145,7 +157,8 @@ static int link(struct inode *dir, const char *name, size_t len, struct inode *o
 }
 
 /* Takes a name away: from the upper layer if it is there, and covers what lower layers show. */
-static int remove_name(struct inode *dir, const char *name, size_t len, struct inode *victim, bool is_dir)
+static int remove_name(struct inode *dir, const char *name, size_t len, struct inode *victim,
+                       bool is_dir)
 {
     bool below = ovl_lower_has(dir, name, len);
     mutex_lock(&ovl(victim)->copy_lock); /* no copy-up comes in between */
@@ -202,8 +215,9 @@ static int prepare_moved_dir(struct inode *moved, bool below)
     return set_opaque(ovl_upper(moved));
 }
 
-static int rename_upper(struct inode *od, const char *on, size_t ol, struct inode *nd, const char *nn, size_t nl, struct inode *old,
-                        struct inode *target, u32 flags)
+static int rename_upper(struct inode *od, const char *on, size_t ol, struct inode *nd,
+                        const char *nn, size_t nl, struct inode *old, struct inode *target,
+                        u32 flags)
 {
     bool below_old = ovl_lower_has(od, on, ol), below_new = ovl_lower_has(nd, nn, nl);
     struct inode *uo = ovl_upper(od), *un = ovl_upper(nd);
@@ -235,7 +249,8 @@ static int rename_upper(struct inode *od, const char *on, size_t ol, struct inod
     return err;
 }
 
-static int rename(struct inode *od, struct dentry *od_entry, struct inode *nd, struct dentry *nd_entry, u32 flags)
+static int rename(struct inode *od, struct dentry *od_entry, struct inode *nd,
+                  struct dentry *nd_entry, u32 flags)
 {
     struct inode *old = od_entry->inode, *target = nd_entry->inode;
     bool exchange = flags & RENAME_EXCHANGE;
@@ -253,7 +268,8 @@ static int rename(struct inode *od, struct dentry *od_entry, struct inode *nd, s
     if (!err)
         err = ovl_copy_up(nd);
     if (!err)
-        err = rename_upper(od, od_entry->name, od_entry->len, nd, nd_entry->name, nd_entry->len, old, target, flags);
+        err = rename_upper(od, od_entry->name, od_entry->len, nd, nd_entry->name, nd_entry->len,
+                           old, target, flags);
     if (err)
         return err;
     ovl_sync_attr(od);
@@ -266,5 +282,13 @@ static int rename(struct inode *od, struct dentry *od_entry, struct inode *nd, s
     return 0;
 }
 
-const struct inode_ops ovl_dir_iops = {.lookup = ovl_lookup, .create = create, .mkdir = mkdir, .symlink = symlink, .link = link,
-                                       .unlink = unlink, .rmdir = rmdir, .rename_inodes = rename, .tmpfile = tmpfile, OVL_ATTR_OPS};
+const struct inode_ops ovl_dir_iops = {.lookup = ovl_lookup,
+                                       .create = create,
+                                       .mkdir = mkdir,
+                                       .symlink = symlink,
+                                       .link = link,
+                                       .unlink = unlink,
+                                       .rmdir = rmdir,
+                                       .rename_inodes = rename,
+                                       .tmpfile = tmpfile,
+                                       OVL_ATTR_OPS};

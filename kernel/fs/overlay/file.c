@@ -66,7 +66,8 @@ static s64 lseek(struct file *f, s64 off, int whence)
     struct ovl_file *of = f->priv;
     mutex_lock(&of->lock);
     real->pos = f->pos;
-    s64 r = real->ops->lseek ? real->ops->lseek(real, off, whence) : generic_lseek(real, off, whence);
+    s64 r =
+        real->ops->lseek ? real->ops->lseek(real, off, whence) : generic_lseek(real, off, whence);
     if (r >= 0)
         f->pos = (u64)r;
     mutex_unlock(&of->lock);
@@ -81,7 +82,8 @@ static int mmap(struct file *f, struct map_file *out, u64 len, u64 prot, u64 fla
     if (!real->ops->mmap)
         return -ENODEV;
     int err = real->ops->mmap(real, out, len, prot, flags, offset);
-    if (!err && out->file == real) { /* the area holds the overlay's file, which holds the real one */
+    if (!err &&
+        out->file == real) { /* the area holds the overlay's file, which holds the real one */
         out->file = f;
         out->executable = !(f->mount && (f->mount->flags & MS_NOEXEC));
     }
@@ -93,7 +95,8 @@ static int fsync(struct file *f, u64 start, u64 end, bool data_only)
     struct file *real = real_file(f);
     if (IS_ERR(real))
         return (int)PTR_ERR(real);
-    return ovl_upper(f->inode) && real->ops->fsync ? real->ops->fsync(real, start, end, data_only) : 0;
+    return ovl_upper(f->inode) && real->ops->fsync ? real->ops->fsync(real, start, end, data_only)
+                                                   : 0;
 }
 
 static int fallocate(struct file *f, int mode, u64 off, u64 len)
@@ -122,8 +125,14 @@ static void release(struct file *f)
     kfree(of);
 }
 
-static const struct file_ops ovl_file_fops = {.read = read, .write = write, .lseek = lseek, .mmap = mmap, .fsync = fsync,
-                                              .fallocate = fallocate, .ioctl = ioctl, .release = release};
+static const struct file_ops ovl_file_fops = {.read = read,
+                                              .write = write,
+                                              .lseek = lseek,
+                                              .mmap = mmap,
+                                              .fsync = fsync,
+                                              .fallocate = fallocate,
+                                              .ioctl = ioctl,
+                                              .release = release};
 
 int ovl_open(struct inode *i, struct file *f)
 {

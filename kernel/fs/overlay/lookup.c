@@ -30,7 +30,9 @@ void ovl_sync_attr(struct inode *i)
 static u64 origin_of(const struct inode *upper)
 {
     u64 ino = 0;
-    if (upper->ops->getxattr && upper->ops->getxattr((struct inode *)upper, "trusted.overlay.origin", &ino, sizeof(ino)) == sizeof(ino))
+    if (upper->ops->getxattr &&
+        upper->ops->getxattr((struct inode *)upper, "trusted.overlay.origin", &ino, sizeof(ino)) ==
+            sizeof(ino))
         return ino;
     return ovl_ino(upper, 0);
 }
@@ -80,7 +82,8 @@ static struct inode *find_by_upper(struct superblock *sb, const struct inode *up
     return found;
 }
 
-struct inode *ovl_new_inode(struct superblock *sb, struct inode *upper, struct inode **lower, unsigned n)
+struct inode *ovl_new_inode(struct superblock *sb, struct inode *upper, struct inode **lower,
+                            unsigned n)
 {
     struct inode *known = upper && !S_ISDIR(upper->mode) ? find_by_upper(sb, upper) : NULL;
     if (known) {
@@ -149,7 +152,8 @@ struct inode *ovl_real_lookup(struct inode *dir, const char *name, size_t len, i
 bool ovl_is_opaque(struct inode *dir)
 {
     char v = 0;
-    return dir->ops->getxattr && dir->ops->getxattr(dir, "trusted.overlay.opaque", &v, 1) == 1 && v == 'y';
+    return dir->ops->getxattr && dir->ops->getxattr(dir, "trusted.overlay.opaque", &v, 1) == 1 &&
+           v == 'y';
 }
 
 bool ovl_lower_has(struct inode *dir, const char *name, size_t len)
@@ -168,7 +172,8 @@ bool ovl_lower_has(struct inode *dir, const char *name, size_t len)
 }
 
 /* Takes the lowers below i into lower[]; i's own directories only. */
-static unsigned merge_lower(struct ovl_inode *dir, const char *name, size_t len, bool have_upper, struct inode **lower, int *err)
+static unsigned merge_lower(struct ovl_inode *dir, const char *name, size_t len, bool have_upper,
+                            struct inode **lower, int *err)
 {
     unsigned n = 0;
     for (unsigned k = 0; k < dir->nr_lower && !*err; k++) {

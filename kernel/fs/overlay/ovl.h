@@ -67,7 +67,8 @@ static inline bool ovl_is_whiteout(const struct inode *real)
 
 /* lookup.c */
 /* An overlay inode over upper (reference taken over; may be NULL) and lower[0..n) (references taken over). */
-struct inode *ovl_new_inode(struct superblock *sb, struct inode *upper, struct inode **lower, unsigned n);
+struct inode *ovl_new_inode(struct superblock *sb, struct inode *upper, struct inode **lower,
+                            unsigned n);
 int ovl_lookup(struct inode *dir, const char *name, size_t len, struct inode **out);
 /* name in one real directory: referenced or NULL; *err other than -ENOENT. Takes its lock. */
 struct inode *ovl_real_lookup(struct inode *real_dir, const char *name, size_t len, int *err);
@@ -91,9 +92,10 @@ ssize_t ovl_getxattr(struct inode *i, const char *name, void *buf, size_t size);
 ssize_t ovl_listxattr(struct inode *i, char *buf, size_t size);
 int ovl_setxattr(struct inode *i, const char *name, const void *value, size_t size, u32 flags);
 int ovl_removexattr(struct inode *i, const char *name);
-#define OVL_ATTR_OPS                                                                                                   \
-    .getattr = ovl_getattr, .setattr = ovl_setattr, .getxattr = ovl_getxattr, .listxattr = ovl_listxattr,              \
-    .setxattr = ovl_setxattr, .removexattr = ovl_removexattr, .evict = ovl_evict
+#define OVL_ATTR_OPS                                                                               \
+    .getattr = ovl_getattr, .setattr = ovl_setattr, .getxattr = ovl_getxattr,                      \
+    .listxattr = ovl_listxattr, .setxattr = ovl_setxattr, .removexattr = ovl_removexattr,          \
+    .evict = ovl_evict
 
 /* readdir.c */
 extern const struct file_ops ovl_dir_fops;

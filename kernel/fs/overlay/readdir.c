@@ -88,7 +88,10 @@ static bool take(void *ctx, const char *name, size_t len, u64 ino, u8 type, u64 
     if (*slot)
         return true;
     struct record *r = (struct record *)(l->buf + l->used);
-    *r = (struct record){.ino = ino ^ (u64)m->layer << 59, .len = (u16)len, .type = type, .hidden = type == DT_CHR ? 2 : 0};
+    *r = (struct record){.ino = ino ^ (u64)m->layer << 59,
+                         .len = (u16)len,
+                         .type = type,
+                         .hidden = type == DT_CHR ? 2 : 0};
     memcpy(r->name, name, len);
     *slot = (u32)l->used + 1;
     l->used += sizeof(*r) + len;
@@ -119,7 +122,8 @@ static int read_layer(struct list *l, struct inode *dir, unsigned layer)
         return (int)PTR_ERR(f);
     int err = f->ops->readdir ? 0 : -ENOTDIR;
     mutex_lock(&dir->lock);
-    for (u64 before = ~0UL; !err && f->pos != before;) { /* a call may end before the directory does */
+    for (u64 before = ~0UL;
+         !err && f->pos != before;) { /* a call may end before the directory does */
         before = f->pos;
         err = f->ops->readdir(f, take, &m);
         if (l->err)
@@ -206,7 +210,8 @@ static int readdir(struct file *f, emit_fn *emit, void *ctx)
     }
     if (!dir_emit_dots(f, emit, ctx))
         return 0;
-    for (size_t at = 0; at < l->used;) { /* from the start: a program may seek between two records */
+    for (size_t at = 0;
+         at < l->used;) { /* from the start: a program may seek between two records */
         struct record *r = (struct record *)(l->buf + at);
         size_t next = at + sizeof(*r) + r->len;
         if (at + 2 < f->pos) {
@@ -247,4 +252,5 @@ static s64 lseek(struct file *f, s64 off, int whence)
     return off;
 }
 
-const struct file_ops ovl_dir_fops = {.readdir = readdir, .lseek = lseek, .fsync = fsync, .release = release};
+const struct file_ops ovl_dir_fops = {
+    .readdir = readdir, .lseek = lseek, .fsync = fsync, .release = release};

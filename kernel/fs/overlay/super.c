@@ -43,7 +43,8 @@ static void put(struct superblock *sb)
     free_sb(sb->priv);
 }
 
-static const struct sb_ops ovl_sb_ops = {.statfs = statfs, .sync = sync, .show_options = show_options, .put = put};
+static const struct sb_ops ovl_sb_ops = {
+    .statfs = statfs, .sync = sync, .show_options = show_options, .put = put};
 
 static int add_lower(struct ovl_sb *os, char *list)
 {
@@ -53,7 +54,8 @@ static int add_lower(struct ovl_sb *os, char *list)
             *next++ = 0;
         if (os->nr_lower == OVL_MAX_LOWER || !*p)
             return -EINVAL;
-        int err = path_lookup(AT_FDCWD, p, LOOKUP_FOLLOW | LOOKUP_DIRECTORY, &os->lower[os->nr_lower]);
+        int err =
+            path_lookup(AT_FDCWD, p, LOOKUP_FOLLOW | LOOKUP_DIRECTORY, &os->lower[os->nr_lower]);
         if (err)
             return err;
         os->nr_lower++;
@@ -63,8 +65,11 @@ static int add_lower(struct ovl_sb *os, char *list)
 
 static int one_option(struct ovl_sb *os, char *opt)
 {
-    static const char *const known_off[] = {"index=off", "metacopy=off", "redirect_dir=off", "redirect_dir=nofollow", "xino=off", "xino=auto",
-                                            "nfs_export=off", "volatile", "userxattr", "default_permissions", "uuid=auto", "uuid=on", "uuid=null"};
+    static const char *const known_off[] = {
+        "index=off", "metacopy=off",        "redirect_dir=off", "redirect_dir=nofollow",
+        "xino=off",  "xino=auto",           "nfs_export=off",   "volatile",
+        "userxattr", "default_permissions", "uuid=auto",        "uuid=on",
+        "uuid=null"};
     if (str_starts(opt, "lowerdir="))
         return add_lower(os, opt + 9);
     if (str_starts(opt, "upperdir=") && !os->upper.mount)
@@ -98,14 +103,16 @@ static int parse(struct ovl_sb *os, char *options)
     return err;
 }
 
-static struct superblock *mount(const struct fs_type *type, u32 flags, const char *source, char *options)
+static struct superblock *mount(const struct fs_type *type, u32 flags, const char *source,
+                                char *options)
 {
     struct ovl_sb *os = kzalloc(sizeof(*os), GFP_KERNEL);
     if (!os)
         return ERR_PTR(-ENOMEM);
     spin_init(&os->hash_lock, RANK_KERNEL_LEAF);
     int err = parse(os, options);
-    struct superblock *sb = err ? NULL : sb_alloc(type, &ovl_sb_ops, flags | (os->upper.mount ? 0 : MS_RDONLY));
+    struct superblock *sb =
+        err ? NULL : sb_alloc(type, &ovl_sb_ops, flags | (os->upper.mount ? 0 : MS_RDONLY));
     if (!sb) {
         free_sb(os);
         return ERR_PTR(err ? err : -ENOMEM);

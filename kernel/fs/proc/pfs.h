@@ -19,7 +19,7 @@ struct pnode {
     u64 ino;
     struct pnode *parent, *child, *sibling; /* children in order of registration */
     struct proc_file file;
-    const char *target;                  /* symlinks */
+    const char *target;                          /* symlinks */
     ssize_t (*readlink)(char *buf, size_t size); /* or computed */
     u32 nr_dirs;
 };
@@ -34,12 +34,14 @@ struct pnode *pnode_child(struct pnode *n, const char *name, size_t len);
 /* ---- text.c ---- */
 /* Opens f as a text file: show(s, arg) writes it. done(arg) at release may be NULL. 0 or -ENOMEM. */
 typedef void show_fn(struct seq *s, void *arg);
-int text_open(struct file *f, show_fn *show, int (*store)(const char *, size_t, void *), void *arg, void (*done)(void *arg));
+int text_open(struct file *f, show_fn *show, int (*store)(const char *, size_t, void *), void *arg,
+              void (*done)(void *arg));
 
 /* ---- pid.c ---- */
 extern const struct inode_ops proc_root_iops;
 extern const struct file_ops proc_root_fops;
-#define PID_INO(tid, in_task, entry, sub) ((u64)(u32)(tid) << 33 | (u64)(in_task) << 32 | (u64)(entry) << 24 | ((u64)(sub) & 0xffffff))
+#define PID_INO(tid, in_task, entry, sub)                                                          \
+    ((u64)(u32)(tid) << 33 | (u64)(in_task) << 32 | (u64)(entry) << 24 | ((u64)(sub)&0xffffff))
 
 /* What the inode of a file below /proc/PID stands for. */
 struct pid_entry;
@@ -47,7 +49,7 @@ struct pid_inode {
     struct process *p; /* referenced */
     struct task *t;    /* referenced; the leader, but below task/TID */
     const struct pid_entry *e;
-    s32 fd;            /* below fd/, fdinfo/ */
+    s32 fd; /* below fd/, fdinfo/ */
     bool in_task;
 };
 struct pid_entry {
@@ -55,21 +57,22 @@ struct pid_entry {
     u32 mode;
     void (*show)(struct seq *s, struct pid_inode *pi);
     int (*store)(struct pid_inode *pi, const char *text, size_t n);
-    const struct file_ops *fops;   /* instead of show */
-    const struct inode_ops *iops;  /* directories and links */
-    u8 where;                      /* IN_PID, IN_TASK */
-    bool ptrace;                   /* opening needs the right to trace */
+    const struct file_ops *fops;  /* instead of show */
+    const struct inode_ops *iops; /* directories and links */
+    u8 where;                     /* IN_PID, IN_TASK */
+    bool ptrace;                  /* opening needs the right to trace */
 };
 #define IN_PID  1
 #define IN_TASK 2
-struct inode *pid_make_inode(struct superblock *sb, const struct pid_inode *like, u32 mode, u64 ino, const struct inode_ops *ops,
-                             const struct file_ops *fops);
+struct inode *pid_make_inode(struct superblock *sb, const struct pid_inode *like, u32 mode, u64 ino,
+                             const struct inode_ops *ops, const struct file_ops *fops);
 bool pid_may_trace(const struct pid_inode *pi);
 /* The fs_struct of another thread, referenced, or NULL. */
 struct fs_struct *fs_struct_of(struct task *t);
 u64 oom_score(struct process *p);
 /* pid_fd.c */
-extern const struct inode_ops pid_fd_iops, pid_fdinfo_iops, pid_exe_iops, pid_cwd_iops, pid_root_iops;
+extern const struct inode_ops pid_fd_iops, pid_fdinfo_iops, pid_exe_iops, pid_cwd_iops,
+    pid_root_iops;
 extern const struct file_ops pid_fd_fops, pid_fdinfo_fops;
 /* pid_mem.c */
 extern const struct file_ops pid_mem_fops;

@@ -28,8 +28,8 @@ bool pid_may_trace(const struct pid_inode *pi)
         return true;
     rcu_read_lock();
     const struct cred *c = pi->t->cred;
-    bool same = me->fsuid == c->euid && me->fsuid == c->suid && me->fsuid == c->uid && me->fsgid == c->egid &&
-                me->fsgid == c->sgid && me->fsgid == c->gid;
+    bool same = me->fsuid == c->euid && me->fsuid == c->suid && me->fsuid == c->uid &&
+                me->fsgid == c->egid && me->fsgid == c->sgid && me->fsgid == c->gid;
     rcu_read_unlock();
     return (same && pi->p->dumpable) || capable(CAP_SYS_PTRACE);
 }
@@ -52,8 +52,8 @@ static void evict(struct inode *i)
     kfree(pi);
 }
 
-struct inode *pid_make_inode(struct superblock *sb, const struct pid_inode *like, u32 mode, u64 ino, const struct inode_ops *ops,
-                             const struct file_ops *fops)
+struct inode *pid_make_inode(struct superblock *sb, const struct pid_inode *like, u32 mode, u64 ino,
+                             const struct inode_ops *ops, const struct file_ops *fops)
 {
     struct pid_inode *pi = kmalloc(sizeof(*pi), GFP_KERNEL);
     struct inode *i = pi ? inode_alloc(sb, mode, NULL, 0) : NULL;
@@ -200,41 +200,115 @@ static void show_coredump_filter(struct seq *s, struct pid_inode *pi)
 
 /* In the order in which Linux lists them. */
 static const struct pid_entry entries[] = {
-    {.name = "task", .mode = S_IFDIR | 0555, .iops = &task_dir_iops, .fops = &task_dir_fops, .where = IN_PID},
-    {.name = "fd", .mode = S_IFDIR | 0500, .iops = &pid_fd_iops, .fops = &pid_fd_fops, .where = IN_PID | IN_TASK},
-    {.name = "fdinfo", .mode = S_IFDIR | 0555, .iops = &pid_fdinfo_iops, .fops = &pid_fdinfo_fops, .where = IN_PID | IN_TASK},
-    {.name = "environ", .mode = S_IFREG | 0400, .show = pid_show_environ, .where = IN_PID | IN_TASK, .ptrace = true},
-    {.name = "auxv", .mode = S_IFREG | 0400, .show = pid_show_auxv, .where = IN_PID | IN_TASK, .ptrace = true},
+    {.name = "task",
+     .mode = S_IFDIR | 0555,
+     .iops = &task_dir_iops,
+     .fops = &task_dir_fops,
+     .where = IN_PID},
+    {.name = "fd",
+     .mode = S_IFDIR | 0500,
+     .iops = &pid_fd_iops,
+     .fops = &pid_fd_fops,
+     .where = IN_PID | IN_TASK},
+    {.name = "fdinfo",
+     .mode = S_IFDIR | 0555,
+     .iops = &pid_fdinfo_iops,
+     .fops = &pid_fdinfo_fops,
+     .where = IN_PID | IN_TASK},
+    {.name = "environ",
+     .mode = S_IFREG | 0400,
+     .show = pid_show_environ,
+     .where = IN_PID | IN_TASK,
+     .ptrace = true},
+    {.name = "auxv",
+     .mode = S_IFREG | 0400,
+     .show = pid_show_auxv,
+     .where = IN_PID | IN_TASK,
+     .ptrace = true},
     {.name = "status", .mode = S_IFREG | 0444, .show = pid_show_status, .where = IN_PID | IN_TASK},
-    {.name = "personality", .mode = S_IFREG | 0400, .show = show_personality, .where = IN_PID | IN_TASK, .ptrace = true},
+    {.name = "personality",
+     .mode = S_IFREG | 0400,
+     .show = show_personality,
+     .where = IN_PID | IN_TASK,
+     .ptrace = true},
     {.name = "limits", .mode = S_IFREG | 0444, .show = pid_show_limits, .where = IN_PID | IN_TASK},
-    {.name = "comm", .mode = S_IFREG | 0644, .show = show_comm, .store = store_comm, .where = IN_PID | IN_TASK},
-    {.name = "cmdline", .mode = S_IFREG | 0444, .show = pid_show_cmdline, .where = IN_PID | IN_TASK},
+    {.name = "comm",
+     .mode = S_IFREG | 0644,
+     .show = show_comm,
+     .store = store_comm,
+     .where = IN_PID | IN_TASK},
+    {.name = "cmdline",
+     .mode = S_IFREG | 0444,
+     .show = pid_show_cmdline,
+     .where = IN_PID | IN_TASK},
     {.name = "stat", .mode = S_IFREG | 0444, .show = pid_show_stat, .where = IN_PID | IN_TASK},
     {.name = "statm", .mode = S_IFREG | 0444, .show = pid_show_statm, .where = IN_PID | IN_TASK},
-    {.name = "maps", .mode = S_IFREG | 0444, .show = pid_show_maps, .where = IN_PID | IN_TASK, .ptrace = true},
-    {.name = "mem", .mode = S_IFREG | 0600, .fops = &pid_mem_fops, .where = IN_PID | IN_TASK, .ptrace = true},
+    {.name = "maps",
+     .mode = S_IFREG | 0444,
+     .show = pid_show_maps,
+     .where = IN_PID | IN_TASK,
+     .ptrace = true},
+    {.name = "mem",
+     .mode = S_IFREG | 0600,
+     .fops = &pid_mem_fops,
+     .where = IN_PID | IN_TASK,
+     .ptrace = true},
     {.name = "cwd", .mode = S_IFLNK | 0777, .iops = &pid_cwd_iops, .where = IN_PID | IN_TASK},
     {.name = "root", .mode = S_IFLNK | 0777, .iops = &pid_root_iops, .where = IN_PID | IN_TASK},
     {.name = "exe", .mode = S_IFLNK | 0777, .iops = &pid_exe_iops, .where = IN_PID | IN_TASK},
     {.name = "mounts", .mode = S_IFREG | 0444, .show = show_mounts0, .where = IN_PID | IN_TASK},
-    {.name = "mountinfo", .mode = S_IFREG | 0444, .show = show_mountinfo, .where = IN_PID | IN_TASK},
+    {.name = "mountinfo",
+     .mode = S_IFREG | 0444,
+     .show = show_mountinfo,
+     .where = IN_PID | IN_TASK},
     {.name = "mountstats", .mode = S_IFREG | 0400, .show = show_mountstats, .where = IN_PID},
-    {.name = "smaps", .mode = S_IFREG | 0444, .show = pid_show_smaps, .where = IN_PID | IN_TASK, .ptrace = true},
-    {.name = "smaps_rollup", .mode = S_IFREG | 0444, .show = pid_show_smaps_rollup, .where = IN_PID | IN_TASK, .ptrace = true},
+    {.name = "smaps",
+     .mode = S_IFREG | 0444,
+     .show = pid_show_smaps,
+     .where = IN_PID | IN_TASK,
+     .ptrace = true},
+    {.name = "smaps_rollup",
+     .mode = S_IFREG | 0444,
+     .show = pid_show_smaps_rollup,
+     .where = IN_PID | IN_TASK,
+     .ptrace = true},
     {.name = "wchan", .mode = S_IFREG | 0444, .show = show_wchan, .where = IN_PID | IN_TASK},
-    {.name = "schedstat", .mode = S_IFREG | 0444, .show = pid_show_schedstat, .where = IN_PID | IN_TASK},
-    {.name = "oom_score", .mode = S_IFREG | 0444, .show = show_oom_score, .where = IN_PID | IN_TASK},
-    {.name = "oom_adj", .mode = S_IFREG | 0644, .show = show_oom_adj, .store = store_oom_adj, .where = IN_PID | IN_TASK},
-    {.name = "oom_score_adj", .mode = S_IFREG | 0644, .show = show_oom_score_adj, .store = store_oom_score_adj, .where = IN_PID | IN_TASK},
+    {.name = "schedstat",
+     .mode = S_IFREG | 0444,
+     .show = pid_show_schedstat,
+     .where = IN_PID | IN_TASK},
+    {.name = "oom_score",
+     .mode = S_IFREG | 0444,
+     .show = show_oom_score,
+     .where = IN_PID | IN_TASK},
+    {.name = "oom_adj",
+     .mode = S_IFREG | 0644,
+     .show = show_oom_adj,
+     .store = store_oom_adj,
+     .where = IN_PID | IN_TASK},
+    {.name = "oom_score_adj",
+     .mode = S_IFREG | 0644,
+     .show = show_oom_score_adj,
+     .store = store_oom_score_adj,
+     .where = IN_PID | IN_TASK},
     {.name = "loginuid", .mode = S_IFREG | 0644, .show = show_loginuid, .where = IN_PID | IN_TASK},
     {.name = "sessionid", .mode = S_IFREG | 0444, .show = show_loginuid, .where = IN_PID | IN_TASK},
-    {.name = "coredump_filter", .mode = S_IFREG | 0644, .show = show_coredump_filter, .where = IN_PID},
-    {.name = "io", .mode = S_IFREG | 0400, .show = pid_show_io, .where = IN_PID | IN_TASK, .ptrace = true},
+    {.name = "coredump_filter",
+     .mode = S_IFREG | 0644,
+     .show = show_coredump_filter,
+     .where = IN_PID},
+    {.name = "io",
+     .mode = S_IFREG | 0400,
+     .show = pid_show_io,
+     .where = IN_PID | IN_TASK,
+     .ptrace = true},
     {.name = "uid_map", .mode = S_IFREG | 0644, .show = show_id_map, .where = IN_PID | IN_TASK},
     {.name = "gid_map", .mode = S_IFREG | 0644, .show = show_id_map, .where = IN_PID | IN_TASK},
     {.name = "projid_map", .mode = S_IFREG | 0644, .show = show_id_map, .where = IN_PID | IN_TASK},
-    {.name = "setgroups", .mode = S_IFREG | 0644, .show = show_setgroups, .where = IN_PID | IN_TASK},
+    {.name = "setgroups",
+     .mode = S_IFREG | 0644,
+     .show = show_setgroups,
+     .where = IN_PID | IN_TASK},
 };
 
 static void pid_text_show(struct seq *s, void *arg)
@@ -263,7 +337,8 @@ static int pid_text_open(struct inode *i, struct file *f)
     }
     return text_open(f, pid_text_show, pid_text_store, i, NULL); /* the file holds the inode */
 }
-static const struct inode_ops pid_text_iops = {.open = pid_text_open, .getattr = getattr, .evict = evict};
+static const struct inode_ops pid_text_iops = {
+    .open = pid_text_open, .getattr = getattr, .evict = evict};
 
 static int pid_lookup(struct inode *dir, const char *name, size_t len, struct inode **out)
 {
@@ -272,12 +347,14 @@ static int pid_lookup(struct inode *dir, const char *name, size_t len, struct in
         return -ENOENT;
     for (size_t k = 0; k < ARRAY_SIZE(entries); k++) {
         const struct pid_entry *e = &entries[k];
-        if (str_len(e->name) != len || memcmp(e->name, name, len) || !(e->where & (pi->in_task ? IN_TASK : IN_PID)))
+        if (str_len(e->name) != len || memcmp(e->name, name, len) ||
+            !(e->where & (pi->in_task ? IN_TASK : IN_PID)))
             continue;
         struct pid_inode like = *pi;
         like.e = e;
-        struct inode *i = pid_make_inode(dir->sb, &like, e->mode, PID_INO(pi->t->tid, pi->in_task, k + 1, 0),
-                                         e->iops ? e->iops : &pid_text_iops, S_ISDIR(e->mode) ? e->fops : NULL);
+        struct inode *i =
+            pid_make_inode(dir->sb, &like, e->mode, PID_INO(pi->t->tid, pi->in_task, k + 1, 0),
+                           e->iops ? e->iops : &pid_text_iops, S_ISDIR(e->mode) ? e->fops : NULL);
         if (IS_ERR(i))
             return (int)PTR_ERR(i);
         *out = i;
@@ -296,14 +373,16 @@ static int pid_readdir(struct file *f, emit_fn *emit, void *ctx)
     for (u64 k = f->pos - 2; k < ARRAY_SIZE(entries); k++) {
         const struct pid_entry *e = &entries[k];
         if ((e->where & (pi->in_task ? IN_TASK : IN_PID)) &&
-            !emit(ctx, e->name, str_len(e->name), PID_INO(pi->t->tid, pi->in_task, k + 1, 0), mode_to_dt(e->mode), k + 3))
+            !emit(ctx, e->name, str_len(e->name), PID_INO(pi->t->tid, pi->in_task, k + 1, 0),
+                  mode_to_dt(e->mode), k + 3))
             return 0;
         f->pos = k + 3;
     }
     return 0;
 }
 
-static const struct inode_ops tid_iops = {.lookup = pid_lookup, .getattr = getattr, .revalidate = revalidate, .evict = evict};
+static const struct inode_ops tid_iops = {
+    .lookup = pid_lookup, .getattr = getattr, .revalidate = revalidate, .evict = evict};
 static const struct file_ops tid_fops = {.readdir = pid_readdir};
 
 /* ---- /proc/PID/task ---- */
@@ -336,7 +415,8 @@ static int task_lookup(struct inode *dir, const char *name, size_t len, struct i
     like.t = t;
     like.in_task = true;
     like.e = NULL;
-    *out = pid_make_inode(dir->sb, &like, S_IFDIR | 0555, PID_INO(tid, 1, 0, 0), &tid_iops, &tid_fops);
+    *out =
+        pid_make_inode(dir->sb, &like, S_IFDIR | 0555, PID_INO(tid, 1, 0, 0), &tid_iops, &tid_fops);
     task_put(t);
     return IS_ERR(*out) ? (int)PTR_ERR(*out) : 0;
 }
@@ -347,8 +427,7 @@ static s32 next_tid(struct process *p, s32 from)
     s32 best = 0;
     struct task *t;
     u64 irq = spin_lock_irqsave(&p->lock);
-    list_for_each_entry(t, &p->threads, thread_link)
-    {
+    list_for_each_entry (t, &p->threads, thread_link) {
         if (t->tid >= from && (!best || t->tid < best))
             best = t->tid;
     }
@@ -370,7 +449,8 @@ static int task_readdir(struct file *f, emit_fn *emit, void *ctx)
     if (!dir_emit_dots(f, emit, ctx))
         return 0;
     for (s32 tid = (s32)(f->pos - 2); (tid = next_tid(pi->p, tid)); tid++) {
-        if (!emit(ctx, name, put_number(name, (u64)tid), PID_INO(tid, 1, 0, 0), DT_DIR, (u64)tid + 3))
+        if (!emit(ctx, name, put_number(name, (u64)tid), PID_INO(tid, 1, 0, 0), DT_DIR,
+                  (u64)tid + 3))
             return 0;
         f->pos = (u64)tid + 3;
     }
@@ -382,7 +462,8 @@ static int task_getattr(struct inode *i, struct kstat *st)
     st->nlink = 2 + READ_ONCE(pi->p->nr_threads);
     return getattr(i, st);
 }
-static const struct inode_ops task_dir_iops = {.lookup = task_lookup, .getattr = task_getattr, .revalidate = revalidate, .evict = evict};
+static const struct inode_ops task_dir_iops = {
+    .lookup = task_lookup, .getattr = task_getattr, .revalidate = revalidate, .evict = evict};
 static const struct file_ops task_dir_fops = {.readdir = task_readdir};
 
 /* ---- the root ---- */
@@ -407,7 +488,8 @@ static int root_lookup(struct inode *dir, const char *name, size_t len, struct i
         return -ENOENT;
     }
     struct pid_inode like = {.p = p, .t = t ? t : p->leader};
-    *out = pid_make_inode(dir->sb, &like, S_IFDIR | 0555, PID_INO(pid, 0, 0, 0), &tid_iops, &tid_fops);
+    *out =
+        pid_make_inode(dir->sb, &like, S_IFDIR | 0555, PID_INO(pid, 0, 0, 0), &tid_iops, &tid_fops);
     if (t)
         task_put(t);
     process_put(p);
@@ -426,7 +508,8 @@ static int emit_process(void *ctx, struct process *p)
     u64 pos = FIRST_PID_POS + (u64)p->pid;
     if (pos < r->f->pos || p->state == PROCESS_REAPED)
         return 0;
-    if (!r->emit(r->ctx, name, put_number(name, (u64)p->pid), PID_INO(p->pid, 0, 0, 0), DT_DIR, pos + 1))
+    if (!r->emit(r->ctx, name, put_number(name, (u64)p->pid), PID_INO(p->pid, 0, 0, 0), DT_DIR,
+                 pos + 1))
         return 1;
     r->f->pos = pos + 1;
     return 0;

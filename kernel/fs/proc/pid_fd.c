@@ -10,7 +10,8 @@ struct fs_struct *fs_struct_of(struct task *t)
     struct fs_struct *fs = load_acquire(&t->fs);
     if (fs) {
         s32 r = READ_ONCE(fs->refs);
-        while (r > 0 && !__atomic_compare_exchange_n(&fs->refs, &r, r + 1, true, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
+        while (r > 0 && !__atomic_compare_exchange_n(&fs->refs, &r, r + 1, true, __ATOMIC_ACQUIRE,
+                                                     __ATOMIC_RELAXED))
             ;
         if (r <= 0)
             fs = NULL;
@@ -42,7 +43,8 @@ static ssize_t text_of(const struct path *p, char *buf, size_t size)
 }
 
 /* ---- cwd, root, exe ---- */
-static int fs_place(struct inode *i, struct path *out, void (*get)(struct fs_struct *, struct path *))
+static int fs_place(struct inode *i, struct path *out,
+                    void (*get)(struct fs_struct *, struct path *))
 {
     struct pid_inode *pi = i->priv;
     if (!pid_may_trace(pi))
@@ -83,7 +85,8 @@ static int exe_follow(struct inode *i, struct path *out)
     return err;
 }
 
-static ssize_t link_text(struct inode *i, char *buf, size_t size, int (*follow)(struct inode *, struct path *))
+static ssize_t link_text(struct inode *i, char *buf, size_t size,
+                         int (*follow)(struct inode *, struct path *))
 {
     struct path p;
     int err = follow(i, &p);
@@ -105,9 +108,12 @@ static ssize_t exe_readlink(struct inode *i, char *buf, size_t size)
 {
     return link_text(i, buf, size, exe_follow);
 }
-const struct inode_ops pid_cwd_iops = {.readlink = cwd_readlink, .follow = cwd_follow, .evict = evict_link};
-const struct inode_ops pid_root_iops = {.readlink = root_readlink, .follow = root_follow, .evict = evict_link};
-const struct inode_ops pid_exe_iops = {.readlink = exe_readlink, .follow = exe_follow, .evict = evict_link};
+const struct inode_ops pid_cwd_iops = {
+    .readlink = cwd_readlink, .follow = cwd_follow, .evict = evict_link};
+const struct inode_ops pid_root_iops = {
+    .readlink = root_readlink, .follow = root_follow, .evict = evict_link};
+const struct inode_ops pid_exe_iops = {
+    .readlink = exe_readlink, .follow = exe_follow, .evict = evict_link};
 
 /* ---- fd/N ---- */
 static int fd_follow(struct inode *i, struct path *out)
@@ -156,7 +162,8 @@ static int fd_getattr(struct inode *i, struct kstat *st)
     file_put(f);
     return 0;
 }
-static const struct inode_ops fd_link_iops = {.readlink = fd_readlink, .follow = fd_follow, .getattr = fd_getattr, .evict = evict_link};
+static const struct inode_ops fd_link_iops = {
+    .readlink = fd_readlink, .follow = fd_follow, .getattr = fd_getattr, .evict = evict_link};
 
 /* ---- fdinfo/N ---- */
 static void show_fdinfo(struct seq *s, void *arg)
@@ -166,7 +173,8 @@ static void show_fdinfo(struct seq *s, void *arg)
     if (!f)
         return;
     u32 flags = f->flags | (fd_table_cloexec(pi->t, pi->fd) ? O_CLOEXEC : 0);
-    seq_printf(s, "pos:\t%li\nflags:\t0%o\nmnt_id:\t%i\nino:\t%lu\n", (s64)f->pos, flags, f->mount ? f->mount->id : 0, f->inode->ino);
+    seq_printf(s, "pos:\t%li\nflags:\t0%o\nmnt_id:\t%i\nino:\t%lu\n", (s64)f->pos, flags,
+               f->mount ? f->mount->id : 0, f->inode->ino);
     if (f->ops->show_fdinfo)
         f->ops->show_fdinfo(f, s);
     file_put(f);
@@ -200,7 +208,9 @@ static int lookup(struct inode *dir, const char *name, size_t len, struct inode 
     struct file *f = fd_table_file(pi->t, like.fd);
     if (!f)
         return -ENOENT;
-    u32 mode = info ? S_IFREG | 0444 : S_IFLNK | ((f->mode & FMODE_READ) ? 0500 : 0) | ((f->mode & FMODE_WRITE) ? 0300 : 0);
+    u32 mode =
+        info ? S_IFREG | 0444
+             : S_IFLNK | ((f->mode & FMODE_READ) ? 0500 : 0) | ((f->mode & FMODE_WRITE) ? 0300 : 0);
     file_put(f);
     u64 ino = PID_INO(pi->t->tid, pi->in_task, info ? 101 : 100, like.fd);
     *out = pid_make_inode(dir->sb, &like, mode, ino, info ? &fdinfo_iops : &fd_link_iops, NULL);
@@ -254,7 +264,15 @@ static int dir_getattr(struct inode *i, struct kstat *st)
     st->gid = pi->t->cred->egid;
     return 0;
 }
-const struct inode_ops pid_fd_iops = {.lookup = fd_lookup, .revalidate = revalidate, .permission = permission, .getattr = dir_getattr, .evict = evict_link};
-const struct inode_ops pid_fdinfo_iops = {.lookup = fdinfo_lookup, .revalidate = revalidate, .permission = permission, .getattr = dir_getattr, .evict = evict_link};
+const struct inode_ops pid_fd_iops = {.lookup = fd_lookup,
+                                      .revalidate = revalidate,
+                                      .permission = permission,
+                                      .getattr = dir_getattr,
+                                      .evict = evict_link};
+const struct inode_ops pid_fdinfo_iops = {.lookup = fdinfo_lookup,
+                                          .revalidate = revalidate,
+                                          .permission = permission,
+                                          .getattr = dir_getattr,
+                                          .evict = evict_link};
 const struct file_ops pid_fd_fops = {.readdir = fd_readdir};
 const struct file_ops pid_fdinfo_fops = {.readdir = fdinfo_readdir};

@@ -27,23 +27,34 @@ static char state_char(const struct pid_inode *pi)
     if (READ_ONCE(pi->p->state) == PROCESS_ZOMBIE && !pi->in_task)
         return 'Z';
     switch (READ_ONCE(pi->t->thread.state)) {
-    case SCHED_READY: return 'R';
-    case SCHED_INTERRUPTIBLE: return 'S';
-    case SCHED_STOPPED: return 'T';
-    case SCHED_DEAD: return READ_ONCE(pi->p->state) == PROCESS_ZOMBIE ? 'Z' : 'X';
-    default: return 'D';
+    case SCHED_READY:
+        return 'R';
+    case SCHED_INTERRUPTIBLE:
+        return 'S';
+    case SCHED_STOPPED:
+        return 'T';
+    case SCHED_DEAD:
+        return READ_ONCE(pi->p->state) == PROCESS_ZOMBIE ? 'Z' : 'X';
+    default:
+        return 'D';
     }
 }
 
 static const char *state_name(char c)
 {
     switch (c) {
-    case 'R': return "R (running)";
-    case 'S': return "S (sleeping)";
-    case 'T': return "T (stopped)";
-    case 'Z': return "Z (zombie)";
-    case 'X': return "X (dead)";
-    default: return "D (disk sleep)";
+    case 'R':
+        return "R (running)";
+    case 'S':
+        return "S (sleeping)";
+    case 'T':
+        return "T (stopped)";
+    case 'Z':
+        return "Z (zombie)";
+    case 'X':
+        return "X (dead)";
+    default:
+        return "D (disk sleep)";
     }
 }
 
@@ -83,7 +94,8 @@ static void put_identity(struct seq *s, struct pid_inode *pi)
         seq_printf(s, "\nUmask:\t%#04o", fs->umask);
         fs_struct_put(fs);
     }
-    seq_printf(s, "\nState:\t%s\nTgid:\t%d\nNgid:\t0\nPid:\t%d\nPPid:\t%d\nTracerPid:\t0\n", state_name(state_char(pi)), p->pid, t->tid, parent_pid(p));
+    seq_printf(s, "\nState:\t%s\nTgid:\t%d\nNgid:\t0\nPid:\t%d\nPPid:\t%d\nTracerPid:\t0\n",
+               state_name(state_char(pi)), p->pid, t->tid, parent_pid(p));
     put_ids(s, "Uid", c.uid, c.euid, c.suid, c.fsuid);
     put_ids(s, "Gid", c.gid, c.egid, c.sgid, c.fsgid);
     seq_printf(s, "FDSize:\t%lu\nGroups:\t", fd_size(pi));
@@ -91,7 +103,8 @@ static void put_identity(struct seq *s, struct pid_inode *pi)
         seq_printf(s, "%u ", c.groups[k]);
     if (!c.ngroups)
         seq_putc(s, ' ');
-    seq_printf(s, "\nNStgid:\t%d\nNSpid:\t%d\nNSpgid:\t%d\nNSsid:\t%d\nKthread:\t%d\n", p->pid, t->tid, p->pgid, p->sid, t->thread.kthread);
+    seq_printf(s, "\nNStgid:\t%d\nNSpid:\t%d\nNSpgid:\t%d\nNSsid:\t%d\nKthread:\t%d\n", p->pid,
+               t->tid, p->pgid, p->sid, t->thread.kthread);
 }
 
 static void put_signals(struct seq *s, struct pid_inode *pi)
@@ -99,8 +112,11 @@ static void put_signals(struct seq *s, struct pid_inode *pi)
     u64 pending, shared, blocked, ignored, caught;
     struct process *p = pi->p;
     signal_masks(pi->t, &pending, &shared, &blocked, &ignored, &caught);
-    seq_printf(s, "Threads:\t%u\nSigQ:\t%u/%lu\n", max(READ_ONCE(p->nr_threads), 1u), 0, rlimit_cur(p, RLIMIT_SIGPENDING));
-    seq_printf(s, "SigPnd:\t%016lx\nShdPnd:\t%016lx\nSigBlk:\t%016lx\nSigIgn:\t%016lx\nSigCgt:\t%016lx\n", pending, shared, blocked, ignored, caught);
+    seq_printf(s, "Threads:\t%u\nSigQ:\t%u/%lu\n", max(READ_ONCE(p->nr_threads), 1u), 0,
+               rlimit_cur(p, RLIMIT_SIGPENDING));
+    seq_printf(
+        s, "SigPnd:\t%016lx\nShdPnd:\t%016lx\nSigBlk:\t%016lx\nSigIgn:\t%016lx\nSigCgt:\t%016lx\n",
+        pending, shared, blocked, ignored, caught);
 }
 
 static void put_caps(struct seq *s, struct pid_inode *pi)
@@ -108,10 +124,12 @@ static void put_caps(struct seq *s, struct pid_inode *pi)
     rcu_read_lock();
     struct cred c = *pi->t->cred;
     rcu_read_unlock();
-    seq_printf(s, "CapInh:\t%016lx\nCapPrm:\t%016lx\nCapEff:\t%016lx\nCapBnd:\t%016lx\nCapAmb:\t%016lx\n", c.cap_inheritable,
-               c.cap_permitted, c.cap_effective, c.cap_bounding, c.cap_ambient);
+    seq_printf(
+        s, "CapInh:\t%016lx\nCapPrm:\t%016lx\nCapEff:\t%016lx\nCapBnd:\t%016lx\nCapAmb:\t%016lx\n",
+        c.cap_inheritable, c.cap_permitted, c.cap_effective, c.cap_bounding, c.cap_ambient);
     seq_printf(s, "NoNewPrivs:\t%d\nSeccomp:\t0\nSeccomp_filters:\t0\n", pi->p->no_new_privs);
-    seq_puts(s, "Speculation_Store_Bypass:\tvulnerable\nSpeculationIndirectBranch:\talways enabled\n");
+    seq_puts(s,
+             "Speculation_Store_Bypass:\tvulnerable\nSpeculationIndirectBranch:\talways enabled\n");
 }
 
 /* "0-3,7" */
@@ -143,7 +161,8 @@ static void put_allowed(struct seq *s, struct pid_inode *pi)
     put_list(s, cpus);
     seq_printf(s, "\nMems_allowed:\t%08lx\nMems_allowed_list:\t", BIT(nr_nodes) - 1);
     put_list(s, BIT(nr_nodes) - 1);
-    seq_printf(s, "\nvoluntary_ctxt_switches:\t%lu\nnonvoluntary_ctxt_switches:\t%lu\n", pi->t->nvcsw, pi->t->nivcsw);
+    seq_printf(s, "\nvoluntary_ctxt_switches:\t%lu\nnonvoluntary_ctxt_switches:\t%lu\n",
+               pi->t->nvcsw, pi->t->nivcsw);
 }
 
 void pid_show_status(struct seq *s, struct pid_inode *pi)
@@ -167,15 +186,15 @@ struct sums {
 static void sum_up(struct pid_inode *pi, struct sums *z)
 {
     if (pi->in_task) {
-        *z = (struct sums){.min_flt = pi->t->thread.ctx.min_flt, .maj_flt = pi->t->thread.ctx.maj_flt};
+        *z = (struct sums){.min_flt = pi->t->thread.ctx.min_flt,
+                           .maj_flt = pi->t->thread.ctx.maj_flt};
         task_times(pi->t, &z->utime, &z->stime);
         return;
     }
     *z = (struct sums){.min_flt = pi->p->dead_min_flt, .maj_flt = pi->p->dead_maj_flt};
     struct task *t;
     u64 irq = spin_lock_irqsave(&pi->p->lock);
-    list_for_each_entry(t, &pi->p->threads, thread_link)
-    {
+    list_for_each_entry (t, &pi->p->threads, thread_link) {
         z->min_flt += t->thread.ctx.min_flt;
         z->maj_flt += t->thread.ctx.maj_flt;
     }
@@ -185,10 +204,11 @@ static void sum_up(struct pid_inode *pi, struct sums *z)
 
 static void put_stat_memory(struct seq *s, struct mm *mm, bool permitted, const struct process *p)
 {
-    seq_printf(s, " %lu %lu %lu", mm ? mm->total_vm << PAGE_SHIFT : 0, mm ? rss_total(mm) : 0, rlimit_cur(p, RLIMIT_RSS));
+    seq_printf(s, " %lu %lu %lu", mm ? mm->total_vm << PAGE_SHIFT : 0, mm ? rss_total(mm) : 0,
+               rlimit_cur(p, RLIMIT_RSS));
     u64 v = mm ? (permitted ? 0 : 1) : 0;
-    seq_printf(s, " %lu %lu %lu 0 0", mm && permitted ? mm->start_code : v, mm && permitted ? mm->end_code : v,
-               mm && permitted ? mm->start_stack : 0);
+    seq_printf(s, " %lu %lu %lu 0 0", mm && permitted ? mm->start_code : v,
+               mm && permitted ? mm->end_code : v, mm && permitted ? mm->start_stack : 0);
 }
 
 void pid_show_stat(struct seq *s, struct pid_inode *pi)
@@ -204,19 +224,25 @@ void pid_show_stat(struct seq *s, struct pid_inode *pi)
     signal_masks(t, &pending, &shared, &blocked, &ignored, &caught);
     seq_printf(s, "%d (", t->tid);
     put_comm(s, t->comm, false);
-    seq_printf(s, ") %c %d %d %d %d %d %u", state_char(pi), parent_pid(p), p->pgid, p->sid, (s32)dev_user(tty), tpgid,
+    seq_printf(s, ") %c %d %d %d %d %d %u", state_char(pi), parent_pid(p), p->pgid, p->sid,
+               (s32)dev_user(tty), tpgid,
                (t->thread.kthread ? 0x00200000u : 0x00400000u) | (p->did_exec ? 0 : 0x40u));
-    seq_printf(s, " %lu %lu %lu %lu %lu %lu %lu %lu", z.min_flt, p->cmin_flt, z.maj_flt, p->cmaj_flt, z.utime / TICK_NS,
-               z.stime / TICK_NS, p->cutime_ns / TICK_NS, p->cstime_ns / TICK_NS);
+    seq_printf(s, " %lu %lu %lu %lu %lu %lu %lu %lu", z.min_flt, p->cmin_flt, z.maj_flt,
+               p->cmaj_flt, z.utime / TICK_NS, z.stime / TICK_NS, p->cutime_ns / TICK_NS,
+               p->cstime_ns / TICK_NS);
     s64 prio = t->thread.rt_prio ? -1 - (s64)t->thread.rt_prio : 20 + t->thread.nice;
-    seq_printf(s, " %ld %d %u 0 %lu", prio, t->thread.nice, max(READ_ONCE(p->nr_threads), 1u), t->start_ns / TICK_NS);
+    seq_printf(s, " %ld %d %u 0 %lu", prio, t->thread.nice, max(READ_ONCE(p->nr_threads), 1u),
+               t->start_ns / TICK_NS);
     put_stat_memory(s, mm, permitted, p);
-    seq_printf(s, " %lu %lu %lu %lu", pending & 0x7fffffff, blocked & 0x7fffffff, ignored & 0x7fffffff, caught & 0x7fffffff);
-    seq_printf(s, " %d 0 0 %d %u %u %u 0 0 0", permitted && READ_ONCE(t->thread.state) != SCHED_READY,
-               pi->in_task ? t->exit_signal : p->exit_signal, t->thread.cpu, t->thread.rt_prio, t->thread.policy);
+    seq_printf(s, " %lu %lu %lu %lu", pending & 0x7fffffff, blocked & 0x7fffffff,
+               ignored & 0x7fffffff, caught & 0x7fffffff);
+    seq_printf(s, " %d 0 0 %d %u %u %u 0 0 0",
+               permitted && READ_ONCE(t->thread.state) != SCHED_READY,
+               pi->in_task ? t->exit_signal : p->exit_signal, t->thread.cpu, t->thread.rt_prio,
+               t->thread.policy);
     if (mm && permitted)
-        seq_printf(s, " %lu %lu %lu %lu %lu %lu %lu", mm->start_data, mm->end_data, mm->start_brk, mm->arg_start, mm->arg_end,
-                   mm->env_start, mm->env_end);
+        seq_printf(s, " %lu %lu %lu %lu %lu %lu %lu", mm->start_data, mm->end_data, mm->start_brk,
+                   mm->arg_start, mm->arg_end, mm->env_start, mm->env_end);
     else
         seq_puts(s, " 0 0 0 0 0 0 0");
     seq_printf(s, " %d\n", permitted ? p->exit_code : 0);
@@ -234,8 +260,7 @@ void pid_show_io(struct seq *s, struct pid_inode *pi)
     u64 v[6] = {0};
     struct task *t;
     u64 irq = spin_lock_irqsave(&pi->p->lock);
-    list_for_each_entry(t, &pi->p->threads, thread_link)
-    {
+    list_for_each_entry (t, &pi->p->threads, thread_link) {
         if (pi->in_task && t != pi->t)
             continue;
         u64 one[6] = {t->rchar, t->wchar, t->syscr, t->syscw, t->io_read_bytes, t->io_write_bytes};
@@ -243,8 +268,10 @@ void pid_show_io(struct seq *s, struct pid_inode *pi)
             v[k] += one[k];
     }
     spin_unlock_irqrestore(&pi->p->lock, irq);
-    seq_printf(s, "rchar: %lu\nwchar: %lu\nsyscr: %lu\nsyscw: %lu\nread_bytes: %lu\nwrite_bytes: %lu\ncancelled_write_bytes: 0\n", v[0],
-               v[1], v[2], v[3], v[4], v[5]);
+    seq_printf(s,
+               "rchar: %lu\nwchar: %lu\nsyscr: %lu\nsyscw: %lu\nread_bytes: %lu\nwrite_bytes: "
+               "%lu\ncancelled_write_bytes: 0\n",
+               v[0], v[1], v[2], v[3], v[4], v[5]);
 }
 
 void pid_show_limits(struct seq *s, struct pid_inode *pi)
@@ -252,12 +279,14 @@ void pid_show_limits(struct seq *s, struct pid_inode *pi)
     static const struct {
         const char *name, *unit;
     } limits[NR_RLIMITS] = {
-        {"Max cpu time", "seconds"},       {"Max file size", "bytes"},       {"Max data size", "bytes"},
-        {"Max stack size", "bytes"},       {"Max core file size", "bytes"},  {"Max resident set", "bytes"},
-        {"Max processes", "processes"},    {"Max open files", "files"},      {"Max locked memory", "bytes"},
-        {"Max address space", "bytes"},    {"Max file locks", "locks"},      {"Max pending signals", "signals"},
-        {"Max msgqueue size", "bytes"},    {"Max nice priority", NULL},      {"Max realtime priority", NULL},
-        {"Max realtime timeout", "us"},
+        {"Max cpu time", "seconds"},     {"Max file size", "bytes"},
+        {"Max data size", "bytes"},      {"Max stack size", "bytes"},
+        {"Max core file size", "bytes"}, {"Max resident set", "bytes"},
+        {"Max processes", "processes"},  {"Max open files", "files"},
+        {"Max locked memory", "bytes"},  {"Max address space", "bytes"},
+        {"Max file locks", "locks"},     {"Max pending signals", "signals"},
+        {"Max msgqueue size", "bytes"},  {"Max nice priority", NULL},
+        {"Max realtime priority", NULL}, {"Max realtime timeout", "us"},
     };
     seq_printf(s, "%-25s %-20s %-20s %-10s\n", "Limit", "Soft Limit", "Hard Limit", "Units");
     for (int k = 0; k < NR_RLIMITS; k++) {

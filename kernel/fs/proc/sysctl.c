@@ -11,8 +11,10 @@ struct knob {
     u64 min, max;
 };
 
-static u64 pid_max = PID_MAX, cap_last = 40, ngroups_max = 32, zero, entropy = 256, file_max = ~0UL >> 1, nr_open = 1048576;
-static u64 pipe_max = 1048576, overflow_id = 65534, inotify_instances = 128, inotify_queue = 16384, inotify_user_watches = 1048576;
+static u64 pid_max = PID_MAX, cap_last = 40, ngroups_max = 32, zero, entropy = 256,
+           file_max = ~0UL >> 1, nr_open = 1048576;
+static u64 pipe_max = 1048576, overflow_id = 65534, inotify_instances = 128, inotify_queue = 16384,
+           inotify_user_watches = 1048576;
 
 /* min > max: read-only. */
 static const struct knob knobs[] = {
@@ -77,8 +79,10 @@ static void show_osrelease(struct seq *s, void *arg)
 static u64 boot_id[2];
 static void put_uuid(struct seq *s, const u64 v[2])
 {
-    u64 hi = (v[0] & ~0xf000UL) | 0x4000UL, lo = (v[1] & ~(3UL << 62)) | 2UL << 62; /* version 4, variant 1 */
-    seq_printf(s, "%08lx-%04lx-%04lx-%04lx-%012lx\n", hi >> 32, hi >> 16 & 0xffff, hi & 0xffff, lo >> 48, lo & 0xffffffffffffUL);
+    u64 hi = (v[0] & ~0xf000UL) | 0x4000UL,
+        lo = (v[1] & ~(3UL << 62)) | 2UL << 62; /* version 4, variant 1 */
+    seq_printf(s, "%08lx-%04lx-%04lx-%04lx-%012lx\n", hi >> 32, hi >> 16 & 0xffff, hi & 0xffff,
+               lo >> 48, lo & 0xffffffffffffUL);
 }
 static void show_boot_id(struct seq *s, void *arg)
 {
@@ -114,8 +118,7 @@ static int drop_caches(const char *text, size_t n, void *arg)
     struct superblock *sb;
     if (what & 1) {
         mutex_lock(&sb_list_lock);
-        list_for_each_entry(sb, &sb_list, link)
-        {
+        list_for_each_entry (sb, &sb_list, link) {
             sb_drop_clean_pages(sb);
         }
         mutex_unlock(&sb_list_lock);
@@ -156,7 +159,8 @@ void proc_sysctl_register(void)
     };
     for (size_t k = 0; k < ARRAY_SIZE(knobs); k++) {
         bool fixed = knobs[k].min > knobs[k].max;
-        struct proc_file f = {knobs[k].path, fixed ? 0444 : 0644, show_knob, fixed ? NULL : store_knob, (void *)&knobs[k]};
+        struct proc_file f = {knobs[k].path, fixed ? 0444 : 0644, show_knob,
+                              fixed ? NULL : store_knob, (void *)&knobs[k]};
         proc_register(&f);
     }
     for (size_t k = 0; k < ARRAY_SIZE(files); k++)

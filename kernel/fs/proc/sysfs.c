@@ -146,9 +146,11 @@ void sysfs_register(void)
         {"/sys/devices/system/node/has_memory", 0444, show_nodes, NULL, NULL},
         {"/sys/devices/system/node/has_normal_memory", 0444, show_nodes, NULL, NULL},
     };
-    static const char *const folders[] = {"/sys/block",  "/sys/bus",           "/sys/class/block", "/sys/class/mem",  "/sys/class/net",
-                                          "/sys/class/tty", "/sys/dev/block",  "/sys/dev/char",    "/sys/firmware",   "/sys/fs/cgroup",
-                                          "/sys/kernel/mm", "/sys/kernel/debug", "/sys/kernel/tracing", "/sys/module", "/sys/power"};
+    static const char *const folders[] = {
+        "/sys/block",          "/sys/bus",       "/sys/class/block", "/sys/class/mem",
+        "/sys/class/net",      "/sys/class/tty", "/sys/dev/block",   "/sys/dev/char",
+        "/sys/firmware",       "/sys/fs/cgroup", "/sys/kernel/mm",   "/sys/kernel/debug",
+        "/sys/kernel/tracing", "/sys/module",    "/sys/power"};
     for (size_t k = 0; k < ARRAY_SIZE(folders); k++)
         proc_mkdir(folders[k]);
     for (size_t k = 0; k < ARRAY_SIZE(files); k++)

@@ -66,8 +66,11 @@ static void show_stat(struct seq *s, void *arg)
         put_cpu_line(s, one[0], one[1], one[2]);
     }
     show_interrupt_counts(s);
-    seq_printf(s, "ctxt %lu\nbtime %ld\nprocesses %lu\nprocs_running %lu\nprocs_blocked 0\nsoftirq 0 0 0 0 0 0 0 0 0 0 0\n",
-               sched_context_switches(), (realtime_ns() - (s64)clock_ns()) / NSEC_PER_SEC, pid_forks(), sched_nr_running());
+    seq_printf(s,
+               "ctxt %lu\nbtime %ld\nprocesses %lu\nprocs_running %lu\nprocs_blocked 0\nsoftirq 0 "
+               "0 0 0 0 0 0 0 0 0 0\n",
+               sched_context_switches(), (realtime_ns() - (s64)clock_ns()) / NSEC_PER_SEC,
+               pid_forks(), sched_nr_running());
 }
 
 static void show_uptime(struct seq *s, void *arg)
@@ -118,7 +121,8 @@ static void show_devices(struct seq *s, void *arg)
     static const struct {
         u32 major;
         const char *name;
-    } names[] = {{1, "mem"}, {4, "tty"}, {4, "ttyS"}, {5, "/dev/tty"}, {5, "/dev/console"}, {5, "/dev/ptmx"}, {10, "misc"}, {128, "ptm"}, {136, "pts"}};
+    } names[] = {{1, "mem"},       {4, "tty"},   {4, "ttyS"},  {5, "/dev/tty"}, {5, "/dev/console"},
+                 {5, "/dev/ptmx"}, {10, "misc"}, {128, "ptm"}, {136, "pts"}};
     seq_puts(s, "Character devices:\n");
     for (size_t k = 0; k < ARRAY_SIZE(names); k++)
         if (dev_has_major(S_IFCHR, names[k].major))
@@ -143,7 +147,8 @@ static void show_interrupts(struct seq *s, void *arg)
         seq_printf(s, "%3u: ", msi ? 24u + info[k].vector : info[k].gsi);
         for_each_cpu (cpu, online)
             seq_printf(s, "%10lu ", cpu == 0 ? info[k].count : 0);
-        seq_printf(s, msi ? " PCI-MSI %4u-edge\n" : " IO-APIC %4u-edge\n", msi ? info[k].vector : info[k].gsi);
+        seq_printf(s, msi ? " PCI-MSI %4u-edge\n" : " IO-APIC %4u-edge\n",
+                   msi ? info[k].vector : info[k].gsi);
     }
     static const char *const local[] = {"LOC", "CAL"};
     for (int k = 0; k < 2; k++) {
@@ -156,12 +161,14 @@ static void show_interrupts(struct seq *s, void *arg)
 
 static void show_iomem(struct seq *s, void *arg)
 {
-    static const char *const kinds[] = {"Reserved", "System RAM", "Reserved", "ACPI Tables", "ACPI Non-volatile Storage"};
+    static const char *const kinds[] = {"Reserved", "System RAM", "Reserved", "ACPI Tables",
+                                        "ACPI Non-volatile Storage"};
     const struct boot_range *r;
     size_t n = boot_memory_map(&r);
     bool see = capable(CAP_SYS_ADMIN);
     for (size_t k = 0; k < n; k++)
-        seq_printf(s, "%08lx-%08lx : %s\n", see ? r[k].base : 0, see ? r[k].base + r[k].size - 1 : 0, kinds[r[k].type < 5 ? r[k].type : 0]);
+        seq_printf(s, "%08lx-%08lx : %s\n", see ? r[k].base : 0,
+                   see ? r[k].base + r[k].size - 1 : 0, kinds[r[k].type < 5 ? r[k].type : 0]);
 }
 
 static void show_swaps(struct seq *s, void *arg)

@@ -107,9 +107,11 @@ static void release(struct file *f)
     kfree(t);
 }
 
-static const struct file_ops text_fops = {.read = read, .write = write, .lseek = lseek, .release = release};
+static const struct file_ops text_fops = {
+    .read = read, .write = write, .lseek = lseek, .release = release};
 
-int text_open(struct file *f, show_fn *show, int (*store)(const char *, size_t, void *), void *arg, void (*done)(void *arg))
+int text_open(struct file *f, show_fn *show, int (*store)(const char *, size_t, void *), void *arg,
+              void (*done)(void *arg))
 {
     struct text *t = kzalloc(sizeof(*t), GFP_KERNEL);
     if (!t)

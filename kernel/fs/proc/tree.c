@@ -24,7 +24,8 @@ static struct pnode *add_child(struct pnode *parent, const char *name, size_t le
     struct pnode *c = kzalloc(sizeof(*c), GFP_KERNEL);
     if (!c)
         return NULL;
-    *c = (struct pnode){.name = name, .len = (u32)len, .mode = mode, .ino = ++next_ino, .parent = parent};
+    *c = (struct pnode){
+        .name = name, .len = (u32)len, .mode = mode, .ino = ++next_ino, .parent = parent};
     struct pnode **pp = &parent->child;
     while (*pp)
         pp = &(*pp)->sibling;
@@ -36,7 +37,9 @@ static struct pnode *add_child(struct pnode *parent, const char *name, size_t le
 
 struct pnode *pnode_make(const char *path, u32 mode)
 {
-    struct pnode *n = str_starts(path, "/proc/") ? &proc_root_node : str_starts(path, "/sys/") ? &sys_root_node : NULL;
+    struct pnode *n = str_starts(path, "/proc/")  ? &proc_root_node
+                      : str_starts(path, "/sys/") ? &sys_root_node
+                                                  : NULL;
     const char *s = str_chr(path + 1, '/');
     if (!n || !s)
         return NULL;
@@ -166,11 +169,13 @@ struct inode *pnode_inode(struct superblock *sb, struct pnode *n)
 /* ---- the two file systems ---- */
 static struct superblock *proc_sb, *sysfs_sb;
 
-static struct superblock *mount_proc(const struct fs_type *type, u32 flags, const char *source, char *options)
+static struct superblock *mount_proc(const struct fs_type *type, u32 flags, const char *source,
+                                     char *options)
 {
     return sb_get(proc_sb);
 }
-static struct superblock *mount_sysfs(const struct fs_type *type, u32 flags, const char *source, char *options)
+static struct superblock *mount_sysfs(const struct fs_type *type, u32 flags, const char *source,
+                                      char *options)
 {
     return sb_get(sysfs_sb);
 }

@@ -11,12 +11,15 @@
 struct inode *tmpfs_new(struct superblock *sb, struct inode *dir, u32 mode, u64 rdev)
 {
     struct tsb *ts = sb->priv;
-    if (__atomic_add_fetch(&ts->used_inodes, 1, __ATOMIC_RELAXED) > ts->max_inodes && ts->max_inodes) {
+    if (__atomic_add_fetch(&ts->used_inodes, 1, __ATOMIC_RELAXED) > ts->max_inodes &&
+        ts->max_inodes) {
         __atomic_sub_fetch(&ts->used_inodes, 1, __ATOMIC_RELAXED);
         return ERR_PTR(-ENOSPC);
     }
     struct tnode *t = kzalloc(sizeof(*t), GFP_KERNEL);
-    struct inode *i = t ? inode_alloc(sb, mode, S_ISREG(mode) ? &tmpfs_mapping_ops : &shmem_mapping_ops, AS_SHMEM) : NULL;
+    struct inode *i =
+        t ? inode_alloc(sb, mode, S_ISREG(mode) ? &tmpfs_mapping_ops : &shmem_mapping_ops, AS_SHMEM)
+          : NULL;
     if (i && S_ISDIR(mode)) {
         t->dir = tdir_alloc();
         if (!t->dir) {
@@ -97,7 +100,8 @@ static void dir_changed(struct inode *dir, int n)
 }
 
 /* Gives i its name; *out gets a reference of its own. i is put on errors. */
-static int add_new(struct inode *dir, const char *name, size_t len, struct inode *i, struct inode **out)
+static int add_new(struct inode *dir, const char *name, size_t len, struct inode *i,
+                   struct inode **out)
 {
     if (IS_ERR(i))
         return (int)PTR_ERR(i);
@@ -111,7 +115,8 @@ static int add_new(struct inode *dir, const char *name, size_t len, struct inode
     return 0;
 }
 
-static int create(struct inode *dir, const char *name, size_t len, u32 mode, u64 rdev, struct inode **out)
+static int create(struct inode *dir, const char *name, size_t len, u32 mode, u64 rdev,
+                  struct inode **out)
 {
     return add_new(dir, name, len, tmpfs_new(dir->sb, dir, mode, rdev), out);
 }
@@ -124,7 +129,8 @@ static int mkdir(struct inode *dir, const char *name, size_t len, u32 mode, stru
     return err;
 }
 
-static int symlink(struct inode *dir, const char *name, size_t len, const char *target, struct inode **out)
+static int symlink(struct inode *dir, const char *name, size_t len, const char *target,
+                   struct inode **out)
 {
     return add_new(dir, name, len, tmpfs_new_link(dir->sb, dir, target), out);
 }
@@ -175,7 +181,8 @@ static int rmdir(struct inode *dir, const char *name, size_t len, struct inode *
     return err;
 }
 
-static int exchange(struct inode *od, const char *on, size_t ol, struct inode *nd, const char *nn, size_t nl)
+static int exchange(struct inode *od, const char *on, size_t ol, struct inode *nd, const char *nn,
+                    size_t nl)
 {
     struct inode *a = tdir_find(tnode(od)->dir, on, ol), *b = tdir_find(tnode(nd)->dir, nn, nl);
     if (!a || !b)
@@ -191,11 +198,13 @@ static int exchange(struct inode *od, const char *on, size_t ol, struct inode *n
     return 0;
 }
 
-static int rename(struct inode *od, const char *on, size_t ol, struct inode *nd, const char *nn, size_t nl, u32 flags)
+static int rename(struct inode *od, const char *on, size_t ol, struct inode *nd, const char *nn,
+                  size_t nl, u32 flags)
 {
     if (flags & RENAME_EXCHANGE)
         return exchange(od, on, ol, nd, nn, nl);
-    struct inode *i = tdir_find(tnode(od)->dir, on, ol), *target = tdir_find(tnode(nd)->dir, nn, nl);
+    struct inode *i = tdir_find(tnode(od)->dir, on, ol),
+                 *target = tdir_find(tnode(nd)->dir, nn, nl);
     if (!i)
         return -ENOENT;
     bool is_dir = S_ISDIR(i->mode);
@@ -270,12 +279,25 @@ static int dir_fsync(struct file *f, u64 start, u64 end, bool data_only)
     return 0;
 }
 
-#define XATTR_OPS                                                                                                      \
-    .getxattr = tmpfs_getxattr, .listxattr = tmpfs_listxattr, .setxattr = tmpfs_setxattr, .removexattr = tmpfs_removexattr
-const struct inode_ops tmpfs_dir_iops = {.lookup = lookup, .create = create, .mkdir = mkdir, .symlink = symlink, .link = link,
-                                         .unlink = unlink, .rmdir = rmdir, .rename = rename, .tmpfile = tmpfile,
-                                         .getattr = tmpfs_getattr, .evict = tmpfs_evict, XATTR_OPS};
-const struct inode_ops tmpfs_link_iops = {.readlink = readlink, .getattr = tmpfs_getattr, .evict = tmpfs_evict, XATTR_OPS};
-const struct inode_ops tmpfs_special_iops = {.getattr = tmpfs_getattr, .evict = tmpfs_evict, XATTR_OPS};
-const struct inode_ops tmpfs_file_iops = {.getattr = tmpfs_getattr, .setattr = tmpfs_setattr, .evict = tmpfs_evict, XATTR_OPS};
+#define XATTR_OPS                                                                                  \
+    .getxattr = tmpfs_getxattr, .listxattr = tmpfs_listxattr, .setxattr = tmpfs_setxattr,          \
+    .removexattr = tmpfs_removexattr
+const struct inode_ops tmpfs_dir_iops = {.lookup = lookup,
+                                         .create = create,
+                                         .mkdir = mkdir,
+                                         .symlink = symlink,
+                                         .link = link,
+                                         .unlink = unlink,
+                                         .rmdir = rmdir,
+                                         .rename = rename,
+                                         .tmpfile = tmpfile,
+                                         .getattr = tmpfs_getattr,
+                                         .evict = tmpfs_evict,
+                                         XATTR_OPS};
+const struct inode_ops tmpfs_link_iops = {
+    .readlink = readlink, .getattr = tmpfs_getattr, .evict = tmpfs_evict, XATTR_OPS};
+const struct inode_ops tmpfs_special_iops = {
+    .getattr = tmpfs_getattr, .evict = tmpfs_evict, XATTR_OPS};
+const struct inode_ops tmpfs_file_iops = {
+    .getattr = tmpfs_getattr, .setattr = tmpfs_setattr, .evict = tmpfs_evict, XATTR_OPS};
 const struct file_ops tmpfs_dir_fops = {.readdir = readdir, .lseek = dir_lseek, .fsync = dir_fsync};

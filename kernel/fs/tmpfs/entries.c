@@ -28,7 +28,8 @@ static void *node_alloc(void)
 {
     return kmalloc(sizeof(struct xa_node), GFP_KERNEL);
 }
-static void node_free(void *node) /* all access is under the directory's lock: nobody looks any more */
+static void
+node_free(void *node) /* all access is under the directory's lock: nobody looks any more */
 {
     kfree(node);
 }

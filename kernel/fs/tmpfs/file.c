@@ -34,7 +34,8 @@ int tmpfs_setattr(struct inode *i, u32 valid, const struct kstat *st)
 {
     if (valid & ATTR_SIZE) {
         u32 seals = tnode(i)->seals;
-        if ((st->size < i->mapping.size && (seals & F_SEAL_SHRINK)) || (st->size > i->mapping.size && (seals & F_SEAL_GROW)))
+        if ((st->size < i->mapping.size && (seals & F_SEAL_SHRINK)) ||
+            (st->size > i->mapping.size && (seals & F_SEAL_GROW)))
             return -EPERM;
         int err = cache_truncate(&i->mapping, st->size);
         if (err)
@@ -73,7 +74,10 @@ static int fallocate(struct file *f, int mode, u64 off, u64 len)
         return -EOPNOTSUPP;
     mutex_lock(&i->lock);
     if (mode & FALLOC_FL_PUNCH_HOLE) {
-        err = (seals & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE)) ? -EPERM : cache_punch(&i->mapping, off, min(off + len, ALIGN_UP(i->mapping.size, PAGE_SIZE)));
+        err = (seals & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE))
+                  ? -EPERM
+                  : cache_punch(&i->mapping, off,
+                                min(off + len, ALIGN_UP(i->mapping.size, PAGE_SIZE)));
         goto out;
     }
     u64 end = off + len;
@@ -143,5 +147,9 @@ static int fsync(struct file *f, u64 start, u64 end, bool data_only)
     return 0;
 }
 
-const struct file_ops tmpfs_file_fops = {.read = generic_file_read, .write = write, .lseek = lseek, .mmap = mmap,
-                                         .fsync = fsync, .fallocate = fallocate};
+const struct file_ops tmpfs_file_fops = {.read = generic_file_read,
+                                         .write = write,
+                                         .lseek = lseek,
+                                         .mmap = mmap,
+                                         .fsync = fsync,
+                                         .fallocate = fallocate};

@@ -45,7 +45,8 @@ static int parse_option(struct tsb *ts, const char *opt)
     } else if (str_eq(opt, "inode64") || str_eq(opt, "noswap") || str_eq(opt, "huge=never")) {
         return 0;
     } else {
-        log_print(LOG_ERR, "tmpfs: Unknown parameter '%.*s'\n", val ? (int)(val - opt - 1) : (int)str_len(opt), opt);
+        log_print(LOG_ERR, "tmpfs: Unknown parameter '%.*s'\n",
+                  val ? (int)(val - opt - 1) : (int)str_len(opt), opt);
         return -EINVAL;
     }
     return *end ? -EINVAL : 0;
@@ -121,9 +122,11 @@ static void put(struct superblock *sb)
     kfree(ts);
 }
 
-const struct sb_ops tmpfs_sb_ops = {.statfs = statfs, .show_options = show_options, .remount = remount, .put = put};
+const struct sb_ops tmpfs_sb_ops = {
+    .statfs = statfs, .show_options = show_options, .remount = remount, .put = put};
 
-struct superblock *tmpfs_make(const struct fs_type *type, u32 flags, char *options, u32 default_mode)
+struct superblock *tmpfs_make(const struct fs_type *type, u32 flags, char *options,
+                              u32 default_mode)
 {
     struct tsb *ts = kzalloc(sizeof(*ts), GFP_KERNEL);
     struct superblock *sb = ts ? sb_alloc(type, &tmpfs_sb_ops, flags) : NULL;
@@ -132,7 +135,8 @@ struct superblock *tmpfs_make(const struct fs_type *type, u32 flags, char *optio
         return ERR_PTR(-ENOMEM);
     }
     u64 half = phys_managed() / 2;
-    *ts = (struct tsb){.max_blocks = half, .max_inodes = half, .mode = default_mode, .shown_mode = 01777};
+    *ts = (struct tsb){
+        .max_blocks = half, .max_inodes = half, .mode = default_mode, .shown_mode = 01777};
     sb->priv = ts;
     sb->magic = TMPFS_MAGIC;
     int err = parse_options(ts, options);
@@ -152,12 +156,14 @@ struct superblock *tmpfs_make(const struct fs_type *type, u32 flags, char *optio
     return sb;
 }
 
-static struct superblock *mount_tmpfs(const struct fs_type *type, u32 flags, const char *source, char *options)
+static struct superblock *mount_tmpfs(const struct fs_type *type, u32 flags, const char *source,
+                                      char *options)
 {
     return tmpfs_make(type, flags, options, 01777);
 }
 
-static struct superblock *mount_ramfs(const struct fs_type *type, u32 flags, const char *source, char *options)
+static struct superblock *mount_ramfs(const struct fs_type *type, u32 flags, const char *source,
+                                      char *options)
 {
     char none[1] = "";
     struct superblock *sb = tmpfs_make(type, flags, none, 0755);
@@ -169,7 +175,8 @@ static struct superblock *mount_ramfs(const struct fs_type *type, u32 flags, con
     return sb;
 }
 
-static struct superblock *mount_rootfs(const struct fs_type *type, u32 flags, const char *source, char *options)
+static struct superblock *mount_rootfs(const struct fs_type *type, u32 flags, const char *source,
+                                       char *options)
 {
     struct superblock *sb = tmpfs_make(type, flags, options, 0755);
     if (!IS_ERR(sb))

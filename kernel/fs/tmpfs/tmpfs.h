@@ -38,9 +38,12 @@ struct inode *tmpfs_new_link(struct superblock *sb, struct inode *dir, const cha
 /* entries.c: the names of one directory; its inode->lock held */
 struct tdir *tdir_alloc(void);
 struct inode *tdir_find(struct tdir *d, const char *name, size_t len); /* not referenced */
-int tdir_insert(struct tdir *d, const char *name, size_t len, struct inode *inode); /* takes over a reference */
-struct inode *tdir_remove(struct tdir *d, const char *name, size_t len); /* gives the reference back; NULL */
-struct inode *tdir_replace(struct tdir *d, const char *name, size_t len, struct inode *inode); /* the old one */
+int tdir_insert(struct tdir *d, const char *name, size_t len,
+                struct inode *inode); /* takes over a reference */
+struct inode *tdir_remove(struct tdir *d, const char *name,
+                          size_t len); /* gives the reference back; NULL */
+struct inode *tdir_replace(struct tdir *d, const char *name, size_t len,
+                           struct inode *inode); /* the old one */
 u64 tdir_count(const struct tdir *d);
 /* The entry of the least cookie >= *cookie, or NULL. */
 struct inode *tdir_next(struct tdir *d, u64 *cookie, const char **name, size_t *len);
@@ -56,5 +59,6 @@ int tmpfs_removexattr(struct inode *i, const char *name);
 void tmpfs_free_xattrs(struct txattr *x);
 /* super.c */
 extern const struct sb_ops tmpfs_sb_ops;
-struct superblock *tmpfs_make(const struct fs_type *type, u32 flags, char *options, u32 default_mode);
+struct superblock *tmpfs_make(const struct fs_type *type, u32 flags, char *options,
+                              u32 default_mode);
 #endif

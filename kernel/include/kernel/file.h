@@ -69,9 +69,10 @@ struct file_ops {
     /* Bytes done or -errno; *pos is advanced by the callee. NULL: -EINVAL (and -EISDIR for directories). */
     ssize_t (*read)(struct file *f, const struct iobuf *buf, size_t n, u64 *pos);
     ssize_t (*write)(struct file *f, const struct iobuf *buf, size_t n, u64 *pos);
-    s64 (*lseek)(struct file *f, s64 off, int whence);       /* NULL: generic by inode size; streams use no_lseek */
-    u32 (*poll)(struct file *f, struct poll_table *pt);      /* NULL: always readable and writable */
-    s64 (*ioctl)(struct file *f, u32 cmd, u64 arg);          /* NULL or -ENOIOCTLCMD: -ENOTTY */
+    s64 (*lseek)(struct file *f, s64 off,
+                 int whence); /* NULL: generic by inode size; streams use no_lseek */
+    u32 (*poll)(struct file *f, struct poll_table *pt); /* NULL: always readable and writable */
+    s64 (*ioctl)(struct file *f, u32 cmd, u64 arg);     /* NULL or -ENOIOCTLCMD: -ENOTTY */
     /* Fills in what mm/sys needs (all of *out); 0 or -ENODEV. NULL: -ENODEV. Cached files: generic_file_mmap. */
     int (*mmap)(struct file *f, struct map_file *out, u64 len, u64 prot, u64 flags, u64 offset);
     /*
@@ -81,9 +82,11 @@ struct file_ops {
     int (*readdir)(struct file *f, emit_fn *emit, void *ctx);
     int (*fsync)(struct file *f, u64 start, u64 end, bool data_only);
     int (*fallocate)(struct file *f, int mode, u64 off, u64 len);
-    int (*open)(struct file *f);     /* device files only: called when opened through the file system; on error no release */
-    void (*flush)(struct file *f);   /* each close(2) of a descriptor */
-    void (*release)(struct file *f); /* last reference gone */
+    int (*open)(
+        struct file *
+            f); /* device files only: called when opened through the file system; on error no release */
+    void (*flush)(struct file *f);                      /* each close(2) of a descriptor */
+    void (*release)(struct file *f);                    /* last reference gone */
     void (*show_fdinfo)(struct file *f, struct seq *s); /* further lines of /proc/PID/fdinfo/N */
 };
 
@@ -98,17 +101,17 @@ struct file {
     struct mount *mount;
     const struct file_ops *ops;
     void *priv;
-    s32 owner_pgrp; /* F_SETOWN: > 0 process, < 0 process group */
-    s32 owner_sig;  /* F_SETSIG */
+    s32 owner_pgrp;          /* F_SETOWN: > 0 process, < 0 process group */
+    s32 owner_sig;           /* F_SETSIG */
     struct list_head epolls; /* interest of epoll sets in this file */
     spinlock_t epoll_lock;
-    u64 ra[4];         /* read-ahead state, mm/cache */
 };
-#define FMODE_READ   1u
-#define FMODE_WRITE  2u
-#define FMODE_EXEC   4u
-#define FMODE_PATH   8u  /* O_PATH: names a place only */
-#define FMODE_STREAM 16u /* no position: pipes, sockets, terminals; lseek gives -ESPIPE, no pos_lock taken */
+#define FMODE_READ  1u
+#define FMODE_WRITE 2u
+#define FMODE_EXEC  4u
+#define FMODE_PATH  8u /* O_PATH: names a place only */
+#define FMODE_STREAM                                                                               \
+    16u /* no position: pipes, sockets, terminals; lseek gives -ESPIPE, no pos_lock taken */
 #define FMODE_MOUNT_WRITE 32u /* counted in mount->writers */
 
 /*
@@ -116,34 +119,43 @@ struct file {
  * never "." or "..". *out is a referenced inode. The VFS has checked permissions, existence and types, as far as dentries know.
  */
 struct inode_ops {
-    int (*lookup)(struct inode *dir, const char *name, size_t len, struct inode **out); /* -ENOENT */
-    int (*create)(struct inode *dir, const char *name, size_t len, u32 mode, u64 rdev, struct inode **out); /* any S_IF type but dir and link */
+    int (*lookup)(struct inode *dir, const char *name, size_t len,
+                  struct inode **out); /* -ENOENT */
+    int (*create)(struct inode *dir, const char *name, size_t len, u32 mode, u64 rdev,
+                  struct inode **out); /* any S_IF type but dir and link */
     int (*mkdir)(struct inode *dir, const char *name, size_t len, u32 mode, struct inode **out);
-    int (*symlink)(struct inode *dir, const char *name, size_t len, const char *target, struct inode **out);
+    int (*symlink)(struct inode *dir, const char *name, size_t len, const char *target,
+                   struct inode **out);
     int (*link)(struct inode *dir, const char *name, size_t len, struct inode *old);
     int (*unlink)(struct inode *dir, const char *name, size_t len, struct inode *victim);
     int (*rmdir)(struct inode *dir, const char *name, size_t len, struct inode *victim);
     /* flags: RENAME_NOREPLACE (already checked), RENAME_EXCHANGE; others -EINVAL. An existing target is replaced. */
-    int (*rename)(struct inode *od, const char *on, size_t ol, struct inode *nd, const char *nn, size_t nl, u32 flags);
+    int (*rename)(struct inode *od, const char *on, size_t ol, struct inode *nd, const char *nn,
+                  size_t nl, u32 flags);
     /* Used instead of rename when set: the VFS's own inodes of the two names (target NULL: none). */
-    int (*rename_inodes)(struct inode *od, struct dentry *old, struct inode *nd, struct dentry *target, u32 flags);
+    int (*rename_inodes)(struct inode *od, struct dentry *old, struct inode *nd,
+                         struct dentry *target, u32 flags);
     int (*tmpfile)(struct inode *dir, u32 mode, struct inode **out); /* O_TMPFILE; nlink 0 */
-    struct inode *(*data)(struct inode *inode); /* whose mapping holds the contents (overlay); NULL: its own */
-    ssize_t (*readlink)(struct inode *inode, char *buf, size_t size); /* length (cut at size), not terminated */
+    struct inode *(*data)(
+        struct inode *inode); /* whose mapping holds the contents (overlay); NULL: its own */
+    ssize_t (*readlink)(struct inode *inode, char *buf,
+                        size_t size); /* length (cut at size), not terminated */
     /* Magic links (/proc/PID/fd/N): the place itself, referenced. 0 or -errno. */
     int (*follow)(struct inode *inode, struct path *out);
     /* Is the cached answer for name still right? inode NULL: a negative one. Called on each use; NULL: always right. */
     bool (*revalidate)(struct inode *dir, const char *name, size_t len, struct inode *inode);
-    int (*permission)(struct inode *inode, u32 mask);       /* R_OK|W_OK|X_OK; NULL: by mode bits */
-    int (*getattr)(struct inode *inode, struct kstat *st);  /* NULL: from the inode */
+    int (*permission)(struct inode *inode, u32 mask);      /* R_OK|W_OK|X_OK; NULL: by mode bits */
+    int (*getattr)(struct inode *inode, struct kstat *st); /* NULL: from the inode */
     /* inode->lock held. ATTR_SIZE must truncate. NULL: setattr_copy(). */
     int (*setattr)(struct inode *inode, u32 valid, const struct kstat *st); /* ATTR_* */
-    int (*open)(struct inode *inode, struct file *f);       /* sets f->ops, f->priv; NULL: inode->fops */
-    ssize_t (*getxattr)(struct inode *inode, const char *name, void *buf, size_t size); /* size 0: length only; -ENODATA, -ERANGE */
+    int (*open)(struct inode *inode, struct file *f); /* sets f->ops, f->priv; NULL: inode->fops */
+    ssize_t (*getxattr)(struct inode *inode, const char *name, void *buf,
+                        size_t size); /* size 0: length only; -ENODATA, -ERANGE */
     ssize_t (*listxattr)(struct inode *inode, char *buf, size_t size);
-    int (*setxattr)(struct inode *inode, const char *name, const void *value, size_t size, u32 flags);
+    int (*setxattr)(struct inode *inode, const char *name, const void *value, size_t size,
+                    u32 flags);
     int (*removexattr)(struct inode *inode, const char *name);
-    void (*evict)(struct inode *inode);                     /* last reference gone: drop mapping and priv; may sleep */
+    void (*evict)(struct inode *inode); /* last reference gone: drop mapping and priv; may sleep */
 };
 #define ATTR_MODE  1u
 #define ATTR_UID   2u
@@ -168,11 +180,12 @@ struct inode {
     struct address_space mapping; /* mapping.size is the file's size */
     u64 blocks;                   /* 512-byte units, where the file system keeps them here */
     void *priv;                   /* the file system's */
-    void *ipc;                    /* pipe of a FIFO, socket bound to a socket node: kernel/ipc, under lock; ipc_inode_evict() */
-    void *locks;                  /* POSIX and flock locks, kernel/fs/locks.c */
-    void *watches;                /* inotify, kernel/fs/inotify.c */
-    s32 writecount;               /* files open for writing; < 0: being executed, writers get -ETXTBSY */
-    struct inode *hash_next;      /* by (sb, ino): inode_find() */
+    void *
+        ipc; /* pipe of a FIFO, socket bound to a socket node: kernel/ipc, under lock; ipc_inode_evict() */
+    void *locks;             /* POSIX and flock locks, kernel/fs/locks.c */
+    void *watches;           /* inotify, kernel/fs/inotify.c */
+    s32 writecount;          /* files open for writing; < 0: being executed, writers get -ETXTBSY */
+    struct inode *hash_next; /* by (sb, ino): inode_find() */
     struct list_head sb_link;
     struct rcu_head rcu;
 };
@@ -183,7 +196,8 @@ struct kstatfs {
     u64 type, bsize, blocks, bfree, bavail, files, ffree, namelen;
 };
 struct sb_ops {
-    int (*statfs)(struct superblock *sb, struct kstatfs *st); /* type, bsize, namelen are filled in before */
+    int (*statfs)(struct superblock *sb,
+                  struct kstatfs *st); /* type, bsize, namelen are filled in before */
     int (*sync)(struct superblock *sb);
     void (*show_options)(struct superblock *sb, struct seq *s); /* ",size=64k": after rw or ro */
     int (*remount)(struct superblock *sb, u32 flags, char *options);
@@ -213,7 +227,8 @@ struct fs_type {
     const char *name;
     u32 flags; /* FS_* */
     /* A superblock with its root (sb_alloc, sb_set_root), or a further reference to an existing one (sb_get). ERR_PTR. options may be changed. */
-    struct superblock *(*mount)(const struct fs_type *type, u32 flags, const char *source, char *options);
+    struct superblock *(*mount)(const struct fs_type *type, u32 flags, const char *source,
+                                char *options);
     struct fs_type *next;
 };
 #define FS_NEEDS_DEV   1u
@@ -233,7 +248,8 @@ void file_put(struct file *f); /* may sleep */
 struct inode *inode_get(struct inode *i);
 void inode_put(struct inode *i); /* may sleep */
 /* A new inode of sb: refs 1, nlink 1, owner of the current thread, times now, mapping initialised with mops (may be NULL). NULL: no memory. */
-struct inode *inode_alloc(struct superblock *sb, u32 mode, const struct mapping_ops *mops, u32 as_flags);
+struct inode *inode_alloc(struct superblock *sb, u32 mode, const struct mapping_ops *mops,
+                          u32 as_flags);
 /* The inode of number ino that is in memory, referenced, or NULL. Only for inodes that inode_hash() was called for. */
 struct inode *inode_find(struct superblock *sb, u64 ino);
 /* Publishes inode (ino set). If another of the same number came first: puts inode, returns that one referenced. */
@@ -243,8 +259,10 @@ void inode_touch(struct inode *i, u32 which); /* ATTR_ATIME|MTIME|CTIME := now *
 
 /* Operations of plain cached files and of directories, to be put in file_ops. */
 ssize_t generic_file_read(struct file *f, const struct iobuf *buf, size_t n, u64 *pos);
-ssize_t generic_file_write(struct file *f, const struct iobuf *buf, size_t n, u64 *pos); /* takes inode->lock, sets times */
-int generic_file_mmap(struct file *f, struct map_file *out, u64 len, u64 prot, u64 flags, u64 offset);
+ssize_t generic_file_write(struct file *f, const struct iobuf *buf, size_t n,
+                           u64 *pos); /* takes inode->lock, sets times */
+int generic_file_mmap(struct file *f, struct map_file *out, u64 len, u64 prot, u64 flags,
+                      u64 offset);
 int generic_fsync(struct file *f, u64 start, u64 end, bool data_only);
 s64 generic_lseek(struct file *f, s64 off, int whence);
 s64 no_lseek(struct file *f, s64 off, int whence); /* -ESPIPE */
@@ -267,7 +285,8 @@ ssize_t file_read_kernel(struct file *f, void *buf, size_t n, u64 pos);
 ssize_t file_write_kernel(struct file *f, const void *buf, size_t n, u64 pos);
 /* An inode without a name for pipes, sockets, eventfd, memfd ("pipe:[123]"): ops, O_ flags, S_IF type 0 or given. ERR_PTR on error. */
 struct file *file_anon(const char *name, const struct file_ops *ops, void *priv, u32 flags);
-struct file *file_anon_mode(const char *name, u32 mode, const struct file_ops *ops, void *priv, u32 flags);
+struct file *file_anon_mode(const char *name, u32 mode, const struct file_ops *ops, void *priv,
+                            u32 flags);
 /* A second open file on the inode of f (pipe ends). ERR_PTR on error. */
 struct file *file_anon_clone(struct file *f, const struct file_ops *ops, void *priv, u32 flags);
 /* Writes the path as seen from root (" (deleted)" appended as Linux does), terminated; returns length or -ENAMETOOLONG. */
@@ -292,20 +311,23 @@ static inline void fd_return(struct fdref r)
     if (unlikely(r.counted))
         file_put(r.file);
 }
-int fd_alloc(struct file *f, u32 fd_flags, int lowest); /* FD_CLOEXEC or 0; installs; takes over the reference on success; -EMFILE, -ENOMEM */
+int fd_alloc(
+    struct file *f, u32 fd_flags,
+    int lowest); /* FD_CLOEXEC or 0; installs; takes over the reference on success; -EMFILE, -ENOMEM */
 int fd_close(int fd);
 /* Two steps, for calls that must not fail after the file exists: reserve a number, then install or give it back. */
 int fd_reserve(u32 fd_flags, int lowest);
 void fd_install(int fd, struct file *f); /* takes over the reference */
 void fd_unreserve(int fd);
-struct file *fd_table_file(struct task *t, int fd); /* of another thread, referenced, or NULL; any kind */
-int fd_table_next(struct task *t, int from);        /* lowest open descriptor >= from, or -1 */
+struct file *fd_table_file(struct task *t,
+                           int fd);          /* of another thread, referenced, or NULL; any kind */
+int fd_table_next(struct task *t, int from); /* lowest open descriptor >= from, or -1 */
 struct fd_table *fd_table_alloc(void);
 struct fd_table *fd_table_copy(struct fd_table *t); /* NULL: out of memory */
 void fd_table_get(struct fd_table *t);
 void fd_table_put(struct fd_table *t);
 void fd_table_close_on_exec(struct fd_table *t);
-int fd_table_unshare(struct task *t); /* own copy if shared; exec */
+int fd_table_unshare(struct task *t);    /* own copy if shared; exec */
 struct fs_struct *fs_struct_alloc(void); /* cwd and root at the root of the root mount, umask 022 */
 struct fs_struct *fs_struct_copy(struct fs_struct *fs);
 void fs_struct_get(struct fs_struct *fs);
@@ -316,10 +338,12 @@ int fs_boot(const void *initrd, size_t size);
 
 /* Procfs entries from other parts of the kernel: a text file whose content show() writes at open/read time. */
 struct proc_file {
-    const char *path; /* below /proc or /sys or /proc/sys, e.g. "/proc/meminfo", "/proc/sys/vm/overcommit_memory" */
+    const char *
+        path; /* below /proc or /sys or /proc/sys, e.g. "/proc/meminfo", "/proc/sys/vm/overcommit_memory" */
     u32 mode;
     void (*show)(struct seq *s, void *arg);
-    int (*store)(const char *text, size_t n, void *arg); /* may be NULL; 0 or -errno; text is terminated */
+    int (*store)(const char *text, size_t n,
+                 void *arg); /* may be NULL; 0 or -errno; text is terminated */
     void *arg;
 };
 int proc_register(const struct proc_file *f); /* copies *f; strings must stay */
@@ -330,7 +354,8 @@ int proc_mkdir(const char *path); /* parents of files appear by themselves */
  * Devices: /dev/NAME (may hold directories: "pts/ptmx") with a number; fops called with f->inode->rdev, f->priv = priv.
  * Appears in devtmpfs mounts, now and later. fops->open runs at each open.
  */
-int dev_register(const char *name, u32 mode_and_type, u32 major, u32 minor, const struct file_ops *ops, void *priv);
+int dev_register(const char *name, u32 mode_and_type, u32 major, u32 minor,
+                 const struct file_ops *ops, void *priv);
 
 /* Supplied by kernel/ipc: opening a FIFO node (sets f->ops, f->priv), and the end of an inode whose ->ipc is set. */
 int fifo_open(struct inode *inode, struct file *f); /* may sleep: waits for the other side */

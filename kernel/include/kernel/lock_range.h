@@ -21,5 +21,6 @@ struct lock_range *lock_conflict(struct lock_range *list, const struct lock_rang
  * Gives want's owner want's type (F_UNLCK: none) on want's range: its own ranges are cut and joined. spare: two free nodes, which are
  * used up from the front (set NULL); freed nodes are pushed to *garbage.
  */
-void lock_apply(struct lock_range **list, const struct lock_range *want, struct lock_range *spare[2], struct lock_range **garbage);
+void lock_apply(struct lock_range **list, const struct lock_range *want,
+                struct lock_range *spare[2], struct lock_range **garbage);
 #endif

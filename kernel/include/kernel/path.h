@@ -50,15 +50,15 @@ struct mount {
     struct dentry *mountpoint; /* referenced */
     struct list_head children, sibling;
     struct mount *hash_next;
-    char *source; /* kmalloc'd */
+    char *source;   /* kmalloc'd */
     u8 propagation; /* 0 private, 1 shared, 2 slave, 3 unbindable */
 };
 
 /* Walking. A name begins at dirfd (or AT_FDCWD) unless it starts with '/'. */
-#define LOOKUP_FOLLOW    1u  /* follow a symlink in the last place */
-#define LOOKUP_DIRECTORY 2u  /* -ENOTDIR otherwise */
-#define LOOKUP_EMPTY     4u  /* "" names dirfd itself */
-#define LOOKUP_PARENT    8u
+#define LOOKUP_FOLLOW        1u /* follow a symlink in the last place */
+#define LOOKUP_DIRECTORY     2u /* -ENOTDIR otherwise */
+#define LOOKUP_EMPTY         4u /* "" names dirfd itself */
+#define LOOKUP_PARENT        8u
 #define LOOKUP_RESOLVE_SHIFT 8 /* RESOLVE_* << 8 */
 /* 0 and *out referenced, or -errno. -ENOENT for a negative last component. */
 int path_lookup(int dirfd, const char *name, u32 flags, struct path *out);
@@ -72,7 +72,8 @@ int inode_permission(struct inode *inode, u32 mask);
 ssize_t path_text(const struct path *p, char *buf, size_t size);
 
 /* The same as seen from root; *reached: p lies below root. */
-ssize_t path_text_from(const struct path *p, const struct path *root, char *buf, size_t size, bool *reached);
+ssize_t path_text_from(const struct path *p, const struct path *root, char *buf, size_t size,
+                       bool *reached);
 
 struct fs_struct {
     s32 refs;
@@ -89,5 +90,6 @@ char *getname(u64 user, bool empty_ok);
 void putname(char *name);
 
 /* Mounting from kernel code (init). 0 or -errno. */
-int mount_fs(const char *source, const char *target, const char *type, u32 flags, const char *options);
+int mount_fs(const char *source, const char *target, const char *type, u32 flags,
+             const char *options);
 #endif

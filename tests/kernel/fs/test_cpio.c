@@ -23,8 +23,8 @@ static void pad(struct archive *a)
 static void member(struct archive *a, const char *name, u32 mode, const char *body)
 {
     char h[111];
-    snprintf(h, sizeof(h), "070701%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x", 1, mode, 2, 3, 1, 4, (u32)strlen(body), 5, 6, 7, 8,
-             (u32)strlen(name) + 1, 0);
+    snprintf(h, sizeof(h), "070701%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x", 1, mode, 2,
+             3, 1, 4, (u32)strlen(body), 5, 6, 7, 8, (u32)strlen(name) + 1, 0);
     put(a, h, 110);
     put(a, name, strlen(name) + 1);
     pad(a);
@@ -47,7 +47,8 @@ static int begin(void *ctx, const struct cpio_entry *e)
     struct out *o = ctx;
     if (o->stop_at && --o->stop_at == 0)
         return -5;
-    o->n += (size_t)snprintf(o->text + o->n, sizeof(o->text) - o->n, "%s %o %u.%u [", e->name, e->mode, e->uid, e->gid);
+    o->n += (size_t)snprintf(o->text + o->n, sizeof(o->text) - o->n, "%s %o %u.%u [", e->name,
+                             e->mode, e->uid, e->gid);
     return 0;
 }
 static int data(void *ctx, const u8 *p, size_t n)
@@ -72,7 +73,8 @@ static void seen_trailer(void *ctx)
 }
 static const struct cpio_ops ops = {begin, data, end, seen_trailer};
 
-static const char expected[] = "dir 40755 2.3 []\nf 100644 2.3 [hello]\nempty 100600 2.3 []\nlong/name 120777 2.3 [target]\n.\n";
+static const char expected[] = "dir 40755 2.3 []\nf 100644 2.3 [hello]\nempty 100600 2.3 "
+                               "[]\nlong/name 120777 2.3 [target]\n.\n";
 static void sample(struct archive *a)
 {
     a->n = 0;
@@ -174,7 +176,10 @@ static void refusals(void **state)
     cpio_init(c, &ops, &o);
     assert_int_equal(cpio_feed(c, a.bytes, a.n), -EINVAL);
     assert_string_equal(c->error, "incorrect cpio method used: use -H newc option");
-    memcpy(a.bytes, "\x7f" "ELF..", 6);
+    memcpy(a.bytes,
+           "\x7f"
+           "ELF..",
+           6);
     cpio_init(c, &ops, &o);
     assert_int_equal(cpio_feed(c, a.bytes, a.n), -EINVAL);
     assert_string_equal(c->error, "no cpio magic");
@@ -191,7 +196,8 @@ static void refusals(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(in_pieces), cmocka_unit_test(two_archives), cmocka_unit_test(truncated),
-                                       cmocka_unit_test(hostile), cmocka_unit_test(refusals)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(in_pieces), cmocka_unit_test(two_archives),
+                                       cmocka_unit_test(truncated), cmocka_unit_test(hostile),
+                                       cmocka_unit_test(refusals)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

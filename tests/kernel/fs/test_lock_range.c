@@ -32,7 +32,8 @@ static void check(const struct lock_range *list, const struct model *m)
             seen.type[o][b] = l->type;
         }
         for (const struct lock_range *k = list; k; k = k->next) /* L1: touching ranges are one */
-            assert_false(k != l && k->owner == l->owner && k->type == l->type && k->end == l->start);
+            assert_false(k != l && k->owner == l->owner && k->type == l->type &&
+                         k->end == l->start);
     }
     assert_memory_equal(&seen, m, sizeof(seen));
 }
@@ -57,7 +58,8 @@ static void random_locks(void **state)
         int who = (int)rand_below(&r, OWNERS);
         u64 start = rand_below(&r, BYTES), end = rand_range(&r, start + 1, BYTES);
         u8 type = (u8)rand_below(&r, 3);
-        struct lock_range want = {.start = start, .end = end, .type = type, .kind = LOCK_POSIX, .owner = &owner_tag[who]};
+        struct lock_range want = {
+            .start = start, .end = end, .type = type, .kind = LOCK_POSIX, .owner = &owner_tag[who]};
         bool conflict = type != F_UNLCK && lock_conflict(list, &want);
         if (type != F_UNLCK)
             assert_int_equal(conflict, model_conflict(&m, who, start, end, type));
@@ -76,8 +78,10 @@ static void random_locks(void **state)
 
 static void kinds_stand_apart(void **state)
 {
-    struct lock_range flock = {.end = ~0UL, .type = F_WRLCK, .kind = LOCK_FLOCK, .owner = &owner_tag[0]};
-    struct lock_range posix = {.end = 10, .type = F_WRLCK, .kind = LOCK_POSIX, .owner = &owner_tag[1]};
+    struct lock_range flock = {
+        .end = ~0UL, .type = F_WRLCK, .kind = LOCK_FLOCK, .owner = &owner_tag[0]};
+    struct lock_range posix = {
+        .end = 10, .type = F_WRLCK, .kind = LOCK_POSIX, .owner = &owner_tag[1]};
     struct lock_range ofd = posix;
     ofd.kind = LOCK_OFD;
     assert_null(lock_conflict(&flock, &posix));
@@ -89,6 +93,7 @@ static void kinds_stand_apart(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(random_locks), cmocka_unit_test(kinds_stand_apart)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(random_locks),
+                                       cmocka_unit_test(kinds_stand_apart)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
