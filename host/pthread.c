@@ -97,7 +97,7 @@ void pth_yield(void)
  * Races that are meant, for ThreadSanitizer: a reader without the lock looks at a number that writers change under it with
  * plain instructions, because an atomic store would cost the hot path two instructions; any value, old or new, will do.
  *
- *   next_table     the count of used entries: an empty table may be skipped; entries are looked at again under the lock
+ *   next_table, pt_next  the count of used entries: an empty table may be skipped; entries are looked at again under the lock
  *   free_below     the count of used entries of an upper table: at 0 nothing is left to free; neighbours only add
  *   watermark_ok   free pages of a zone: a hint whether to try
  *   cache_sync     dirty pages of a file: nothing to do when there are none
@@ -109,6 +109,7 @@ const char *__tsan_default_suppressions(void);
 const char *__tsan_default_suppressions(void)
 {
     return "race_top:next_table\n"
+           "race_top:pt_next\n"
            "race_top:free_below\n"
            "race_top:watermark_ok\n"
            "race_top:cache_sync\n"

@@ -93,11 +93,11 @@ struct vma {
 };
 static inline u64 vma_start(const struct vma *v)
 {
-    return v->node.start;
+    return READ_ONCE(v->node.start);
 }
 static inline u64 vma_end(const struct vma *v)
 {
-    return v->node.end;
+    return READ_ONCE(v->node.end);
 }
 static inline u64 vma_pages(const struct vma *v)
 {

@@ -97,7 +97,7 @@ static __always_inline_fn void zap_entries(struct zap *z, pte_t *p, u64 addr, un
             gauge = NR_FILE_MAPPED;
         }
         if (__atomic_sub_fetch(&page->mapcount, 1, __ATOMIC_RELEASE) < 0) {
-            u32 bits = page->flags >> PAGE_NODE_SHIFT;
+            u32 bits = READ_ONCE(page->flags) >> PAGE_NODE_SHIFT;
             if (unlikely(bits != z->node_bits))
                 zap_node(z, bits);
             z->gauges[gauge]--;
@@ -110,7 +110,7 @@ static __always_inline_fn void zap_entries(struct zap *z, pte_t *p, u64 addr, un
         }
         *next++ = page;
     }
-    table->mapcount = used;
+    WRITE_ONCE(table->mapcount, used);
     pt_unlock(table);
     g->next = next;
     z->anon += anon;
