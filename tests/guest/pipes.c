@@ -164,6 +164,24 @@ static void polling(void)
     puts("ok polling");
 }
 
+/* A pipe without writers is opened once more by its name under /proc: it waits for nobody (shells' process substitution). */
+static void reopened(void)
+{
+    int p[2];
+    char path[40], buf[8];
+    CHECK(pipe(p) == 0);
+    CHECK(write(p[1], "left", 4) == 4);
+    close(p[1]);
+    snprintf(path, sizeof(path), "/proc/self/fd/%d", p[0]);
+    alarm(10);
+    int fd = open(path, O_RDONLY);
+    CHECK(fd >= 0 && read(fd, buf, 8) == 4 && !memcmp(buf, "left", 4) && read(fd, buf, 8) == 0);
+    alarm(0);
+    close(fd);
+    close(p[0]);
+    puts("ok reopened");
+}
+
 static void *open_writer(void *path)
 {
     usleep(30000);
@@ -220,6 +238,7 @@ int main(void)
     atomicity();
     big_transfer();
     polling();
+    reopened();
     fifos();
     splicing();
     return 0;
