@@ -83,6 +83,62 @@ static void leaves(void **state)
     scene_end(mm);
 }
 
+static void owners(void **state)
+{
+    static struct address_space file, other;
+    build();
+    s32 mapcount = page->mapcount;
+    page->mapcount = -1;
+    expect(pt_validate(mm), "no mapcount");
+    page->mapcount = mapcount;
+    page->owner += 64;
+    expect(pt_validate(mm), "another anon_vma");
+    page->owner -= 64;
+    page->index++;
+    expect(pt_validate(mm), "index");
+    page->index--;
+
+    mapping_init(&file, &shmem_mapping_ops, NULL, AS_SHMEM);
+    struct vma *cached = scene_map_file(mm, BASE + PMD_SIZE, 2, RW_FLAGS, &file, 0);
+    struct page *file_page = scene_map_cached(cached, BASE + PMD_SIZE, false);
+    scene_check(mm);
+    file_page->owner = (u64)&other;
+    expect(pt_validate(mm), "another mapping");
+    file_page->owner = (u64)&file;
+    pte_t *p = pt_find(mm, BASE + PMD_SIZE);
+    p->v |= PTE_RW;
+    expect(pt_validate(mm), "writable in a private area");
+    p->v &= ~PTE_RW;
+    file_page->refcount = 1;
+    expect(rmap_validate_all(), "the cache's reference");
+    file_page->refcount = 2;
+    scene_check(mm);
+    scene_unmap(mm, BASE + PMD_SIZE, 2);
+    mapping_destroy(&file);
+    scene_end(mm);
+}
+
+static void upper_levels(void **state)
+{
+    build();
+    /* The entry of level 2 that leads to the table. */
+    pte_t *t = phys_to_virt(mm->mmu.root);
+    for (unsigned level = pt_levels(); level > 2; level--)
+        t = phys_to_virt(t[pt_index(BASE, level)].v & PTE_PFN_MASK);
+    pte_t *upper = t + pt_index(BASE, 2), good = *upper;
+    upper->v = 0x1000;
+    expect(pt_validate(mm), "points to no table");
+    upper->v = good.v | PTE_PS;
+    expect(pt_validate(mm), "points to no table");
+    *upper = good;
+    scene_check(mm);
+    pte_t leaf = *entry;
+    entry->v = pte_make(1UL << 30, vma->prot).v;
+    expect(rmap_validate_all(), "not RAM");
+    *entry = leaf;
+    scene_end(mm);
+}
+
 static void census(void **state)
 {
     build();
@@ -107,15 +163,20 @@ static void census(void **state)
     page->refcount = 0;
     expect(rmap_validate_all(), "not in use");
     page->refcount = 1;
+    struct mm *child;
+    assert_int_equal(mm_fork(mm, &child), 0);
+    page->refcount = 1;
+    expect(rmap_validate_all(), "fewer references");
+    page->refcount = 2;
+    mm_put(child);
     scene_end(mm);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(tables),
-        cmocka_unit_test(leaves),
-        cmocka_unit_test(census),
+        cmocka_unit_test(tables),       cmocka_unit_test(leaves), cmocka_unit_test(owners),
+        cmocka_unit_test(upper_levels), cmocka_unit_test(census),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -125,6 +125,13 @@ static void the_validator_sees(void **state)
     cpu_local()->zone_lru[page_zone_slot(page)][LRU_INACTIVE_FILE]++;
     assert_non_null(lru_validate());
     cpu_local()->zone_lru[page_zone_slot(page)][LRU_INACTIVE_FILE]--;
+    page->refcount = 0;
+    assert_non_null(lru_validate());
+    page->refcount = 1;
+    u32 home = page->flags;
+    page->flags ^= 1u << PAGE_NODE_SHIFT;
+    assert_non_null(lru_validate());
+    page->flags = home;
     u32 prev = other->prev;
     other->prev = 1;
     assert_non_null(lru_validate());
