@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* MADT: which CPUs and interrupt controllers there are. Without the table: one CPU, one IOAPIC
- * where PCs have it. */
+/* MADT: which CPUs and interrupt controllers there are. Without the table: what the MP table says,
+ * or one CPU and one IOAPIC where PCs have it. */
 #include <arch/boot.h>
 #include <arch/setup.h>
 #include <lib/string.h>
@@ -112,8 +112,9 @@ void madt_init(void)
             parse_entry(e, e[0], e[1]);
             e += e[1];
         }
-    } else {
-        madt.ioapic[madt.nr_ioapics++].addr = 0xfec00000;
+    } else if (!mptable_init()) {
+        madt.nr_ioapics = 1;
+        madt.ioapic[0].addr = 0xfec00000;
     }
     boot_cpu_first();
     count_cpus();

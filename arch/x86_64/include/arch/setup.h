@@ -62,6 +62,8 @@ struct acpi_madt_info {
 };
 extern struct acpi_madt_info madt;
 void madt_init(void);
+/* Fills `madt` from the MP table; false when there is none. */
+bool mptable_init(void);
 void srat_init(void);
 struct acpi_gas {
     u8 space, bits, offset, access;
