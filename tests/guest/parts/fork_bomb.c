@@ -9,7 +9,7 @@
 #include <sys/mman.h>
 #include <sys/wait.h>
 
-#include "check.h"
+#include "../check.h"
 
 #define MAX_CHILDREN 3000
 #define SLACK_KB     32768 /* caches of the kernel: stacks, process tables, per-CPU lists */
