@@ -55,6 +55,18 @@ static void read_memory(const struct hvm_start_info *si)
         panic("no usable memory");
 }
 
+/* mem= cut off the place where the loader put it: it moves below, as far as the boot tables reach. 0: it cannot. */
+static phys_t move_initrd(phys_t from, u64 size)
+{
+    if (from + size > PUD_SIZE)
+        return 0;
+    phys_t to =
+        memory_alloc(page_align_up(size), PAGE_SIZE, 1 << 20, min(memory_top, PUD_SIZE), ~0u);
+    if (to)
+        memcpy(phys_to_virt(to), phys_to_virt(from), size);
+    return to;
+}
+
 static void read_modules(const struct hvm_start_info *si)
 {
     if (!si->nr_modules)
@@ -62,13 +74,16 @@ static void read_modules(const struct hvm_start_info *si)
     const struct hvm_modlist_entry *m = early_ptr(si->modlist_paddr, sizeof(*m));
     if (!m->size)
         return;
-    if (m->paddr + m->size > memory_top) {
+    phys_t at = m->paddr;
+    if (at + m->size > memory_top)
+        at = move_initrd(at, m->size);
+    if (!at) {
         log_print(LOG_ERR, "initrd extends beyond end of memory (%#lx > %#lx)", m->paddr + m->size,
                   memory_top);
         return;
     }
-    memory_reserve(m->paddr, m->size);
-    boot_initrd = phys_to_virt(m->paddr);
+    memory_reserve(at, m->size);
+    boot_initrd = phys_to_virt(at);
     boot_initrd_size = m->size;
 }
 
