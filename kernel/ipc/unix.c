@@ -9,8 +9,8 @@
 #include <port/log.h>
 
 struct mutex unix_mutex = MUTEX_INIT(unix_mutex);
-static spinlock_t all_lock = SPINLOCK_INIT(RANK_KERNEL_LEAF);
-static LIST_HEAD(all_socks);
+spinlock_t unix_all_lock = SPINLOCK_INIT(RANK_KERNEL_LEAF);
+LIST_HEAD(unix_all);
 static u64 max_dgram_qlen = 10; /* /proc/sys/net/unix/max_dgram_qlen */
 
 struct ucred_k ucred_current(void)
@@ -38,9 +38,9 @@ struct usock *usock_alloc(int type)
     waitq_init(&s->peer_wait);
     s->cred = ucred_current();
     s->peercred = (struct ucred_k){0, ~0u, ~0u};
-    spin_lock(&all_lock);
-    list_add_tail(&s->all_link, &all_socks);
-    spin_unlock(&all_lock);
+    spin_lock(&unix_all_lock);
+    list_add_tail(&s->all_link, &unix_all);
+    spin_unlock(&unix_all_lock);
     return s;
 }
 
@@ -48,9 +48,9 @@ void usock_put(struct usock *s)
 {
     if (__atomic_sub_fetch(&s->refs, 1, __ATOMIC_ACQ_REL))
         return;
-    spin_lock(&all_lock);
+    spin_lock(&unix_all_lock);
     list_del(&s->all_link);
-    spin_unlock(&all_lock);
+    spin_unlock(&unix_all_lock);
     uaddr_put(s->addr);
     kfree(s);
 }
@@ -72,6 +72,7 @@ struct umsg *umsg_alloc(struct usock *sender, struct umsghdr *m, size_t off, siz
     msg->from = uaddr_get(sender->addr);
     msg->cred = m->scm.have_cred ? m->scm.cred : ucred_current();
     msg->files = m->scm.files;
+    msg->counted = false;
     m->scm.files = NULL;
     __atomic_fetch_add(&sender->wmem, msg->charge, __ATOMIC_RELAXED);
     return msg;
@@ -85,8 +86,9 @@ void umsg_free(struct umsg *msg)
         waitq_wake_all(&s->wr_wait);
     usock_put(s);
     uaddr_put(msg->from);
-    if (msg->files)
-        scm_files_put(msg->files);
+    struct scm_files *sf = umsg_take_files(msg);
+    if (sf)
+        scm_files_put(sf);
     kvfree(msg);
 }
 
@@ -95,6 +97,10 @@ void umsg_queue_locked(struct usock *to, struct umsg *msg)
     list_add_tail(&msg->link, &to->queue);
     WRITE_ONCE(to->queue_len, to->queue_len + 1);
     to->queue_bytes += msg->len;
+    if (unlikely(msg->files)) {
+        unix_inflight(msg->files, 1);
+        msg->counted = true;
+    }
 }
 
 void umsg_unqueue_locked(struct usock *s, struct umsg *msg)
@@ -230,6 +236,7 @@ void usock_release(struct usock *s)
     list_for_each_entry_safe (msg, next_msg, &msgs, link)
         umsg_free(msg);
     usock_put(s);
+    unix_gc();
 }
 
 /* ---- the file ---- */
@@ -295,10 +302,12 @@ bool file_is_socket(const struct file *f)
 struct file *usock_file(struct usock *s, u32 flags)
 {
     struct file *f = file_anon_mode("socket:[]", S_IFSOCK | 0777, &socket_ops, s, O_RDWR | flags);
-    if (IS_ERR(f))
+    if (IS_ERR(f)) {
         usock_release(s);
-    else
-        s->ino = f->inode->ino;
+        return f;
+    }
+    s->ino = f->inode->ino;
+    s->file = f;
     return f;
 }
 
@@ -324,10 +333,10 @@ static void unix_show(struct seq *out, void *arg)
 {
     struct usock *s;
     seq_puts(out, "Num       RefCount Protocol Flags    Type St Inode Path\n");
-    spin_lock(&all_lock);
-    list_for_each_entry (s, &all_socks, all_link)
+    spin_lock(&unix_all_lock);
+    list_for_each_entry (s, &unix_all, all_link)
         show_one(out, s);
-    spin_unlock(&all_lock);
+    spin_unlock(&unix_all_lock);
 }
 
 static void qlen_show(struct seq *out, void *arg)

@@ -73,6 +73,7 @@ struct umsg {
     struct scm_files *files;
     struct ucred_k cred;
     u32 off, len, charge;
+    bool counted; /* the sockets among files count this message in inflight: unix_gc.c */
     u8 data[];
 };
 /* Control data of one call. send: files taken from the caller; recv: to be given to him. */
@@ -107,6 +108,9 @@ struct usock {
     struct ucred_k peercred;
     u64 ino;
     struct list_head all_link;
+    struct file *file; /* ours, not counted; NULL before accept() */
+    s32 inflight, gc_state;
+    struct list_head gc_link;
 };
 
 /* What a message call passes down. */
@@ -154,6 +158,16 @@ int usock_wait_result(s64 res, u64 timeo);
 u64 usock_deadline(u64 timeo);
 u32 usock_poll(struct file *f, struct poll_table *pt);
 bool dgram_full(struct usock *to, const struct usock *from);
+
+/* unix_gc.c: a message with files is queued, and its files are taken, between unix_gc_lock and unlock. */
+void unix_gc(void);
+void unix_gc_lock(void);
+void unix_gc_unlock(void);
+void unix_inflight(const struct scm_files *sf, s32 by);
+struct scm_files *
+umsg_take_files(struct umsg *msg); /* takes the lock itself; NULL: there are none */
+extern struct list_head unix_all;
+extern spinlock_t unix_all_lock;
 
 /* unix_stream.c, unix_dgram.c */
 ssize_t stream_send(struct usock *s, struct umsghdr *m);

@@ -42,6 +42,9 @@ static void forget_dead_peer(struct usock *s, struct usock *to)
 static int deliver(struct usock *s, struct usock *to, struct umsg *msg)
 {
     int err = 0;
+    bool files = msg->files; /* msg may be gone once it is queued */
+    if (files)
+        unix_gc_lock();
     spin_lock(&to->lock);
     if (to->state == U_CLOSED)
         err = s->type == SOCK_SEQPACKET ? -EPIPE : -ECONNREFUSED;
@@ -54,6 +57,8 @@ static int deliver(struct usock *s, struct usock *to, struct umsg *msg)
     else
         umsg_queue_locked(to, msg);
     spin_unlock(&to->lock);
+    if (files)
+        unix_gc_unlock();
     return err;
 }
 
@@ -164,9 +169,7 @@ static ssize_t recv_one(struct usock *s, struct umsghdr *m, bool nonblock)
     m->scm.cred = msg->cred;
     m->scm.have_cred = true;
     if (msg->files) {
-        m->scm.files = peek ? scm_files_copy(msg->files) : msg->files;
-        if (!peek)
-            msg->files = NULL;
+        m->scm.files = peek ? scm_files_copy(msg->files) : umsg_take_files(msg);
     }
     size_t whole = msg->len;
     if (!peek) {

@@ -39,11 +39,16 @@ ssize_t stream_send(struct usock *s, struct umsghdr *m)
         struct umsg *msg = umsg_alloc(s, m, done, part);
         if (IS_ERR(msg))
             return done ? (ssize_t)done : PTR_ERR(msg);
+        bool files = msg->files; /* msg may be gone once it is queued */
+        if (files)
+            unix_gc_lock();
         spin_lock(&to->lock);
         bool dead = to->state == U_CLOSED || (to->shut & SHUT_RCV);
         if (!dead)
             umsg_queue_locked(to, msg);
         spin_unlock(&to->lock);
+        if (files)
+            unix_gc_unlock();
         if (dead) {
             umsg_free(msg);
             return broken_pipe(m, done);
@@ -125,9 +130,7 @@ static ssize_t recv_bytes(struct usock *s, struct umsghdr *m, bool nonblock)
         done += part;
         bool files = msg->files;
         if (files) {
-            m->scm.files = peek ? scm_files_copy(msg->files) : msg->files;
-            if (!peek)
-                msg->files = NULL;
+            m->scm.files = peek ? scm_files_copy(msg->files) : umsg_take_files(msg);
         }
         if (peek)
             peeked = msg;

@@ -64,6 +64,24 @@ static unsigned long number(unsigned long *s)
     }
 }
 
+/* Sockets, pipes and sets into sockets: also into themselves and in rings. */
+static void pass_files(unsigned long fd, unsigned long a, unsigned long b)
+{
+    char c = 0, control[CMSG_SPACE(2 * sizeof(int))] = {0};
+    struct iovec iov = {&c, 1};
+    struct msghdr m = {.msg_iov = &iov,
+                       .msg_iovlen = 1,
+                       .msg_control = control,
+                       .msg_controllen = sizeof(control)};
+    struct cmsghdr *h = CMSG_FIRSTHDR(&m);
+    h->cmsg_level = SOL_SOCKET;
+    h->cmsg_type = SCM_RIGHTS;
+    h->cmsg_len = CMSG_LEN(2 * sizeof(int));
+    ((int *)CMSG_DATA(h))[0] = (int)a;
+    ((int *)CMSG_DATA(h))[1] = (int)b;
+    sendmsg((int)fd, &m, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
 static void one_call(unsigned long *s)
 {
     unsigned long fd = next_random(s) % FDS, fd2 = next_random(s) % FDS, p = pointer(s),
@@ -75,7 +93,7 @@ static void one_call(unsigned long *s)
     /* leave lengths in memory that calls read */
     if (next_random(s) % 2)
         *(unsigned *)(area + (next_random(s) % 1000) * 4) = (unsigned)number(s);
-    switch (next_random(s) % 46) {
+    switch (next_random(s) % 48) {
     case 0:
         syscall(SYS_pipe2, p, next_random(s) % 2 ? O_NONBLOCK : n);
         break;
@@ -203,6 +221,10 @@ static void one_call(unsigned long *s)
         break;
     case 44:
         syscall(SYS_msgsnd, n % 40000, p, m % 9000, next_random(s) % 2 ? IPC_NOWAIT : 0);
+        break;
+    case 46:
+    case 47:
+        pass_files(fd, fd2, 3 + n % FDS);
         break;
     case 45:
         syscall(SYS_msgrcv, n % 40000, p, m % 9000, next_random(s) % 4,

@@ -312,6 +312,38 @@ static void control(void)
     puts("ok control");
 }
 
+/* Sockets that only lie in each other's queues go, and what lies beside them goes too. */
+static void cycles(void)
+{
+    int s[2], t[2], p[2];
+    for (int round = 0; round < 3; round++) {
+        CHECK(socketpair(AF_UNIX, round == 1 ? SOCK_DGRAM : SOCK_STREAM, 0, s) == 0);
+        CHECK(socketpair(AF_UNIX, SOCK_STREAM, 0, t) == 0 && pipe(p) == 0);
+        if (round < 2) { /* s[1] in its own queue, with the pipe's end */
+            int both[2] = {s[1], p[1]};
+            CHECK(send_fds(s[0], both, 2) == 1);
+        } else { /* s[1] waits in t[1]'s queue and t[1] in s[1]'s */
+            int a[2] = {s[1], p[1]};
+            CHECK(send_fds(t[0], a, 2) == 1 && send_fds(s[0], &t[1], 1) == 1);
+        }
+        /* a chain that a descriptor still reaches stays */
+        struct pollfd f = {p[0], POLLIN, 0};
+        close(p[1]);
+        int keep = round < 2 ? dup(s[1]) : dup(t[1]);
+        close(s[0]);
+        close(s[1]);
+        close(t[0]);
+        close(t[1]);
+        CHECK(poll(&f, 1, 50) == 0);
+        close(keep);
+        close(
+            socket(AF_UNIX, SOCK_STREAM, 0)); /* the end of a socket is when they are looked for */
+        CHECK(poll(&f, 1, 5000) == 1 && f.revents == POLLHUP);
+        close(p[0]);
+    }
+    puts("ok cycles");
+}
+
 static void many_messages(void)
 {
     int s[2];
@@ -374,6 +406,7 @@ int main(void)
     abstract();
     datagrams();
     control();
+    cycles();
     many_messages();
     transfer();
     return 0;
