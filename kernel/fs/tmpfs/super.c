@@ -139,6 +139,7 @@ struct superblock *tmpfs_make(const struct fs_type *type, u32 flags, char *optio
         .max_blocks = half, .max_inodes = half, .mode = default_mode, .shown_mode = 01777};
     sb->priv = ts;
     sb->magic = TMPFS_MAGIC;
+    sb->max_bytes = 1UL << 44; /* mm/page.h, P4 */
     int err = parse_options(ts, options);
     struct inode *root = err ? ERR_PTR(err) : tmpfs_new(sb, NULL, S_IFDIR | ts->mode, 0);
     err = IS_ERR(root) ? (int)PTR_ERR(root) : 0;
