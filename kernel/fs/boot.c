@@ -43,6 +43,7 @@ int fs_boot(const void *initrd, size_t size)
     if (err)
         return err;
     memdev_register();
+    kmsg_register();
     initramfs_default();
     if (initrd && size)
         initramfs_unpack(initrd,

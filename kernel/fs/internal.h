@@ -180,6 +180,8 @@ void devtmpfs_register(void);
 void overlay_register(void);
 void procfs_register(void);
 void memdev_register(void);
+void kmsg_register(void);
+extern const struct file_ops proc_kmsg_fops;
 void initramfs_default(void); /* /dev/console, /root */
 int initramfs_unpack(const void *data, size_t size);
 struct inode *tmpfs_file_inode(struct superblock *sb,

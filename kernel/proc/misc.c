@@ -56,6 +56,23 @@ static s64 set_name(char *field, u64 user, u64 len)
     spin_unlock(&uts_lock);
     return 0;
 }
+void uts_set_name(bool domain, const char *name, size_t n)
+{
+    char *field = domain ? uts.domainname : uts.nodename;
+    n = min(n, (size_t)64);
+    spin_lock(&uts_lock);
+    memset(field, 0, 65);
+    memcpy(field, name, n);
+    spin_unlock(&uts_lock);
+}
+
+void uts_domain(char *name)
+{
+    spin_lock(&uts_lock);
+    memcpy(name, uts.domainname, 65);
+    spin_unlock(&uts_lock);
+}
+
 SYSCALL(sethostname)
 {
     return set_name(uts.nodename, a0, a1);

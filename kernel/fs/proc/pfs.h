@@ -19,6 +19,7 @@ struct pnode {
     u64 ino;
     struct pnode *parent, *child, *sibling; /* children in order of registration */
     struct proc_file file;
+    const struct file_ops *fops; /* instead of file */
     const char *target;                          /* symlinks */
     ssize_t (*readlink)(char *buf, size_t size); /* or computed */
     u32 nr_dirs;

@@ -76,6 +76,23 @@ static void show_osrelease(struct seq *s, void *arg)
     seq_printf(s, "%s\n", uts[(u64)(uptr)arg]);
 }
 
+static void show_domain(struct seq *s, void *arg)
+{
+    char name[65];
+    uts_domain(name);
+    seq_printf(s, "%s\n", name);
+}
+static int store_name(const char *text, size_t n, void *arg)
+{
+    size_t len = 0;
+    while (len < n && text[len] && text[len] != '\n')
+        len++;
+    if (!capable(CAP_SYS_ADMIN))
+        return -EPERM;
+    uts_set_name(arg == NULL, text, len);
+    return 0;
+}
+
 static u64 boot_id[2];
 static void put_uuid(struct seq *s, const u64 v[2])
 {
@@ -148,7 +165,8 @@ void proc_sysctl_register(void)
         {"/proc/sys/kernel/ostype", 0444, show_ostype, NULL, NULL},
         {"/proc/sys/kernel/osrelease", 0444, show_osrelease, NULL, (void *)0},
         {"/proc/sys/kernel/version", 0444, show_osrelease, NULL, (void *)1},
-        {"/proc/sys/kernel/hostname", 0444, show_osrelease, NULL, (void *)2},
+        {"/proc/sys/kernel/hostname", 0644, show_osrelease, store_name, (void *)2},
+        {"/proc/sys/kernel/domainname", 0644, show_domain, store_name, NULL},
         {"/proc/sys/kernel/threads-max", 0444, show_threads_max, NULL, NULL},
         {"/proc/sys/kernel/core_pattern", 0444, show_core_pattern, NULL, NULL},
         {"/proc/sys/kernel/random/boot_id", 0444, show_boot_id, NULL, NULL},

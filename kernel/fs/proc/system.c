@@ -230,6 +230,9 @@ void proc_system_register(void)
         {"/proc/slabinfo", 0400, show_core, NULL, proc_text_slabinfo},
         {"/proc/vmallocinfo", 0400, show_core, NULL, proc_text_vmallocinfo},
     };
+    struct pnode *kmsg = pnode_make("/proc/kmsg", S_IFREG | 0400);
+    if (kmsg)
+        kmsg->fops = &proc_kmsg_fops;
     computed_link("/proc/self", self_readlink);
     computed_link("/proc/thread-self", thread_self_readlink);
     proc_symlink("/proc/mounts", "self/mounts");

@@ -122,6 +122,10 @@ static ssize_t readlink(struct inode *i, char *buf, size_t size)
 static int open_text(struct inode *i, struct file *f)
 {
     struct pnode *n = i->priv;
+    if (n->fops) {
+        f->ops = n->fops;
+        return n->fops->open ? n->fops->open(f) : 0;
+    }
     if (!n->file.show && (f->mode & FMODE_READ) && !n->file.store)
         return -EACCES;
     return text_open(f, n->file.show, n->file.store, n->file.arg, NULL);

@@ -142,6 +142,8 @@ struct process *process_find(s32 pid);
 void process_put(struct process *p);
 /* uname -r, -v, -n; 65 bytes each. */
 void uts_read(char *release, char *version, char *nodename);
+void uts_domain(char *name); /* 65 bytes */
+void uts_set_name(bool domain, const char *name, size_t n); /* cut at 64 */
 struct task *task_find(s32 tid);
 void task_put(struct task *t); /* any context */
 /* Calls fn for each process in pid order, referenced during the call, no lock held. */
