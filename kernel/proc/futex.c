@@ -86,6 +86,22 @@ void futex_wake_one_locked(struct futex_waiter *w)
     sched_wake(t);
 }
 
+bool futex_leave(struct futex_waiter *w)
+{
+    for (;;) { /* F2 */
+        struct futex_bucket *b = READ_ONCE(w->bucket);
+        spin_lock(&b->lock);
+        bool again = w->bucket != b || w->handing;
+        bool woken = w->woken;
+        if (!again && !woken)
+            list_unlink(&w->link);
+        spin_unlock(&b->lock);
+        if (!again)
+            return woken;
+        sched_yield_cpu();
+    }
+}
+
 /* Sleeps until woken, timed out or signalled. 0, -ETIMEDOUT, -ERESTARTSYS. The waiter is queued, no lock held. */
 int futex_sleep(struct futex_waiter *w, u64 deadline)
 {
@@ -104,21 +120,7 @@ int futex_sleep(struct futex_waiter *w, u64 deadline)
         }
     }
     sched_cancel();
-    if (!err)
-        return 0;
-    for (;;) { /* F2 */
-        struct futex_bucket *b = READ_ONCE(w->bucket);
-        spin_lock(&b->lock);
-        if (w->bucket != b) {
-            spin_unlock(&b->lock);
-            continue;
-        }
-        bool woken = w->woken;
-        if (!woken)
-            list_unlink(&w->link);
-        spin_unlock(&b->lock);
-        return woken ? 0 : err;
-    }
+    return err && !futex_leave(w) ? err : 0;
 }
 
 static s64 futex_wait(u64 uaddr, bool shared, u32 val, u64 deadline, u32 bitset)
@@ -141,11 +143,7 @@ static s64 futex_wait(u64 uaddr, bool shared, u32 val, u64 deadline, u32 bitset)
         __atomic_thread_fence(__ATOMIC_SEQ_CST);
         err = get_user(now, uaddr);
         if (err || now != val) {
-            spin_lock(&b->lock);
-            bool woken = w.woken;
-            if (!woken)
-                list_unlink(&w.link);
-            spin_unlock(&b->lock);
+            bool woken = futex_leave(&w);
             if (err)
                 return err;
             /* A wake-up that hit us meanwhile was meant for a waiter: it counts as ours, as if we had slept. */

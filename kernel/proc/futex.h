@@ -27,7 +27,9 @@ struct futex_waiter {
     struct futex_key key;
     struct futex_bucket *bucket;
     u32 bitset;
-    bool woken, pi, granted;
+    bool woken, pi;
+    bool granted; /* PI: the word is ours */
+    bool handing; /* PI: an unlocker is about to give it to us; off the queue, but bound to it */
 };
 static inline bool futex_key_eq(const struct futex_key *a, const struct futex_key *b)
 {
@@ -37,6 +39,8 @@ static inline bool futex_key_eq(const struct futex_key *a, const struct futex_ke
 int futex_key_of(u64 uaddr, bool shared, struct futex_key *k);
 struct futex_bucket *futex_bucket_of(const struct futex_key *k);
 void futex_wake_one_locked(struct futex_waiter *w);
+/* Off the queue, unless it has been woken: then true. */
+bool futex_leave(struct futex_waiter *w);
 int futex_sleep(struct futex_waiter *w, u64 deadline);
 void futex_wake_pi_addr(u64 uaddr);
 /* futex_pi.c */

@@ -82,12 +82,7 @@ s64 futex_lock_pi(u64 uaddr, bool shared, u64 deadline, bool try_only)
         u32 old = word;
         err = user_cmpxchg_u32(uaddr, &old, word | FUTEX_WAITERS);
         if (err || old != word) {
-            spin_lock(&b->lock);
-            bool woken = w.woken;
-            if (!woken)
-                list_unlink(&w.link);
-            spin_unlock(&b->lock);
-            if (woken && w.granted)
+            if (futex_leave(&w) && w.granted)
                 return 0;
             if (err)
                 return err;
@@ -103,6 +98,42 @@ s64 futex_lock_pi(u64 uaddr, bool shared, u64 deadline, bool try_only)
     }
 }
 
+/* Takes the first PI waiter for k off the queue, to hand it the word; it can't leave until hand_over() or put_back(). */
+static struct futex_waiter *take_first(struct futex_bucket *b, const struct futex_key *k)
+{
+    struct futex_waiter *w, *first = NULL;
+    spin_lock(&b->lock);
+    list_for_each_entry(w, &b->waiters, link) {
+        if (w->pi && futex_key_eq(&w->key, k)) {
+            first = w;
+            first->handing = true;
+            list_unlink(&first->link);
+            break;
+        }
+    }
+    spin_unlock(&b->lock);
+    return first;
+}
+
+static void put_back(struct futex_bucket *b, struct futex_waiter *w)
+{
+    spin_lock(&b->lock);
+    w->handing = false;
+    list_add(&w->link, &b->waiters);
+    spin_unlock(&b->lock);
+}
+
+static void hand_over(struct futex_bucket *b, struct futex_waiter *w)
+{
+    spin_lock(&b->lock);
+    struct task *t = w->task;
+    w->granted = true;
+    w->handing = false;
+    store_release(&w->woken, true);
+    sched_wake(t);
+    spin_unlock(&b->lock);
+}
+
 s64 futex_unlock_pi(u64 uaddr, bool shared)
 {
     struct futex_key k;
@@ -116,55 +147,24 @@ s64 futex_unlock_pi(u64 uaddr, bool shared)
         return -EPERM;
     struct futex_bucket *b = futex_bucket_of(&k);
     for (;;) {
-        struct futex_waiter *w, *first = NULL;
-        u32 next = 0;
-        struct task *heir = NULL;
-        spin_lock(&b->lock);
-        list_for_each_entry(w, &b->waiters, link) {
-            if (!futex_key_eq(&w->key, &k) || !w->pi)
-                continue;
-            if (first) {
-                next |= FUTEX_WAITERS;
-                break;
-            }
-            first = w;
-        }
-        if (first) {
-            next |= (u32)first->task->tid;
-            heir = task_get(first->task);
-        }
-        spin_unlock(&b->lock);
-
-        u32 old = word;
+        /* WAITERS stays set with an heir: somebody may queue this very moment and rely on it. */
+        struct futex_waiter *heir = take_first(b, &k);
+        u32 old = word, next = heir ? (u32)heir->task->tid | FUTEX_WAITERS : 0;
         err = user_cmpxchg_u32(uaddr, &old, next);
-        if (err) {
+        if (!err && old == word) {
             if (heir)
-                task_put(heir);
+                hand_over(b, heir);
+            else
+                futex_wake_pi_addr(uaddr); /* who queued after our look tries again */
+            return 0;
+        }
+        if (heir)
+            put_back(b, heir);
+        if (err)
             return err;
-        }
-        if (old != word) { /* a new waiter set WAITERS */
-            word = old;
-            if (heir)
-                task_put(heir);
-            continue;
-        }
-        if (!heir)
-            return 0;
-        bool found = false;
-        spin_lock(&b->lock);
-        list_for_each_entry(w, &b->waiters, link) {
-            if (w->task == heir && w->pi && futex_key_eq(&w->key, &k)) {
-                w->granted = true;
-                futex_wake_one_locked(w);
-                found = true;
-                break;
-            }
-        }
-        spin_unlock(&b->lock);
-        task_put(heir);
-        if (found)
-            return 0;
-        word = next; /* the heir gave up meanwhile: the word is ours to hand on again */
+        word = old; /* a new waiter set WAITERS */
+        if ((word & FUTEX_TID_MASK) != tid)
+            return -EPERM;
     }
 }
 

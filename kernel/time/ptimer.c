@@ -46,6 +46,7 @@ static void entry_release(struct sigqueue *q)
 {
     struct ptimer *t = container_of(q, struct ptimer, entry);
     u64 next;
+    t->overrun_last = 0;
     if (t->interval && !t->deleted && !t->timer.queued) {
         t->overrun_last = (s64)timer_advance(&t->base, t->interval, clock_ns(), &next) - 1;
         q->info.timer.overrun = (s32)min(t->overrun_last, (s64)0x7fffffff);
@@ -59,7 +60,6 @@ static void fire(struct ptimer *t)
 {
     if (t->notify == SIGEV_NONE || t->entry.queued)
         return;
-    t->overrun_last = 0;
     struct siginfo_k info = {.signo = t->signo, .code = SI_TIMER};
     info.timer.tid = t->id;
     info.timer.value = t->value;
