@@ -135,11 +135,11 @@ void unix_gc(void)
     spin_lock(&unix_all_lock);
     mark(&unix_all, &garbage);
     spin_unlock(&unix_all_lock);
-    list_for_each_entry (s, &garbage, gc_link)
+    list_for_each_entry_safe (s, next, &garbage, gc_link) {
         strip(s, &msgs);
+        usock_put(s); /* its file is in msgs or in another's queue */
+    }
     mutex_unlock(&gc_lock);
     list_for_each_entry_safe (msg, next_msg, &msgs, link)
         umsg_free(msg);
-    list_for_each_entry_safe (s, next, &garbage, gc_link)
-        usock_put(s);
 }
