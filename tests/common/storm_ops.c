@@ -459,19 +459,33 @@ static bool common_went_through(u32 page, u32 r)
     return r == 0;
 }
 
+/*
+ * Not by remote access in the volatile half: while another thread is between zapping a page and the flush, we may still see
+ * the old frame through our TLB, but a remote access goes to the new one.
+ */
+static u32 load_common(struct worker *w, u32 page, u64 at, u64 *word)
+{
+    return page < SOLID ? load_word(w, at, word) : host_load(at, word, 8);
+}
+
+static u32 store_common(struct worker *w, u32 page, u64 at, u64 word)
+{
+    return page < SOLID ? store_word(w, at, word) : host_store(at, &word, 8);
+}
+
 static void touch_common(struct worker *w)
 {
     for (u32 i = 1 + pick(w, 6); i > 0; i--) {
         u32 page = pick(w, COMMON_PAGES);
         u64 at = common_addr(page) + 8 * w->slice, word = 0;
-        if (common_went_through(page, load_word(w, at, &word))) {
+        if (common_went_through(page, load_common(w, page, at, &word))) {
             if (page >= SOLID && word == 0)
                 w->common[page] = 0;
             storm_check(word == w->common[page], "worker %u: common page %u: %#lx, expected %#lx", w->slot, page, word,
                         w->common[page]);
         }
         word = (u64)(w->slot + 1) << 48 | ++w->next_value;
-        if (pick(w, 2) && common_went_through(page, store_word(w, at, word)))
+        if (pick(w, 2) && common_went_through(page, store_common(w, page, at, word)))
             w->common[page] = word;
     }
 }
