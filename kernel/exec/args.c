@@ -17,9 +17,31 @@
 #define STACK_EXTRA    131072UL
 #define PLATFORM       "x86_64"
 
-enum { AT_NULL, AT_PHDR = 3, AT_PHENT, AT_PHNUM, AT_PAGESZ, AT_BASE, AT_FLAGS, AT_ENTRY, AT_UID = 11, AT_EUID, AT_GID,
-       AT_EGID, AT_PLATFORM, AT_HWCAP, AT_CLKTCK, AT_SECURE = 23, AT_RANDOM = 25, AT_HWCAP2 = 26,
-       AT_RSEQ_FEATURE_SIZE = 27, AT_RSEQ_ALIGN = 28, AT_EXECFN = 31, AT_SYSINFO_EHDR = 33, AT_MINSIGSTKSZ = 51 };
+enum {
+    AT_NULL,
+    AT_PHDR = 3,
+    AT_PHENT,
+    AT_PHNUM,
+    AT_PAGESZ,
+    AT_BASE,
+    AT_FLAGS,
+    AT_ENTRY,
+    AT_UID = 11,
+    AT_EUID,
+    AT_GID,
+    AT_EGID,
+    AT_PLATFORM,
+    AT_HWCAP,
+    AT_CLKTCK,
+    AT_SECURE = 23,
+    AT_RANDOM = 25,
+    AT_HWCAP2 = 26,
+    AT_RSEQ_FEATURE_SIZE = 27,
+    AT_RSEQ_ALIGN = 28,
+    AT_EXECFN = 31,
+    AT_SYSINFO_EHDR = 33,
+    AT_MINSIGSTKSZ = 51
+};
 
 static u64 room(struct exec_image *im, char **where)
 {
@@ -102,7 +124,8 @@ static int put_vector(struct exec_image *im, u64 user, const char *const *kernel
     }
 }
 
-int exec_args_copy(struct exec_image *im, u64 uargv, u64 uenvp, const char *const *kargv, const char *const *kenvp)
+int exec_args_copy(struct exec_image *im, u64 uargv, u64 uenvp, const char *const *kargv,
+                   const char *const *kenvp)
 {
     u64 limit = current_process()->rlim[RLIMIT_STACK].cur / 4;
     im->args_limit = min(max(limit, 32 * PAGE_SIZE), EXEC_MAX_PAGES * PAGE_SIZE);
@@ -130,7 +153,9 @@ static size_t first_len(const struct exec_image *im)
 int exec_args_script(struct exec_image *im, const char *interp, const char *arg, const char *name)
 {
     size_t li = str_len(interp) + 1, la = arg[0] ? str_len(arg) + 1 : 0;
-    size_t ln = im->prefix ? 0 : str_len(name) + 1; /* a nested one: the old prefix begins with its own name */
+    size_t ln = im->prefix
+                    ? 0
+                    : str_len(name) + 1; /* a nested one: the old prefix begins with its own name */
     char *p = kmalloc(li + la + ln + im->prefix_len, GFP_KERNEL);
     if (!p)
         return -ENOMEM;
@@ -163,11 +188,17 @@ int exec_map_stack(struct exec_image *im)
     u64 pointers = (im->argc + im->prefix_argc + im->envc + 64UL) * 8;
     u64 size = page_align_up(im->args_len + im->prefix_len + pointers + 8192) + STACK_EXTRA;
     if (size > mm->rlimit.stack)
-        size = max(page_align_down(mm->rlimit.stack), page_align_up(im->args_len + im->prefix_len + pointers + 8192));
-    u64 flags = VM_READ | VM_WRITE | VM_MAYREAD | VM_MAYWRITE | VM_MAYEXEC | VM_GROWSDOWN | VM_ACCOUNT;
+        size = max(page_align_down(mm->rlimit.stack),
+                   page_align_up(im->args_len + im->prefix_len + pointers + 8192));
+    u64 flags =
+        VM_READ | VM_WRITE | VM_MAYREAD | VM_MAYWRITE | VM_MAYEXEC | VM_GROWSDOWN | VM_ACCOUNT;
     if (im->plan.has_stack_header && im->plan.exec_stack)
         flags |= VM_EXEC;
-    struct vma_request req = {.addr = top - size, .len = size, .flags = flags, .pgoff = (top - size) >> PAGE_SHIFT, .fixed = true};
+    struct vma_request req = {.addr = top - size,
+                              .len = size,
+                              .flags = flags,
+                              .pgoff = (top - size) >> PAGE_SHIFT,
+                              .fixed = true};
     mmap_write_lock(mm);
     s64 at = vma_map(mm, &req);
     mmap_write_unlock(mm);
@@ -188,7 +219,7 @@ static int copy_pages(struct exec_image *im, u64 off, u64 to)
 }
 
 struct table {
-    u64 at;      /* user address of the next word */
+    u64 at; /* user address of the next word */
     u64 buf[64];
     u32 n;
     int err;
@@ -261,10 +292,11 @@ int exec_build_stack(struct exec_image *im)
     struct mm *mm = current_task()->mm;
     u64 top = mm->start_stack - 8;
     u64 strings = im->args_len - im->argv_skip;
-    u64 args = top - strings;           /* user address of page offset argv_skip */
-    u64 base = args - im->argv_skip;    /* page offset o appears at base + o */
+    u64 args = top - strings;        /* user address of page offset argv_skip */
+    u64 base = args - im->argv_skip; /* page offset o appears at base + o */
     u64 prefix = args - im->prefix_len;
-    if (copy_pages(im, im->argv_skip, args) || (im->prefix_len && copy_to_user(prefix, im->prefix, im->prefix_len)))
+    if (copy_pages(im, im->argv_skip, args) ||
+        (im->prefix_len && copy_to_user(prefix, im->prefix, im->prefix_len)))
         return -EFAULT;
     mm->arg_start = prefix;
     u64 execfn = base + im->exec_off;

@@ -54,7 +54,8 @@ int elf_parse_head(const void *bytes, size_t n, struct elf_head *out)
 static int add_load(struct elf_plan *p, const u8 *ph, u64 max_addr)
 {
     u32 flags = get32(ph + 4);
-    u64 off = get64(ph + 8), vaddr = get64(ph + 16), filesz = get64(ph + 32), memsz = get64(ph + 40);
+    u64 off = get64(ph + 8), vaddr = get64(ph + 16), filesz = get64(ph + 32),
+        memsz = get64(ph + 40);
     u64 align = get64(ph + 48);
 
     if (memsz == 0)

@@ -18,9 +18,9 @@
 #include <port/log.h>
 #include <port/uaccess.h>
 
-#define MAX_SCRIPTS 5
-#define AT_FDCWD_K  (-100)
-#define AT_EMPTY_PATH_K 0x1000
+#define MAX_SCRIPTS           5
+#define AT_FDCWD_K            (-100)
+#define AT_EMPTY_PATH_K       0x1000
 #define AT_SYMLINK_NOFOLLOW_K 0x100
 
 static int check_file(struct file *f)
@@ -68,7 +68,8 @@ static int open_interpreter(struct exec_image *im)
     if (!err) {
         u8 head[ELF_HEAD_SIZE];
         n = file_read_kernel(im->interp, head, sizeof(head), 0);
-        err = n < 0 ? (int)n : exec_read_plan(im->interp, head, (size_t)n, im->task_size, &im->interp_plan);
+        err = n < 0 ? (int)n
+                    : exec_read_plan(im->interp, head, (size_t)n, im->task_size, &im->interp_plan);
         if (err == -ENOEXEC || (!err && im->interp_plan.interp_len))
             err = -ELIBBAD;
     }
@@ -85,9 +86,11 @@ static struct cred *exec_cred(struct file *f)
     struct cred *old = t->cred;
     if (t->process->no_new_privs || (f->mount && (f->mount->flags & 2 /* MS_NOSUID */)))
         suid = sgid = false;
-    bool same = (!suid || old->euid == i->uid) && (!sgid || old->egid == i->gid) && old->suid == old->euid &&
-                old->sgid == old->egid && old->fsuid == old->euid && old->cap_ambient == 0;
-    if (same && (old->euid == 0) == (old->cap_permitted == old->cap_bounding) && (old->euid == 0 || !old->cap_permitted))
+    bool same = (!suid || old->euid == i->uid) && (!sgid || old->egid == i->gid) &&
+                old->suid == old->euid && old->sgid == old->egid && old->fsuid == old->euid &&
+                old->cap_ambient == 0;
+    if (same && (old->euid == 0) == (old->cap_permitted == old->cap_bounding) &&
+        (old->euid == 0 || !old->cap_permitted))
         return NULL;
     struct cred *c = cred_copy(old);
     if (!c)
@@ -211,8 +214,8 @@ static void image_free(struct exec_image *im)
     kfree(im);
 }
 
-static int prepare(struct exec_image *im, const char *path, u64 uargv, u64 uenvp, const char *const *kargv,
-                   const char *const *kenvp)
+static int prepare(struct exec_image *im, const char *path, u64 uargv, u64 uenvp,
+                   const char *const *kargv, const char *const *kenvp)
 {
     struct process *p = current_process();
     im->filename = path;
@@ -251,7 +254,8 @@ static int prepare(struct exec_image *im, const char *path, u64 uargv, u64 uenvp
     return 0;
 }
 
-int do_exec(struct file *f, const char *path, u64 uargv, u64 uenvp, const char *const *kargv, const char *const *kenvp)
+int do_exec(struct file *f, const char *path, u64 uargv, u64 uenvp, const char *const *kargv,
+            const char *const *kenvp)
 {
     struct exec_image *im = kmalloc(sizeof(*im), GFP_KERNEL);
     if (!im) {
@@ -304,7 +308,8 @@ static s64 exec_at(int dirfd, u64 upath, u64 uargv, u64 uenvp, u64 flags)
     s64 err = IS_ERR(f) ? PTR_ERR(f) : 0;
     if (!err) {
         if (dirfd != AT_FDCWD_K && path[0] != '/') {
-            fmt_print(fdname, sizeof(fdname), path[0] ? "/dev/fd/%d/%.40s" : "/dev/fd/%d", dirfd, path);
+            fmt_print(fdname, sizeof(fdname), path[0] ? "/dev/fd/%d/%.40s" : "/dev/fd/%d", dirfd,
+                      path);
             shown = fdname;
         }
         err = do_exec(f, shown, uargv, uenvp, NULL, NULL);

@@ -8,7 +8,7 @@
 #include <lib/fmt.h>
 #include <mm/vma.h>
 
-#define EXEC_HEAD 256
+#define EXEC_HEAD      256
 #define EXEC_MAX_PAGES 1536 /* 6 MiB of arguments at most, whatever the stack's limit */
 
 struct exec_image {
@@ -21,11 +21,11 @@ struct exec_image {
     struct elf_plan plan, interp_plan;
     u8 head[EXEC_HEAD];
     /* Argument strings one after another, see args.c. */
-    u64 args_len, args_limit;  /* bytes */
-    u32 nr_pages, argc, envc;  /* argc: without the prefix */
-    u64 argv_skip;             /* bytes of the argv[0] that a script's prefix replaces */
-    u64 exec_off;              /* of the file name */
-    char *prefix;              /* kmalloc'd */
+    u64 args_len, args_limit; /* bytes */
+    u32 nr_pages, argc, envc; /* argc: without the prefix */
+    u64 argv_skip;            /* bytes of the argv[0] that a script's prefix replaces */
+    u64 exec_off;             /* of the file name */
+    char *prefix;             /* kmalloc'd */
     size_t prefix_len;
     u32 prefix_argc;
     /* Results. */
@@ -34,7 +34,8 @@ struct exec_image {
 };
 
 /* args.c */
-int exec_args_copy(struct exec_image *im, u64 uargv, u64 uenvp, const char *const *kargv, const char *const *kenvp);
+int exec_args_copy(struct exec_image *im, u64 uargv, u64 uenvp, const char *const *kargv,
+                   const char *const *kenvp);
 /* A script: drops argv[0], puts interpreter, argument and the script's name in front. */
 int exec_args_script(struct exec_image *im, const char *interp, const char *arg, const char *name);
 void exec_args_free(struct exec_image *im);

@@ -45,14 +45,17 @@ int exec_read_plan(struct file *f, const void *head, size_t n, u64 limit, struct
     if (!phdrs)
         return -ENOMEM;
     ssize_t got = file_read_kernel(f, phdrs, size, h.phoff);
-    err = got < 0 ? (int)got : (size_t)got != size ? -ENOEXEC : elf_make_plan(&h, phdrs, limit, plan);
+    err = got < 0               ? (int)got
+          : (size_t)got != size ? -ENOEXEC
+                                : elf_make_plan(&h, phdrs, limit, plan);
     kfree(phdrs);
     return err;
 }
 
 static u64 prot_of(const struct elf_segment *s)
 {
-    return (s->r ? UAPI_PROT_READ : 0u) | (s->w ? UAPI_PROT_WRITE : 0u) | (s->x ? UAPI_PROT_EXEC : 0u);
+    return (s->r ? UAPI_PROT_READ : 0u) | (s->w ? UAPI_PROT_WRITE : 0u) |
+           (s->x ? UAPI_PROT_EXEC : 0u);
 }
 
 static int map_segment(struct mm *mm, struct file *f, const struct elf_segment *s, u64 bias)
@@ -61,7 +64,8 @@ static int map_segment(struct mm *mm, struct file *f, const struct elf_segment *
     if (s->map_file_end > s->map_start) {
         struct map_file mf = {0};
         u64 len = s->map_file_end - s->map_start;
-        int err = f->ops->mmap ? f->ops->mmap(f, &mf, len, prot, FIXED_PRIVATE, s->map_off) : -ENODEV;
+        int err =
+            f->ops->mmap ? f->ops->mmap(f, &mf, len, prot, FIXED_PRIVATE, s->map_off) : -ENODEV;
         if (err)
             return err;
         s64 at = sys_mm_mmap(mm, bias + s->map_start, len, prot, FIXED_PRIVATE, &mf, s->map_off);
@@ -130,7 +134,8 @@ static void note_bounds(struct exec_image *im)
     mm->start_data = im->bias + p->start_data;
     mm->end_data = im->bias + p->end_data;
     u64 brk = page_align_up(im->bias + p->end_bss);
-    if (p->head.dyn && !p->interp_len && im->randomize) /* a static PIE lies among the mappings: brk must not */
+    if (p->head.dyn && !p->interp_len &&
+        im->randomize) /* a static PIE lies among the mappings: brk must not */
         brk = mm_pie_base(mm, true);
     if (im->randomize && sysctl_randomize_va_space > 1)
         brk = mm_random_brk(brk);

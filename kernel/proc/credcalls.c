@@ -8,19 +8,21 @@
 #include <kernel/syscall.h>
 #include <port/uaccess.h>
 
-#define CAP_CHOWN_MASK  0x1fUL /* CAP_CHOWN..CAP_FSETID: follow fsuid, with CAP_MKNOD, MAC_OVERRIDE */
-#define CAP_FS_MASK     (CAP_CHOWN_MASK | 1UL << 27 | 1UL << 32 | 1UL << 9)
-#define CAP_SETGID      6
-#define CAP_SETUID      7
-#define CAP_SETPCAP     8
-#define CAP_LAST        40
-#define KEEP            0xffffffffu
+#define CAP_CHOWN_MASK                                                                             \
+    0x1fUL /* CAP_CHOWN..CAP_FSETID: follow fsuid, with CAP_MKNOD, MAC_OVERRIDE */
+#define CAP_FS_MASK (CAP_CHOWN_MASK | 1UL << 27 | 1UL << 32 | 1UL << 9)
+#define CAP_SETGID  6
+#define CAP_SETUID  7
+#define CAP_SETPCAP 8
+#define CAP_LAST    40
+#define KEEP        0xffffffffu
 
 static void install(struct cred *n)
 {
     struct task *t = current_task();
     struct cred *old = t->cred;
-    if (old->euid != n->euid || old->egid != n->egid || old->fsuid != n->fsuid || old->fsgid != n->fsgid)
+    if (old->euid != n->euid || old->egid != n->egid || old->fsuid != n->fsuid ||
+        old->fsgid != n->fsgid)
         t->process->dumpable = false;
     u64 flags = spin_lock_irqsave(&t->process->lock);
     t->cred = n;
@@ -69,7 +71,8 @@ SYSCALL(setresuid)
     u32 r = (u32)a0, e = (u32)a1, s = (u32)a2;
 #define ALLOWED(id, a, b, c) ((id) == KEEP || (id) == (a) || (id) == (b) || (id) == (c))
     if (!capable(CAP_SETUID) &&
-        (!ALLOWED(r, o->uid, o->euid, o->suid) || !ALLOWED(e, o->uid, o->euid, o->suid) || !ALLOWED(s, o->uid, o->euid, o->suid)))
+        (!ALLOWED(r, o->uid, o->euid, o->suid) || !ALLOWED(e, o->uid, o->euid, o->suid) ||
+         !ALLOWED(s, o->uid, o->euid, o->suid)))
         return -EPERM;
     struct cred *n = fresh();
     if (!n)
@@ -90,7 +93,8 @@ SYSCALL(setreuid)
 {
     const struct cred *o = current_task()->cred;
     u32 r = (u32)a0, e = (u32)a1;
-    if (!capable(CAP_SETUID) && (!ALLOWED(r, o->uid, o->euid, o->euid) || !ALLOWED(e, o->uid, o->euid, o->suid)))
+    if (!capable(CAP_SETUID) &&
+        (!ALLOWED(r, o->uid, o->euid, o->euid) || !ALLOWED(e, o->uid, o->euid, o->suid)))
         return -EPERM;
     struct cred *n = fresh();
     if (!n)
@@ -131,7 +135,8 @@ SYSCALL(setresgid)
     const struct cred *o = current_task()->cred;
     u32 r = (u32)a0, e = (u32)a1, s = (u32)a2;
     if (!capable(CAP_SETGID) &&
-        (!ALLOWED(r, o->gid, o->egid, o->sgid) || !ALLOWED(e, o->gid, o->egid, o->sgid) || !ALLOWED(s, o->gid, o->egid, o->sgid)))
+        (!ALLOWED(r, o->gid, o->egid, o->sgid) || !ALLOWED(e, o->gid, o->egid, o->sgid) ||
+         !ALLOWED(s, o->gid, o->egid, o->sgid)))
         return -EPERM;
     struct cred *n = fresh();
     if (!n)
@@ -151,7 +156,8 @@ SYSCALL(setregid)
 {
     const struct cred *o = current_task()->cred;
     u32 r = (u32)a0, e = (u32)a1;
-    if (!capable(CAP_SETGID) && (!ALLOWED(r, o->gid, o->egid, o->egid) || !ALLOWED(e, o->gid, o->egid, o->sgid)))
+    if (!capable(CAP_SETGID) &&
+        (!ALLOWED(r, o->gid, o->egid, o->egid) || !ALLOWED(e, o->gid, o->egid, o->sgid)))
         return -EPERM;
     struct cred *n = fresh();
     if (!n)
@@ -189,7 +195,8 @@ SYSCALL(setfsuid)
 {
     const struct cred *o = current_task()->cred;
     u32 id = (u32)a0, old = o->fsuid;
-    if (id == KEEP || !(capable(CAP_SETUID) || id == o->uid || id == o->euid || id == o->suid || id == old))
+    if (id == KEEP ||
+        !(capable(CAP_SETUID) || id == o->uid || id == o->euid || id == o->suid || id == old))
         return old;
     struct cred *n = fresh();
     if (n) {
@@ -207,7 +214,8 @@ SYSCALL(setfsgid)
 {
     const struct cred *o = current_task()->cred;
     u32 id = (u32)a0, old = o->fsgid;
-    if (id == KEEP || !(capable(CAP_SETGID) || id == o->gid || id == o->egid || id == o->sgid || id == old))
+    if (id == KEEP ||
+        !(capable(CAP_SETGID) || id == o->gid || id == o->egid || id == o->sgid || id == old))
         return old;
     struct cred *n = fresh();
     if (n) {
@@ -300,7 +308,8 @@ SYSCALL(capget)
     u64 flags = spin_lock_irqsave(&t->process->lock);
     const struct cred *c = t->cred;
     struct cap_data d[2] = {{(u32)c->cap_effective, (u32)c->cap_permitted, (u32)c->cap_inheritable},
-                            {(u32)(c->cap_effective >> 32), (u32)(c->cap_permitted >> 32), (u32)(c->cap_inheritable >> 32)}};
+                            {(u32)(c->cap_effective >> 32), (u32)(c->cap_permitted >> 32),
+                             (u32)(c->cap_inheritable >> 32)}};
     spin_unlock_irqrestore(&t->process->lock, flags);
     task_put(t);
     return a1 && copy_to_user(a1, d, (size_t)n * sizeof(d[0])) ? -EFAULT : 0;
@@ -322,7 +331,8 @@ SYSCALL(capset)
     u64 perm = (d[0].permitted | (u64)d[1].permitted << 32) & mask;
     u64 inh = (d[0].inheritable | (u64)d[1].inheritable << 32) & mask;
     const struct cred *o = current_task()->cred;
-    if ((perm & ~o->cap_permitted) || (eff & ~perm) || (inh & ~(o->cap_inheritable | o->cap_bounding)) ||
+    if ((perm & ~o->cap_permitted) || (eff & ~perm) ||
+        (inh & ~(o->cap_inheritable | o->cap_bounding)) ||
         (!capable(CAP_SETPCAP) && (inh & ~(o->cap_inheritable | o->cap_permitted))))
         return -EPERM;
     struct cred *n = fresh();

@@ -72,7 +72,7 @@ static void hangup_if_orphaned(struct pgrp *g, struct process *without)
     struct process *m;
     if (!g || !pgrp_orphaned_locked(g, without) || !pgrp_has_stopped_locked(g))
         return;
-    list_for_each_entry(m, &g->members, pgrp_link) {
+    list_for_each_entry (m, &g->members, pgrp_link) {
         signal_send_info(m, NULL, SIGHUP, NULL);
         signal_send_info(m, NULL, SIGCONT, NULL);
     }
@@ -92,7 +92,7 @@ static bool parent_ignores(struct process *p)
 static void send_pdeath(struct process *child)
 {
     struct task *t;
-    list_for_each_entry(t, &child->threads, thread_link)
+    list_for_each_entry (t, &child->threads, thread_link)
         if (t->pdeath_signal)
             signal_send_info(child, t, t->pdeath_signal, NULL);
 }
@@ -100,7 +100,7 @@ static void send_pdeath(struct process *child)
 static void reparent_children(struct process *p)
 {
     struct process *c, *next, *to = reaper_of(p);
-    list_for_each_entry_safe(c, next, &p->children, sibling) {
+    list_for_each_entry_safe (c, next, &p->children, sibling) {
         list_unlink(&c->sibling);
         c->parent = to;
         list_add_tail(&c->sibling, &to->children);
@@ -175,7 +175,8 @@ static void end_process(struct process *p)
     p->signal.stop_report = p->signal.cont_report = false;
     int code = p->exit_code;
     bool ignore = parent_ignores(p);
-    notify_parent_locked(p, code & 0x7f ? CLD_KILLED : CLD_EXITED, code & 0x7f ? code & 0x7f : code >> 8 & 0xff);
+    notify_parent_locked(p, code & 0x7f ? CLD_KILLED : CLD_EXITED,
+                         code & 0x7f ? code & 0x7f : code >> 8 & 0xff);
     waitq_wake_all(&p->signal.signalfd_wait);
     if (ignore)
         zombie_reap_locked(p);
@@ -273,12 +274,13 @@ int exec_de_thread(void)
     }
     if (!list_is_singular(&p->threads)) {
         p->signal.exec_task = me;
-        list_for_each_entry(t, &p->threads, thread_link) {
+        list_for_each_entry (t, &p->threads, thread_link) {
             if (t == me)
                 continue;
             t->signal.pending.set |= sig_bit(SIGKILL);
             thread_set_work(&t->thread.ctx, ARCH_WORK_SIGNAL);
-            if (!sched_wake_states(t, 1u << SCHED_INTERRUPTIBLE | 1u << SCHED_KILLABLE | 1u << SCHED_STOPPED))
+            if (!sched_wake_states(t, 1u << SCHED_INTERRUPTIBLE | 1u << SCHED_KILLABLE |
+                                          1u << SCHED_STOPPED))
                 sched_kick(t);
         }
         spin_unlock_irqrestore(&p->lock, flags);

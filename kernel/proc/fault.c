@@ -24,10 +24,12 @@ void kernel_user_oom(void)
         p->oom_victim = true;
         stat_event(OOM_KILL);
         log_print(LOG_ERR,
-                  "Out of memory: Killed process %d (%s) total-vm:%lukB, anon-rss:%lukB, file-rss:%lukB, shmem-rss:%lukB, "
+                  "Out of memory: Killed process %d (%s) total-vm:%lukB, anon-rss:%lukB, "
+                  "file-rss:%lukB, shmem-rss:%lukB, "
                   "UID:%u pgtables:%ldkB oom_score_adj:%d\n",
-                  p->pid, t->comm, mm->total_vm * 4, rss_sum(mm, RSS_ANON) * 4, rss_sum(mm, RSS_FILE) * 4,
-                  rss_sum(mm, RSS_SHMEM) * 4, t->cred->uid, mm->pgtables_bytes / 1024, p->oom_score_adj);
+                  p->pid, t->comm, mm->total_vm * 4, rss_sum(mm, RSS_ANON) * 4,
+                  rss_sum(mm, RSS_FILE) * 4, rss_sum(mm, RSS_SHMEM) * 4, t->cred->uid,
+                  mm->pgtables_bytes / 1024, p->oom_score_adj);
     }
     u64 flags = spin_lock_irqsave(&p->lock);
     signal_kill_group_locked(p, SIGKILL);

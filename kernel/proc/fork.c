@@ -195,7 +195,8 @@ static int publish(struct task *t, const struct clone_request *r)
         }
         task_get(t);
         if (p != cur)
-            process_get(p); /* the table's, until it is reaped; the leader's is that of process_alloc() */
+            process_get(
+                p); /* the table's, until it is reaped; the leader's is that of process_alloc() */
         pid_attach_locked(t->tid, t);
     }
     spin_unlock_irqrestore(&tasklist_lock, flags);
@@ -328,7 +329,8 @@ SYSCALL(vfork)
 }
 
 struct clone_args_k {
-    u64 flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls, set_tid, set_tid_size, cgroup;
+    u64 flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls, set_tid,
+        set_tid_size, cgroup;
 };
 
 SYSCALL(clone3)
@@ -347,13 +349,15 @@ SYSCALL(clone3)
         if (b)
             return -E2BIG;
     }
-    if ((c.flags & ~(0xffffffffUL | CLONE_CLEAR_SIGHAND | CLONE_INTO_CGROUP)) || (c.flags & (CLONE_DETACHED | 0x7f)))
+    if ((c.flags & ~(0xffffffffUL | CLONE_CLEAR_SIGHAND | CLONE_INTO_CGROUP)) ||
+        (c.flags & (CLONE_DETACHED | 0x7f)))
         return -EINVAL;
     if ((c.flags & CLONE_INTO_CGROUP) || c.exit_signal > NSIG)
         return -EINVAL;
     if ((c.flags & (CLONE_THREAD | CLONE_PARENT)) && c.exit_signal)
         return -EINVAL;
-    if (!c.stack != !c.stack_size || (c.set_tid_size && !c.set_tid) || (c.set_tid && !c.set_tid_size) || c.set_tid_size > 1)
+    if (!c.stack != !c.stack_size || (c.set_tid_size && !c.set_tid) ||
+        (c.set_tid && !c.set_tid_size) || c.set_tid_size > 1)
         return -EINVAL;
     struct clone_request r = {.flags = c.flags,
                               .pidfd = c.pidfd,

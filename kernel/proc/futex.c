@@ -82,7 +82,9 @@ void futex_wake_one_locked(struct futex_waiter *w)
 {
     struct task *t = w->task;
     list_unlink(&w->link);
-    store_release(&w->woken, true); /* w may be gone from here on; the task lives for a grace period at least */
+    store_release(
+        &w->woken,
+        true); /* w may be gone from here on; the task lives for a grace period at least */
     sched_wake(t);
 }
 
@@ -169,7 +171,7 @@ static s64 futex_wake(u64 uaddr, bool shared, u32 n, u32 bitset)
     if (list_empty(&b->waiters))
         return 0;
     spin_lock(&b->lock);
-    list_for_each_entry_safe(w, next, &b->waiters, link) {
+    list_for_each_entry_safe (w, next, &b->waiters, link) {
         if (woken >= n)
             break;
         if (!futex_key_eq(&w->key, &k) || !(w->bitset & bitset))
@@ -195,7 +197,7 @@ void futex_wake_pi_addr(u64 uaddr)
             return;
         struct futex_bucket *b = futex_bucket_of(&k);
         spin_lock(&b->lock);
-        list_for_each_entry(w, &b->waiters, link) {
+        list_for_each_entry (w, &b->waiters, link) {
             if (futex_key_eq(&w->key, &k) && w->pi) {
                 futex_wake_one_locked(w);
                 break;
@@ -232,7 +234,7 @@ static s64 futex_requeue(u64 from, u64 to, bool shared, u32 nwake, u32 nmove, co
     struct futex_waiter *w, *next;
     u32 woken = 0, moved = 0;
     lock_two(ba, bb);
-    list_for_each_entry_safe(w, next, &ba->waiters, link) {
+    list_for_each_entry_safe (w, next, &ba->waiters, link) {
         if (!futex_key_eq(&w->key, &a) || w->pi)
             continue;
         if (woken < nwake) {
@@ -257,12 +259,18 @@ static bool op_compare(u32 v, u32 how, s32 arg)
 {
     s32 s = (s32)v;
     switch (how) {
-    case 0: return s == arg;
-    case 1: return s != arg;
-    case 2: return s < arg;
-    case 3: return s <= arg;
-    case 4: return s > arg;
-    default: return s >= arg;
+    case 0:
+        return s == arg;
+    case 1:
+        return s != arg;
+    case 2:
+        return s < arg;
+    case 3:
+        return s <= arg;
+    case 4:
+        return s > arg;
+    default:
+        return s >= arg;
     }
 }
 
@@ -319,28 +327,40 @@ SYSCALL(futex)
     int cmd = (int)a1 & FUTEX_CMD_MASK;
     bool shared = !(a1 & FUTEX_PRIVATE_FLAG), realtime = a1 & FUTEX_CLOCK_REALTIME;
     u64 deadline = U64_MAX;
-    if (realtime && cmd != FUTEX_WAIT_BITSET && cmd != FUTEX_LOCK_PI2 && cmd != FUTEX_WAIT_REQUEUE_PI && cmd != FUTEX_WAIT)
+    if (realtime && cmd != FUTEX_WAIT_BITSET && cmd != FUTEX_LOCK_PI2 &&
+        cmd != FUTEX_WAIT_REQUEUE_PI && cmd != FUTEX_WAIT)
         return -ENOSYS;
-    if (cmd == FUTEX_WAIT || cmd == FUTEX_WAIT_BITSET || cmd == FUTEX_LOCK_PI || cmd == FUTEX_LOCK_PI2) {
+    if (cmd == FUTEX_WAIT || cmd == FUTEX_WAIT_BITSET || cmd == FUTEX_LOCK_PI ||
+        cmd == FUTEX_LOCK_PI2) {
         int err = futex_deadline(a3, cmd, realtime, &deadline);
         if (err)
             return err;
     }
     switch (cmd) {
-    case FUTEX_WAIT: return futex_wait(a0, shared, (u32)a2, deadline, ~0u);
-    case FUTEX_WAIT_BITSET: return futex_wait(a0, shared, (u32)a2, deadline, (u32)a5);
-    case FUTEX_WAKE: return futex_wake(a0, shared, max((u32)a2, 1u), ~0u);
-    case FUTEX_WAKE_BITSET: return futex_wake(a0, shared, max((u32)a2, 1u), (u32)a5);
-    case FUTEX_REQUEUE: return futex_requeue(a0, a4, shared, (u32)a2, (u32)a3, NULL);
+    case FUTEX_WAIT:
+        return futex_wait(a0, shared, (u32)a2, deadline, ~0u);
+    case FUTEX_WAIT_BITSET:
+        return futex_wait(a0, shared, (u32)a2, deadline, (u32)a5);
+    case FUTEX_WAKE:
+        return futex_wake(a0, shared, max((u32)a2, 1u), ~0u);
+    case FUTEX_WAKE_BITSET:
+        return futex_wake(a0, shared, max((u32)a2, 1u), (u32)a5);
+    case FUTEX_REQUEUE:
+        return futex_requeue(a0, a4, shared, (u32)a2, (u32)a3, NULL);
     case FUTEX_CMP_REQUEUE: {
         u32 expect = (u32)a5;
         return futex_requeue(a0, a4, shared, (u32)a2, (u32)a3, &expect);
     }
-    case FUTEX_WAKE_OP: return futex_wake_op(a0, a4, shared, (u32)a2, (u32)a3, (u32)a5);
+    case FUTEX_WAKE_OP:
+        return futex_wake_op(a0, a4, shared, (u32)a2, (u32)a3, (u32)a5);
     case FUTEX_LOCK_PI:
-    case FUTEX_LOCK_PI2: return futex_lock_pi(a0, shared, deadline, false);
-    case FUTEX_TRYLOCK_PI: return futex_lock_pi(a0, shared, 0, true);
-    case FUTEX_UNLOCK_PI: return futex_unlock_pi(a0, shared);
-    default: return -ENOSYS;
+    case FUTEX_LOCK_PI2:
+        return futex_lock_pi(a0, shared, deadline, false);
+    case FUTEX_TRYLOCK_PI:
+        return futex_lock_pi(a0, shared, 0, true);
+    case FUTEX_UNLOCK_PI:
+        return futex_unlock_pi(a0, shared);
+    default:
+        return -ENOSYS;
     }
 }

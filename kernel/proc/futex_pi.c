@@ -103,7 +103,7 @@ static struct futex_waiter *take_first(struct futex_bucket *b, const struct fute
 {
     struct futex_waiter *w, *first = NULL;
     spin_lock(&b->lock);
-    list_for_each_entry(w, &b->waiters, link) {
+    list_for_each_entry (w, &b->waiters, link) {
         if (w->pi && futex_key_eq(&w->key, k)) {
             first = w;
             first->handing = true;

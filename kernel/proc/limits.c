@@ -35,18 +35,19 @@ static void mirror(struct process *p)
     mm_put(mm);
 }
 
-static s64 do_prlimit(struct process *p, u64 which, const struct rlimit64 *new, struct rlimit64 *old)
+static s64 do_prlimit(struct process *p, u64 which, const struct rlimit64 *new,
+                      struct rlimit64 *old)
 {
     if (which >= NR_RLIMITS)
         return -EINVAL;
-    if (new && new->cur > new->max)
+    if (new &&new->cur > new->max)
         return -EINVAL;
-    if (new && which == RLIMIT_NOFILE && new->max > 1048576)
+    if (new &&which == RLIMIT_NOFILE &&new->max > 1048576)
         return -EPERM;
     s64 err = 0;
     u64 flags = spin_lock_irqsave(&p->lock);
     *old = p->rlim[which];
-    if (new && new->max > old->max && !capable(24 /* CAP_SYS_RESOURCE */))
+    if (new &&new->max > old->max && !capable(24 /* CAP_SYS_RESOURCE */))
         err = -EPERM;
     else if (new)
         p->rlim[which] = *new;
@@ -109,7 +110,7 @@ static int prio_one(void *ctx, struct process *p)
     if (q->which == 1 ? p->pgid != q->who : q->which == 2 && uid != (u32)q->who)
         return 0;
     u64 flags = spin_lock_irqsave(&p->lock);
-    list_for_each_entry(t, &p->threads, thread_link) {
+    list_for_each_entry (t, &p->threads, thread_link) {
         q->found = true;
         if (q->best > t->thread.nice)
             q->best = t->thread.nice;
@@ -158,7 +159,12 @@ SYSCALL(getpriority)
 SYSCALL(setpriority)
 {
     int nice = (int)a2;
-    struct prio_query q = {.which = (int)a0, .who = (s32)a1, .set = true, .nice = nice < -20 ? -20 : nice > 19 ? 19 : nice};
+    struct prio_query q = {.which = (int)a0,
+                           .who = (s32)a1,
+                           .set = true,
+                           .nice = nice < -20  ? -20
+                                   : nice > 19 ? 19
+                                               : nice};
     return prio(&q);
 }
 
@@ -181,7 +187,8 @@ SYSCALL(sched_setaffinity)
     struct task *t = target(a0);
     if (!t)
         return -ESRCH;
-    s64 err = copy_from_user(&bits, a2, min(a1, 8UL)) ? -EFAULT : sched_set_affinity(t, (cpumask_t){bits});
+    s64 err = copy_from_user(&bits, a2, min(a1, 8UL)) ? -EFAULT
+                                                      : sched_set_affinity(t, (cpumask_t){bits});
     task_put(t);
     return err;
 }
@@ -286,7 +293,10 @@ SYSCALL(sched_getattr)
     struct task *t = target(a0);
     if (!t)
         return -ESRCH;
-    struct sched_attr_k at = {.size = sizeof(at), .policy = t->thread.policy, .nice = t->thread.nice, .priority = t->thread.rt_prio,
+    struct sched_attr_k at = {.size = sizeof(at),
+                              .policy = t->thread.policy,
+                              .nice = t->thread.nice,
+                              .priority = t->thread.rt_prio,
                               .util_max = 1024};
     task_put(t);
     if (a2 < 48 || a2 > PAGE_SIZE || a3)
@@ -312,7 +322,8 @@ SYSCALL(sched_setattr)
         return -ESRCH;
     s64 err = 0;
     bool rt = at.policy == 1 || at.policy == 2;
-    if ((at.policy > 3 && at.policy != 5) || (rt ? at.priority < 1 || at.priority > 99 : at.priority != 0)) {
+    if ((at.policy > 3 && at.policy != 5) ||
+        (rt ? at.priority < 1 || at.priority > 99 : at.priority != 0)) {
         err = -EINVAL;
     } else if (rt && !capable(23)) {
         err = -EPERM;

@@ -19,7 +19,8 @@
 struct utsname_k {
     char sysname[65], nodename[65], release[65], version[65], machine[65], domainname[65];
 };
-static struct utsname_k uts = {"Linux", "(none)", "6.12.0-pagoda", "#1 SMP Pagoda", "x86_64", "(none)"};
+static struct utsname_k uts = {"Linux",         "(none)", "6.12.0-pagoda",
+                               "#1 SMP Pagoda", "x86_64", "(none)"};
 static spinlock_t uts_lock = SPINLOCK_INIT(RANK_KERNEL_LEAF);
 
 void uts_read(char *release, char *version, char *nodename)
@@ -133,7 +134,8 @@ SYSCALL(reboot)
     u32 m2 = (u32)a1;
     if (!capable(22))
         return -EPERM;
-    if ((u32)a0 != REBOOT_MAGIC1 || (m2 != 672274793 && m2 != 85072278 && m2 != 369367448 && m2 != 537993216))
+    if ((u32)a0 != REBOOT_MAGIC1 ||
+        (m2 != 672274793 && m2 != 85072278 && m2 != 369367448 && m2 != 537993216))
         return -EINVAL;
     switch ((u32)a2) {
     case REBOOT_CAD_OFF:
@@ -257,7 +259,16 @@ static void nothing(void *arg)
 
 SYSCALL(membarrier)
 {
-    enum { QUERY = 0, GLOBAL = 1, GLOBAL_EXP = 2, REG_GLOBAL_EXP = 4, PRIV = 8, REG_PRIV = 16, PRIV_CORE = 32, REG_PRIV_CORE = 64 };
+    enum {
+        QUERY = 0,
+        GLOBAL = 1,
+        GLOBAL_EXP = 2,
+        REG_GLOBAL_EXP = 4,
+        PRIV = 8,
+        REG_PRIV = 16,
+        PRIV_CORE = 32,
+        REG_PRIV_CORE = 64
+    };
     if (a1)
         return -EINVAL;
     switch ((int)a0) {

@@ -61,7 +61,8 @@ static s32 pick(s32 want)
         return want < 0 || want >= PID_MAX ? -EINVAL : test_bit((u64)want, used) ? -EEXIST : want;
     u64 pid = bitmap_find_next_zero(used, PID_MAX, last_pid + 1);
     if (pid == PID_MAX)
-        pid = bitmap_find_next_zero(used, PID_MAX, last_pid > 300 ? 300 : 1); /* as Linux: low ones stay free */
+        pid = bitmap_find_next_zero(used, PID_MAX,
+                                    last_pid > 300 ? 300 : 1); /* as Linux: low ones stay free */
     return pid == PID_MAX ? -EAGAIN : (s32)pid;
 }
 
@@ -187,7 +188,7 @@ void pgrp_join_locked(struct process *p, s32 pgid, s32 sid, struct pgrp **fresh)
 bool pgrp_orphaned_locked(struct pgrp *g, struct process *without)
 {
     struct process *p;
-    list_for_each_entry(p, &g->members, pgrp_link) {
+    list_for_each_entry (p, &g->members, pgrp_link) {
         if (p == without || p->state != PROCESS_ALIVE || !p->parent || p->parent == init_process)
             continue;
         if (p->parent->pgrp != g && p->parent->sid == g->sid)
@@ -199,7 +200,7 @@ bool pgrp_orphaned_locked(struct pgrp *g, struct process *without)
 bool pgrp_has_stopped_locked(struct pgrp *g)
 {
     struct process *p;
-    list_for_each_entry(p, &g->members, pgrp_link)
+    list_for_each_entry (p, &g->members, pgrp_link)
         if (p->signal.stopped)
             return true;
     return false;

@@ -83,7 +83,8 @@ SYSCALL(pidfd_send_signal)
         err = 0;
         if (a2 && copy_from_user(&info, a2, sizeof(info)))
             err = -EFAULT;
-        else if (a2 && (info.signo != sig || ((info.code >= 0 || info.code == SI_TKILL) && p != current_process())))
+        else if (a2 && (info.signo != sig ||
+                        ((info.code >= 0 || info.code == SI_TKILL) && p != current_process())))
             err = info.signo != sig ? -EINVAL : -EPERM;
         else if (p->state == PROCESS_REAPED)
             err = -ESRCH;

@@ -36,10 +36,28 @@
 #define CLONE_IO             0x80000000UL
 #define CLONE_CLEAR_SIGHAND  0x100000000UL
 #define CLONE_INTO_CGROUP    0x200000000UL
-#define CLONE_NEW_ANY (CLONE_NEWTIME | CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET)
+#define CLONE_NEW_ANY                                                                              \
+    (CLONE_NEWTIME | CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | \
+     CLONE_NEWPID | CLONE_NEWNET)
 
-enum { RLIMIT_CPU, RLIMIT_FSIZE, RLIMIT_DATA, RLIMIT_STACK, RLIMIT_CORE, RLIMIT_RSS, RLIMIT_NPROC, RLIMIT_NOFILE,
-       RLIMIT_MEMLOCK, RLIMIT_AS, RLIMIT_LOCKS, RLIMIT_SIGPENDING, RLIMIT_MSGQUEUE, RLIMIT_NICE, RLIMIT_RTPRIO, RLIMIT_RTTIME };
+enum {
+    RLIMIT_CPU,
+    RLIMIT_FSIZE,
+    RLIMIT_DATA,
+    RLIMIT_STACK,
+    RLIMIT_CORE,
+    RLIMIT_RSS,
+    RLIMIT_NPROC,
+    RLIMIT_NOFILE,
+    RLIMIT_MEMLOCK,
+    RLIMIT_AS,
+    RLIMIT_LOCKS,
+    RLIMIT_SIGPENDING,
+    RLIMIT_MSGQUEUE,
+    RLIMIT_NICE,
+    RLIMIT_RTPRIO,
+    RLIMIT_RTTIME
+};
 
 /* Guards pid tables, parent and child links, process groups. irqsave; outside process->lock. */
 extern spinlock_t tasklist_lock;
@@ -53,8 +71,8 @@ struct pgrp {
 
 /* pid.c. All but pid_alloc/pid_cancel want tasklist_lock. */
 #define PID_MAX 32768
-s32 pid_alloc(s32 want);   /* a fresh number (want 0) or -EAGAIN, -ENOMEM, -EEXIST; may sleep */
-void pid_cancel(s32 pid);  /* gives an unused one back */
+s32 pid_alloc(s32 want);  /* a fresh number (want 0) or -EAGAIN, -ENOMEM, -EEXIST; may sleep */
+void pid_cancel(s32 pid); /* gives an unused one back */
 void pid_attach_locked(s32 pid, struct task *t);
 void pid_detach_locked(s32 pid);
 struct task *pid_task_locked(s32 pid);
@@ -79,7 +97,7 @@ struct cred *cred_copy(const struct cred *c);
 extern struct cred root_cred;
 
 /* exit.c */
-void do_exit(int wait_status) __noreturn_fn;  /* this thread */
+void do_exit(int wait_status) __noreturn_fn; /* this thread */
 void do_group_exit(int wait_status) __noreturn_fn;
 /* The parent of a vforked child is let go. */
 void vfork_release(struct task *t);
@@ -100,7 +118,8 @@ bool sig_is_ignored_default(int sig);
 bool sig_is_stop(int sig);
 extern const u64 sig_sync_mask;
 /* sigframe.c: 0, or -EFAULT: the stack is unusable. */
-int sigframe_push(struct regs *regs, int sig, const struct sigaction_k *act, const struct siginfo_k *info, u64 mask);
+int sigframe_push(struct regs *regs, int sig, const struct sigaction_k *act,
+                  const struct siginfo_k *info, u64 mask);
 
 /* limits.c */
 void rlimits_init(struct rlimit64 *r, u64 max_threads);
@@ -119,7 +138,8 @@ int pidfd_install(struct process *p);
 /* The pid behind a descriptor; -EBADF. */
 s32 pidfd_pid(int fd);
 /* exec.c */
-int do_exec(struct file *f, const char *path, u64 uargv, u64 uenvp, const char *const *kargv, const char *const *kenvp);
+int do_exec(struct file *f, const char *path, u64 uargv, u64 uenvp, const char *const *kargv,
+            const char *const *kenvp);
 /* Terminals: kernel/dev defines it. A session leader with a controlling terminal ends. */
 void tty_session_exit(struct process *p) __attribute__((weak));
 

@@ -74,7 +74,8 @@ static s64 process_vm(u64 pid, u64 liov, u64 nl, u64 riov, u64 nr, u64 flags, bo
     if (p != current_process() && !capable(19 /* CAP_SYS_PTRACE */)) {
         struct task *leader = p->leader;
         const struct cred *c = leader ? leader->cred : NULL;
-        if (!c || !p->dumpable || me->uid != c->uid || me->uid != c->euid || me->uid != c->suid || me->gid != c->gid)
+        if (!c || !p->dumpable || me->uid != c->uid || me->uid != c->euid || me->uid != c->suid ||
+            me->gid != c->gid)
             err = -EPERM;
     }
     struct mm *mm = err ? NULL : process_get_mm(p);

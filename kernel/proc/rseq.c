@@ -10,7 +10,14 @@
 #include <port/uaccess.h>
 
 /* Offsets in struct rseq. */
-enum { RSEQ_CPU_START = 0, RSEQ_CPU = 4, RSEQ_CS = 8, RSEQ_FLAGS = 16, RSEQ_NODE = 20, RSEQ_MM_CID = 24 };
+enum {
+    RSEQ_CPU_START = 0,
+    RSEQ_CPU = 4,
+    RSEQ_CS = 8,
+    RSEQ_FLAGS = 16,
+    RSEQ_NODE = 20,
+    RSEQ_MM_CID = 24
+};
 struct rseq_cs {
     u32 version, flags;
     u64 start, len, abort;
@@ -48,7 +55,8 @@ static int write_cpu(struct task *t)
     u32 words[2] = {cpu, cpu}, more[2] = {mem_cpu_node(cpu), cpu};
     if (copy_to_user(t->rseq_addr + RSEQ_CPU_START, words, sizeof(words)))
         return -EFAULT;
-    return t->rseq_len >= 28 && copy_to_user(t->rseq_addr + RSEQ_NODE, more, sizeof(more)) ? -EFAULT : 0;
+    return t->rseq_len >= 28 && copy_to_user(t->rseq_addr + RSEQ_NODE, more, sizeof(more)) ? -EFAULT
+                                                                                           : 0;
 }
 
 void rseq_return(struct regs *regs)

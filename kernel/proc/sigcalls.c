@@ -26,16 +26,17 @@ SYSCALL(rt_sigaction)
     old = s->action[sig - 1];
     if (a1) {
         new.mask &= ~UNBLOCKABLE;
-        new.flags &= SA_NOCLDSTOP | SA_NOCLDWAIT | SA_SIGINFO | SA_RESTORER | SA_ONSTACK | SA_RESTART | SA_NODEFER | SA_RESETHAND;
+        new.flags &= SA_NOCLDSTOP | SA_NOCLDWAIT | SA_SIGINFO | SA_RESTORER | SA_ONSTACK |
+                     SA_RESTART | SA_NODEFER | SA_RESETHAND;
         s->action[sig - 1] = new;
-        bool ign = new.handler == SIG_IGN || (new.handler == SIG_DFL && sig_is_ignored_default(sig));
+        bool ign = new.handler == SIG_IGN || (new.handler == SIG_DFL &&sig_is_ignored_default(sig));
         u64 bit = sig_bit(sig);
         s->ignored = ign ? s->ignored | bit : s->ignored & ~bit;
         s->caught = new.handler > SIG_IGN ? s->caught | bit : s->caught & ~bit;
         if (ign) {
             struct task *o;
             signal_flush_pending(&p->signal.pending, bit);
-            list_for_each_entry(o, &p->threads, thread_link)
+            list_for_each_entry (o, &p->threads, thread_link)
                 signal_flush_pending(&o->signal.pending, bit);
         }
     }
@@ -218,7 +219,11 @@ SYSCALL(kill)
     }
     if (pid == -2147483647 - 1)
         return -ESRCH;
-    struct kill_many k = {.sig = sig, .err = -ESRCH, .pgid = pid == 0 ? current_process()->pgid : pid == -1 ? -1 : -pid};
+    struct kill_many k = {.sig = sig,
+                          .err = -ESRCH,
+                          .pgid = pid == 0    ? current_process()->pgid
+                                  : pid == -1 ? -1
+                                              : -pid};
     process_for_each(kill_one, &k);
     return k.any ? 0 : k.err;
 }

@@ -20,7 +20,8 @@
 static bool interrupted(const struct regs *r)
 {
     s64 v = (s64)r->rax;
-    return (s64)r->orig_rax >= 0 && v <= -ERESTARTSYS && v >= -ERESTART_RESTARTBLOCK && v != -ENOIOCTLCMD;
+    return (s64)r->orig_rax >= 0 && v <= -ERESTARTSYS && v >= -ERESTART_RESTARTBLOCK &&
+           v != -ENOIOCTLCMD;
 }
 
 static void restart(struct regs *r, u64 nr)
@@ -81,7 +82,7 @@ static void stop_group(struct process *p, int sig)
         p->signal.stop_report = true;
         p->signal.cont_report = false;
         p->signal.stop_sig = sig;
-        list_for_each_entry(t, &p->threads, thread_link) {
+        list_for_each_entry (t, &p->threads, thread_link) {
             if (t == me)
                 continue;
             thread_set_work(&t->thread.ctx, ARCH_WORK_SIGNAL);
@@ -108,7 +109,8 @@ static void notify_continued(struct process *p)
 }
 
 /* Runs the handler of act. false: no frame could be made. */
-static bool call_handler(struct regs *regs, int sig, const struct sigaction_k *act, const struct siginfo_k *info)
+static bool call_handler(struct regs *regs, int sig, const struct sigaction_k *act,
+                         const struct siginfo_k *info)
 {
     struct task *t = current_task();
     u64 mask = t->signal.restore_saved ? t->signal.saved_mask : t->signal.blocked;

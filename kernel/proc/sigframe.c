@@ -14,9 +14,9 @@
 #define UC_FP_XSTATE         1UL
 #define UC_SIGCONTEXT_SS     2UL
 #define UC_STRICT_RESTORE_SS 4UL
-#define SS_ONSTACK    1
-#define SS_DISABLE    2
-#define SS_AUTODISARM (1u << 31)
+#define SS_ONSTACK           1
+#define SS_DISABLE           2
+#define SS_AUTODISARM        (1u << 31)
 
 struct stack_k {
     u64 sp;
@@ -47,15 +47,37 @@ static bool on_alt(const struct task *t, u64 sp)
     return !(t->signal.alt_flags & SS_AUTODISARM) && sp - t->signal.alt_sp - 1 < t->signal.alt_size;
 }
 
-static void fill_context(struct sigcontext_k *c, const struct regs *r, const struct task *t, u64 mask)
+static void fill_context(struct sigcontext_k *c, const struct regs *r, const struct task *t,
+                         u64 mask)
 {
-    *c = (struct sigcontext_k){.r8 = r->r8, .r9 = r->r9, .r10 = r->r10, .r11 = r->r11, .r12 = r->r12, .r13 = r->r13,
-        .r14 = r->r14, .r15 = r->r15, .rdi = r->rdi, .rsi = r->rsi, .rbp = r->rbp, .rbx = r->rbx, .rdx = r->rdx,
-        .rax = r->rax, .rcx = r->rcx, .rsp = r->rsp, .rip = r->rip, .rflags = r->rflags, .cs = (u16)r->cs,
-        .ss = (u16)r->ss, .err = t->trap_err, .trapno = t->trap_nr, .cr2 = t->trap_cr2, .oldmask = mask};
+    *c = (struct sigcontext_k){.r8 = r->r8,
+                               .r9 = r->r9,
+                               .r10 = r->r10,
+                               .r11 = r->r11,
+                               .r12 = r->r12,
+                               .r13 = r->r13,
+                               .r14 = r->r14,
+                               .r15 = r->r15,
+                               .rdi = r->rdi,
+                               .rsi = r->rsi,
+                               .rbp = r->rbp,
+                               .rbx = r->rbx,
+                               .rdx = r->rdx,
+                               .rax = r->rax,
+                               .rcx = r->rcx,
+                               .rsp = r->rsp,
+                               .rip = r->rip,
+                               .rflags = r->rflags,
+                               .cs = (u16)r->cs,
+                               .ss = (u16)r->ss,
+                               .err = t->trap_err,
+                               .trapno = t->trap_nr,
+                               .cr2 = t->trap_cr2,
+                               .oldmask = mask};
 }
 
-int sigframe_push(struct regs *regs, int sig, const struct sigaction_k *act, const struct siginfo_k *info, u64 mask)
+int sigframe_push(struct regs *regs, int sig, const struct sigaction_k *act,
+                  const struct siginfo_k *info, u64 mask)
 {
     struct task *t = current_task();
     struct frame f;
@@ -71,7 +93,8 @@ int sigframe_push(struct regs *regs, int sig, const struct sigaction_k *act, con
 
     u64 fp = ALIGN_DOWN(sp - arch_fpu_frame_size(), 64UL);
     sp = ALIGN_DOWN(fp - sizeof(f), 16UL) - 8;
-    if (inside && t->signal.alt_size && !(t->signal.alt_flags & SS_AUTODISARM) && sp - t->signal.alt_sp >= t->signal.alt_size)
+    if (inside && t->signal.alt_size && !(t->signal.alt_flags & SS_AUTODISARM) &&
+        sp - t->signal.alt_sp >= t->signal.alt_size)
         return -EFAULT; /* the alternate stack is full */
     if ((s64)sp < 0 || sp > t->mm->task_size)
         return -EFAULT;
@@ -83,8 +106,9 @@ int sigframe_push(struct regs *regs, int sig, const struct sigaction_k *act, con
     f.uc.flags = UC_SIGCONTEXT_SS | UC_STRICT_RESTORE_SS | (arch_xfeatures() ? UC_FP_XSTATE : 0);
     f.uc.stack.sp = t->signal.alt_sp;
     f.uc.stack.size = t->signal.alt_size;
-    f.uc.stack.flags = !t->signal.alt_size ? SS_DISABLE
-                                           : t->signal.alt_flags | (on_alt(t, regs->rsp) ? SS_ONSTACK : 0u);
+    f.uc.stack.flags = !t->signal.alt_size
+                           ? SS_DISABLE
+                           : t->signal.alt_flags | (on_alt(t, regs->rsp) ? SS_ONSTACK : 0u);
     fill_context(&f.uc.mc, regs, t, mask);
     f.uc.mc.fpstate = fp;
     f.uc.sigmask = mask;
@@ -133,7 +157,8 @@ SYSCALL(sigaltstack)
     struct task *t = current_task();
     struct stack_k new, old = {.sp = t->signal.alt_sp, .size = t->signal.alt_size};
     u64 sp = current_regs()->rsp;
-    old.flags = !t->signal.alt_size ? SS_DISABLE : t->signal.alt_flags | (on_alt(t, sp) ? SS_ONSTACK : 0u);
+    old.flags =
+        !t->signal.alt_size ? SS_DISABLE : t->signal.alt_flags | (on_alt(t, sp) ? SS_ONSTACK : 0u);
     if (a0) {
         if (copy_from_user(&new, a0, sizeof(new)))
             return -EFAULT;

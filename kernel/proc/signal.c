@@ -36,7 +36,8 @@ bool signal_pending(void)
 bool fatal_signal_pending(void)
 {
     struct task *t = current_task();
-    return thread_has_work(&t->thread.ctx, ARCH_WORK_SIGNAL) && (READ_ONCE(t->signal.pending.set) & B(SIGKILL));
+    return thread_has_work(&t->thread.ctx, ARCH_WORK_SIGNAL) &&
+           (READ_ONCE(t->signal.pending.set) & B(SIGKILL));
 }
 bool task_signal_pending(struct task *t)
 {
@@ -78,7 +79,7 @@ void signal_kill_group_locked(struct process *p, int wait_status)
     p->signal.group_exit = true;
     p->exit_code = wait_status;
     p->signal.stopped = false;
-    list_for_each_entry(t, &p->threads, thread_link) {
+    list_for_each_entry (t, &p->threads, thread_link) {
         if (t == current_task())
             continue;
         t->signal.pending.set |= B(SIGKILL);
@@ -90,7 +91,7 @@ void signal_flush_pending(struct sigpending *p, u64 mask)
 {
     struct sigqueue *q, *next;
     p->set &= ~mask;
-    list_for_each_entry_safe(q, next, &p->queue, link) {
+    list_for_each_entry_safe (q, next, &p->queue, link) {
         if (mask & sig_bit(q->info.signo)) {
             list_unlink(&q->link);
             entry_free(q);
@@ -103,7 +104,7 @@ static void flush_group(struct process *p, u64 mask)
     struct task *t;
     if (p->signal.pending.set & mask)
         signal_flush_pending(&p->signal.pending, mask);
-    list_for_each_entry(t, &p->threads, thread_link)
+    list_for_each_entry (t, &p->threads, thread_link)
         if (t->signal.pending.set & mask)
             signal_flush_pending(&t->signal.pending, mask);
 }
@@ -122,7 +123,7 @@ static void stop_cont(struct process *p, int sig)
             p->signal.cont_report = true;
             p->signal.cont_notify = true;
         }
-        list_for_each_entry(t, &p->threads, thread_link) {
+        list_for_each_entry (t, &p->threads, thread_link) {
             if (p->signal.cont_notify)
                 thread_set_work(&t->thread.ctx, ARCH_WORK_SIGNAL);
             sched_wake_states(t, 1u << SCHED_STOPPED);
@@ -142,7 +143,8 @@ static bool ignored(struct process *p, struct task *t, int sig)
 
 static bool wants(struct task *t, int sig)
 {
-    return !t->exiting && (sig == SIGKILL || !(t->signal.blocked & sig_bit(sig)) || (t->signal.wait_set & sig_bit(sig)));
+    return !t->exiting && (sig == SIGKILL || !(t->signal.blocked & sig_bit(sig)) ||
+                           (t->signal.wait_set & sig_bit(sig)));
 }
 
 /* The thread that shall look at a signal to the whole group; NULL: all block it. */
@@ -151,13 +153,14 @@ static struct task *choose(struct process *p, int sig)
     struct task *t;
     if (p->leader && wants(p->leader, sig))
         return p->leader;
-    list_for_each_entry(t, &p->threads, thread_link)
+    list_for_each_entry (t, &p->threads, thread_link)
         if (wants(t, sig))
             return t;
     return NULL;
 }
 
-static int send_locked(struct process *p, struct task *t, int sig, const struct siginfo_k *info, struct sigqueue **q)
+static int send_locked(struct process *p, struct task *t, int sig, const struct siginfo_k *info,
+                       struct sigqueue **q)
 {
     if (p->state != PROCESS_ALIVE || !p->leader)
         return 0;
@@ -182,15 +185,16 @@ static int send_locked(struct process *p, struct task *t, int sig, const struct 
     struct task *who = t ? (wants(t, sig) ? t : NULL) : choose(p, sig);
     if (!who)
         return 0;
-    bool deadly = sig == SIGKILL || (who->sighand->action[sig - 1].handler == SIG_DFL && !sig_is_stop(sig) &&
-                                     !sig_is_ignored_default(sig) && !(who->signal.blocked & sig_bit(sig)) &&
-                                     !(who->signal.wait_set & sig_bit(sig)));
+    bool deadly =
+        sig == SIGKILL || (who->sighand->action[sig - 1].handler == SIG_DFL && !sig_is_stop(sig) &&
+                           !sig_is_ignored_default(sig) && !(who->signal.blocked & sig_bit(sig)) &&
+                           !(who->signal.wait_set & sig_bit(sig)));
     if (deadly && !p->signal.group_exit) {
         struct task *o;
         p->signal.group_exit = true;
         p->exit_code = sig;
         p->signal.stopped = false;
-        list_for_each_entry(o, &p->threads, thread_link) {
+        list_for_each_entry (o, &p->threads, thread_link) {
             o->signal.pending.set |= B(SIGKILL);
             tell(o, true);
         }
@@ -217,7 +221,8 @@ int signal_send_info(struct process *p, struct task *t, int sig, const struct si
     return err;
 }
 
-int signal_send_entry(struct process *p, struct task *t, int sig, const struct siginfo_k *info, struct sigqueue *q)
+int signal_send_entry(struct process *p, struct task *t, int sig, const struct siginfo_k *info,
+                      struct sigqueue *q)
 {
     if (p == &kernel_process)
         return 0;
@@ -247,7 +252,7 @@ void signal_send_pgrp(s32 pgid, int sig)
     u64 flags = spin_lock_irqsave(&tasklist_lock);
     struct pgrp *g = pgrp_find_locked(pgid);
     if (g)
-        list_for_each_entry(p, &g->members, pgrp_link)
+        list_for_each_entry (p, &g->members, pgrp_link)
             signal_send_info(p, NULL, sig, NULL);
     spin_unlock_irqrestore(&tasklist_lock, flags);
 }
@@ -289,7 +294,7 @@ static bool take(struct sigpending *p, int sig, struct siginfo_k *info)
 {
     struct sigqueue *q, *found = NULL;
     bool more = false;
-    list_for_each_entry(q, &p->queue, link) {
+    list_for_each_entry (q, &p->queue, link) {
         if (q->info.signo != sig)
             continue;
         if (found) {
@@ -302,7 +307,8 @@ static bool take(struct sigpending *p, int sig, struct siginfo_k *info)
         p->set &= ~sig_bit(sig);
     if (found) {
         list_unlink(&found->link);
-        entry_free(found); /* may bring a timer's overrun up to date; the memory stays for a grace period */
+        entry_free(
+            found); /* may bring a timer's overrun up to date; the memory stays for a grace period */
         *info = found->info;
     } else {
         *info = (struct siginfo_k){.signo = sig, .code = SI_KERNEL};
@@ -351,8 +357,9 @@ void signal_recalc(void)
 {
     struct task *t = current_task();
     struct process *p = t->process;
-    bool need = ((t->signal.pending.set | p->signal.pending.set) & ~t->signal.blocked) || p->signal.stopped ||
-                p->signal.group_exit || p->signal.cont_notify || t->signal.pending.set & B(SIGKILL);
+    bool need = ((t->signal.pending.set | p->signal.pending.set) & ~t->signal.blocked) ||
+                p->signal.stopped || p->signal.group_exit || p->signal.cont_notify ||
+                t->signal.pending.set & B(SIGKILL);
     if (need)
         thread_set_work(&t->thread.ctx, ARCH_WORK_SIGNAL);
     else if (thread_has_work(&t->thread.ctx, ARCH_WORK_SIGNAL))
@@ -370,7 +377,7 @@ void signal_set_blocked(u64 mask)
     /* Group signals that only this thread had been told of go to another one. */
     if (newly & p->signal.pending.set) {
         struct task *o;
-        list_for_each_entry(o, &p->threads, thread_link)
+        list_for_each_entry (o, &p->threads, thread_link)
             if (o != t && (p->signal.pending.set & newly & ~o->signal.blocked))
                 tell(o, false);
     }

@@ -116,7 +116,8 @@ static s64 do_signalfd(int fd, u64 umask, u64 size, u64 flags)
         return -ENOMEM;
     s->mask = mask;
     s->process = process_get(current_process());
-    struct file *f = file_anon("anon_inode:[signalfd]", &sfd_ops, s, 2u | (u32)(flags & SFD_NONBLOCK));
+    struct file *f =
+        file_anon("anon_inode:[signalfd]", &sfd_ops, s, 2u | (u32)(flags & SFD_NONBLOCK));
     if (IS_ERR(f)) {
         process_put(s->process);
         kfree(s);

@@ -17,18 +17,21 @@ static struct slab_cache *task_cache, *process_cache, *sighand_cache;
 static size_t task_fpu_off;
 
 #define CAP_ALL ((1UL << 41) - 1)
-struct cred root_cred = {.refs = 1, .cap_effective = CAP_ALL, .cap_permitted = CAP_ALL, .cap_bounding = CAP_ALL};
-struct process kernel_process = {.refs = 1,
-                                 .threads = LIST_HEAD_INIT(kernel_process.threads),
-                                 .children = LIST_HEAD_INIT(kernel_process.children),
-                                 .signal = {.pending.queue = LIST_HEAD_INIT(kernel_process.signal.pending.queue)}};
+struct cred root_cred = {
+    .refs = 1, .cap_effective = CAP_ALL, .cap_permitted = CAP_ALL, .cap_bounding = CAP_ALL};
+struct process kernel_process = {
+    .refs = 1,
+    .threads = LIST_HEAD_INIT(kernel_process.threads),
+    .children = LIST_HEAD_INIT(kernel_process.children),
+    .signal = {.pending.queue = LIST_HEAD_INIT(kernel_process.signal.pending.queue)}};
 struct process *init_process;
 static struct sighand kernel_sighand = {.refs = 1, .ignored = ~0UL};
 
 void task_boot(void)
 {
     task_fpu_off = ALIGN_UP(sizeof(struct task), 64UL);
-    task_cache = slab_cache_create("task_struct", task_fpu_off + ALIGN_UP(arch_fpu_size(), 64UL), 64, 0);
+    task_cache =
+        slab_cache_create("task_struct", task_fpu_off + ALIGN_UP(arch_fpu_size(), 64UL), 64, 0);
     process_cache = slab_cache_create("signal_cache", sizeof(struct process), 64, 0);
     sighand_cache = slab_cache_create("sighand_cache", sizeof(struct sighand), 64, 0);
     if (!task_cache || !process_cache || !sighand_cache)
@@ -135,7 +138,8 @@ void task_put(struct task *t)
 
 struct mm *task_get_mm(struct task *t)
 {
-    u64 flags = spin_lock_irqsave(&t->process->lock); /* task_drop_mm() and exec change t->mm under it */
+    u64 flags =
+        spin_lock_irqsave(&t->process->lock); /* task_drop_mm() and exec change t->mm under it */
     struct mm *mm = t->thread.kthread ? NULL : t->mm;
     if (mm && !mm_try_get(mm))
         mm = NULL;
@@ -148,7 +152,7 @@ struct mm *process_get_mm(struct process *p)
     struct mm *mm = NULL;
     struct task *t;
     u64 flags = spin_lock_irqsave(&p->lock);
-    list_for_each_entry(t, &p->threads, thread_link) {
+    list_for_each_entry (t, &p->threads, thread_link) {
         if (t->mm && !t->thread.kthread && mm_try_get(t->mm)) {
             mm = t->mm;
             break;

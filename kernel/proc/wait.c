@@ -55,7 +55,7 @@ void process_times(struct process *p, u64 *user_ns, u64 *sys_ns)
     u64 u, s, flags = spin_lock_irqsave(&p->lock);
     *user_ns = p->dead_utime_ns;
     *sys_ns = p->dead_stime_ns;
-    list_for_each_entry(t, &p->threads, thread_link) {
+    list_for_each_entry (t, &p->threads, thread_link) {
         task_times(t, &u, &s);
         *user_ns += u;
         *sys_ns += s;
@@ -130,7 +130,7 @@ static bool scan(struct wait_query *q)
             found = collect(c, q);
         }
     } else {
-        list_for_each_entry_safe(c, next, &p->children, sibling) {
+        list_for_each_entry_safe (c, next, &p->children, sibling) {
             if (!matches(c, q))
                 continue;
             q->eligible = true;
@@ -153,16 +153,19 @@ static s64 do_wait(struct wait_query *q)
     if (q->options & WNOHANG)
         return 0;
     bool found = false;
-    s64 err = waitq_wait_interruptible(&current_process()->signal.child_wait, (found = scan(q)) || !q->eligible);
+    s64 err = waitq_wait_interruptible(&current_process()->signal.child_wait,
+                                       (found = scan(q)) || !q->eligible);
     return found ? 0 : err ? err : -ECHILD;
 }
 
 struct rusage_k {
     s64 utime_sec, utime_usec, stime_sec, stime_usec;
-    s64 maxrss, ixrss, idrss, isrss, minflt, majflt, nswap, inblock, oublock, msgsnd, msgrcv, nsignals, nvcsw, nivcsw;
+    s64 maxrss, ixrss, idrss, isrss, minflt, majflt, nswap, inblock, oublock, msgsnd, msgrcv,
+        nsignals, nvcsw, nivcsw;
 };
 
-static void rusage_fill(struct rusage_k *r, u64 ut, u64 st, u64 maxrss_pages, u64 min_flt, u64 maj_flt, u64 nv, u64 niv)
+static void rusage_fill(struct rusage_k *r, u64 ut, u64 st, u64 maxrss_pages, u64 min_flt,
+                        u64 maj_flt, u64 nv, u64 niv)
 {
     *r = (struct rusage_k){.utime_sec = (s64)(ut / 1000000000),
                            .utime_usec = (s64)(ut % 1000000000 / 1000),
@@ -209,7 +212,8 @@ SYSCALL(wait4)
 SYSCALL(waitid)
 {
     struct wait_query q = {.type = (int)a0, .id = (s32)a1, .options = (u32)a3};
-    if (a3 & ~(u64)(WNOHANG | WNOWAIT | WEXITED | WUNTRACED | WCONTINUED | WNOTHREAD | WALL | WCLONE))
+    if (a3 &
+        ~(u64)(WNOHANG | WNOWAIT | WEXITED | WUNTRACED | WCONTINUED | WNOTHREAD | WALL | WCLONE))
         return -EINVAL;
     if (!(a3 & (WEXITED | WUNTRACED | WCONTINUED)))
         return -EINVAL;
@@ -240,8 +244,8 @@ SYSCALL(waitid)
             info.code = q.code;
             info.chld.pid = q.pid;
             info.chld.uid = q.uid;
-            info.chld.status = q.code == CLD_EXITED    ? q.status >> 8 & 0xff
-                               : q.code == CLD_STOPPED ? q.status >> 8 & 0xff
+            info.chld.status = q.code == CLD_EXITED      ? q.status >> 8 & 0xff
+                               : q.code == CLD_STOPPED   ? q.status >> 8 & 0xff
                                : q.code == CLD_CONTINUED ? SIGCONT
                                                          : q.status & 0x7f;
         }
@@ -268,12 +272,14 @@ SYSCALL(getrusage)
         rusage_fill(&r, p->cutime_ns, p->cstime_ns, p->cmaxrss, p->cmin_flt, p->cmaj_flt, 0, 0);
     } else if (who == 1) {
         task_times(me, &ut, &st);
-        rusage_fill(&r, ut, st, 0, me->thread.ctx.min_flt, me->thread.ctx.maj_flt, me->nvcsw, me->nivcsw);
+        rusage_fill(&r, ut, st, 0, me->thread.ctx.min_flt, me->thread.ctx.maj_flt, me->nvcsw,
+                    me->nivcsw);
     } else if (who == 0) {
-        u64 min_flt = p->dead_min_flt, maj_flt = p->dead_maj_flt, nv = p->dead_nvcsw, niv = p->dead_nivcsw;
+        u64 min_flt = p->dead_min_flt, maj_flt = p->dead_maj_flt, nv = p->dead_nvcsw,
+            niv = p->dead_nivcsw;
         process_times(p, &ut, &st);
         u64 flags = spin_lock_irqsave(&p->lock);
-        list_for_each_entry(t, &p->threads, thread_link) {
+        list_for_each_entry (t, &p->threads, thread_link) {
             min_flt += t->thread.ctx.min_flt;
             maj_flt += t->thread.ctx.maj_flt;
             nv += t->nvcsw;

@@ -13,7 +13,7 @@
 #include <port/clock.h>
 #include <port/log.h>
 
-#define BALANCE_TICKS 16
+#define BALANCE_TICKS  16
 #define LOAD_PERIOD_NS 5000000000UL
 
 static struct task idle_tasks[NR_CPUS];
@@ -49,7 +49,7 @@ u64 sched_nr_running(void)
 {
     u64 n = 0;
     u32 cpu;
-    for_each_cpu(cpu, cpu_online_mask())
+    for_each_cpu (cpu, cpu_online_mask())
         n += READ_ONCE(rqs[cpu].nr_ready) + !READ_ONCE(rqs[cpu].idling);
     return n;
 }
@@ -58,7 +58,7 @@ u64 sched_context_switches(void)
 {
     u64 n = 0;
     u32 cpu;
-    for_each_cpu(cpu, cpu_online_mask())
+    for_each_cpu (cpu, cpu_online_mask())
         n += READ_ONCE(rqs[cpu].nr_switches);
     return n;
 }

@@ -68,8 +68,8 @@ static void hand_over(struct rwsem *sem)
             s64 want = RWSEM_WAITERS;
             if (old != want)
                 return;
-            if (!__atomic_compare_exchange_n(&sem->count, &want, RWSEM_WAITERS | RWSEM_WRITER, false,
-                                             __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
+            if (!__atomic_compare_exchange_n(&sem->count, &want, RWSEM_WAITERS | RWSEM_WRITER,
+                                             false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
                 continue;
         } else {
             if (old & RWSEM_WRITER)

@@ -16,9 +16,9 @@
 #include <arch/smp.h>
 #include <port/clock.h>
 
-#define BATCH        64
-#define BATCH_FLOOD  2048
-#define FLOOD        1024 /* callbacks on one CPU from which on the others are urged */
+#define BATCH       64
+#define BATCH_FLOOD 2048
+#define FLOOD       1024 /* callbacks on one CPU from which on the others are urged */
 
 struct cb_list {
     struct rcu_head *first, **last;
@@ -71,7 +71,7 @@ static void gp_end(void)
     store_release(&gp.done, gp.current);
     u32 cpu, self = cpu_id();
     cpumask_t wake = cpumask_and(cpumask_load(&gp.idle), cpumask_load(&gp.has_callbacks));
-    for_each_cpu(cpu, wake)
+    for_each_cpu (cpu, wake)
         if (cpu != self)
             smp_reschedule(cpu);
     if (gp.wanted > gp.current)
@@ -133,7 +133,7 @@ bool rcu_has_ready(void)
 static void urge(void)
 {
     u32 cpu, self = cpu_id();
-    for_each_cpu(cpu, cpumask_load(&gp.pending))
+    for_each_cpu (cpu, cpumask_load(&gp.pending))
         if (cpu != self)
             smp_reschedule(cpu);
 }
@@ -269,7 +269,7 @@ static void rcu_pause(void)
 void rcu_barrier(void)
 {
     u32 cpu;
-    for_each_cpu(cpu, cpu_online_mask()) {
+    for_each_cpu (cpu, cpu_online_mask()) {
         struct rcu_cpu *rc = &rcu_cpus[cpu];
         u64 target = READ_ONCE(rc->queued);
         while (READ_ONCE(rc->invoked) < target) {

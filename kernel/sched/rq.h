@@ -16,10 +16,10 @@ struct rq {
     struct task *curr, *idle;
     struct list_head list[2]; /* [active], [!active] = expired */
     u8 active;
-    bool idling;     /* curr is idle */
+    bool idling; /* curr is idle */
     u64 epoch;
     u64 nr_switches;
-    u64 last_tick;   /* clock_ns of the last tick or of leaving idle */
+    u64 last_tick; /* clock_ns of the last tick or of leaving idle */
     u64 user_ns, system_ns, idle_ns;
     struct timer tick;
     u32 ticks_to_balance;

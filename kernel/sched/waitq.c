@@ -9,7 +9,9 @@
 
 static enum sched_state state_of(enum wait_mode mode)
 {
-    return mode == WAIT_DEEP ? SCHED_SLEEPING : mode == WAIT_KILLABLE ? SCHED_KILLABLE : SCHED_INTERRUPTIBLE;
+    return mode == WAIT_DEEP       ? SCHED_SLEEPING
+           : mode == WAIT_KILLABLE ? SCHED_KILLABLE
+                                   : SCHED_INTERRUPTIBLE;
 }
 
 void waitq_begin(struct waitq *wq, struct waitq_entry *e, enum wait_mode mode)
@@ -51,7 +53,7 @@ void waitq_end(struct waitq *wq, struct waitq_entry *e)
 static void wake_locked(struct waitq *wq, bool all)
 {
     struct waitq_entry *e, *next;
-    list_for_each_entry_safe(e, next, &wq->sleepers, link) {
+    list_for_each_entry_safe (e, next, &wq->sleepers, link) {
         if (!e->thread) {
             struct waitq_callback *cb = container_of(e, struct waitq_callback, entry);
             cb->fn(cb);
@@ -78,14 +80,16 @@ void waitq_wake_one_slow(struct waitq *wq)
     spin_unlock_irqrestore(&wq->lock, flags);
 }
 
-void waitq_callback_add(struct waitq *wq, struct waitq_callback *cb, bool (*fn)(struct waitq_callback *cb))
+void waitq_callback_add(struct waitq *wq, struct waitq_callback *cb,
+                        bool (*fn)(struct waitq_callback *cb))
 {
     cb->fn = fn;
     cb->wq = wq;
     cb->entry.thread = NULL;
     cb->entry.exclusive = false;
     u64 flags = spin_lock_irqsave(&wq->lock);
-    list_add(&cb->entry.link, &wq->sleepers); /* in front: a wake-up of one sleeper reaches every callback */
+    list_add(&cb->entry.link,
+             &wq->sleepers); /* in front: a wake-up of one sleeper reaches every callback */
     spin_unlock_irqrestore(&wq->lock, flags);
 }
 

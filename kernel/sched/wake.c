@@ -9,7 +9,8 @@
 #include <arch/smp.h>
 #include <port/clock.h>
 
-#define PREEMPT_NS 1000000L /* a woken thread preempts one that has used this much more of its slice */
+#define PREEMPT_NS                                                                                 \
+    1000000L /* a woken thread preempts one that has used this much more of its slice */
 
 struct rq *task_rq_lock(struct task *t, u64 *flags)
 {
@@ -40,7 +41,7 @@ u32 sched_place(struct task *t, bool fresh)
     u32 best = cpumask_test(allowed, prev) ? prev : cpumask_first(allowed), cpu;
     best %= NR_CPUS;
     u32 least = READ_ONCE(rqs[best].nr_ready);
-    for_each_cpu(cpu, allowed) {
+    for_each_cpu (cpu, allowed) {
         u32 n = READ_ONCE(rqs[cpu].nr_ready);
         if (n < least) {
             least = n;
@@ -136,7 +137,7 @@ void sched_kick(struct task *t)
 bool sched_pull(struct rq *rq, u32 at_least)
 {
     u32 self = (u32)(rq - rqs), cpu, from = NR_CPUS, most = at_least - 1;
-    for_each_cpu(cpu, cpu_online_mask()) {
+    for_each_cpu (cpu, cpu_online_mask()) {
         u32 n = READ_ONCE(rqs[cpu].nr_ready);
         if (cpu != self && n > most) {
             most = n;
@@ -148,7 +149,8 @@ bool sched_pull(struct rq *rq, u32 at_least)
     struct rq *src = &rqs[from];
     struct task *t, *found = NULL;
     for (u32 i = 0; i < 2 && !found; i++) {
-        list_for_each_entry_reverse(t, &src->list[i ? src->active : !src->active], thread.run_link) {
+        list_for_each_entry_reverse(t, &src->list[i ? src->active : !src->active], thread.run_link)
+        {
             if (cpumask_test(t->thread.affinity, self)) {
                 found = t;
                 break;

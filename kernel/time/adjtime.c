@@ -41,8 +41,15 @@ static s64 do_adjtime(u64 user)
         realtime_set(realtime_ns() + t.sec * NSEC_PER_SEC + t.usec * unit);
     }
     s64 now = realtime_ns();
-    t = (struct timex_k){.modes = modes, .maxerror = 16000000, .esterror = 16000000, .status = STA_UNSYNC, .constant = 2,
-                         .precision = 1, .tolerance = 32768000, .sec = now / NSEC_PER_SEC, .usec = now % NSEC_PER_SEC / 1000,
+    t = (struct timex_k){.modes = modes,
+                         .maxerror = 16000000,
+                         .esterror = 16000000,
+                         .status = STA_UNSYNC,
+                         .constant = 2,
+                         .precision = 1,
+                         .tolerance = 32768000,
+                         .sec = now / NSEC_PER_SEC,
+                         .usec = now % NSEC_PER_SEC / 1000,
                          .tick = 10000};
     return copy_to_user(user, &t, sizeof(t)) ? -EFAULT : TIME_ERROR;
 }

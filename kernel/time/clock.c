@@ -272,7 +272,8 @@ SYSCALL(clock_nanosleep)
     if (clock == CLOCK_THREAD_CPUTIME_ID)
         return -EINVAL;
     int err = clock_read(clock, &now);
-    if (err || clock == CLOCK_REALTIME_COARSE || clock == CLOCK_MONOTONIC_COARSE || clock == CLOCK_MONOTONIC_RAW)
+    if (err || clock == CLOCK_REALTIME_COARSE || clock == CLOCK_MONOTONIC_COARSE ||
+        clock == CLOCK_MONOTONIC_RAW)
         return err ? err : -EOPNOTSUPP;
     err = timespec_from_user(a2, &sec, &nsec);
     if (err)

@@ -34,7 +34,8 @@ struct process_timers *process_timers_get(void)
     timer_init(&pt->real, real_fired);
     list_init(&pt->posix);
     struct process_timers *old = NULL;
-    if (!__atomic_compare_exchange_n(&p->timers, &old, pt, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) {
+    if (!__atomic_compare_exchange_n(&p->timers, &old, pt, false, __ATOMIC_ACQ_REL,
+                                     __ATOMIC_ACQUIRE)) {
         kfree(pt);
         return old;
     }
@@ -130,7 +131,9 @@ static void real_left(struct process_timers *pt, u64 *left, u64 *every)
 {
     u64 now = clock_ns();
     *every = pt->real_interval;
-    *left = !pt->real.queued ? 0 : pt->real.deadline > now ? max(pt->real.deadline - now, 1000UL) : 1000;
+    *left = !pt->real.queued          ? 0
+            : pt->real.deadline > now ? max(pt->real.deadline - now, 1000UL)
+                                      : 1000;
 }
 
 static struct cpu_timer *cpu_timer_of(struct process_timers *pt, u64 which, u64 *now)
@@ -142,7 +145,8 @@ static struct cpu_timer *cpu_timer_of(struct process_timers *pt, u64 which, u64 
 }
 
 /* Sets (value != NULL) and reports the state before. */
-static void exchange(struct process_timers *pt, u64 which, const u64 *value, u64 every, struct itimerval_k *old)
+static void exchange(struct process_timers *pt, u64 which, const u64 *value, u64 every,
+                     struct itimerval_k *old)
 {
     u64 left = 0, int_ns = 0, now;
     mutex_lock(&pt->lock);

@@ -12,11 +12,11 @@ struct cpu_timer {
 };
 struct process_timers {
     struct process *process;
-    struct mutex lock;       /* guards all but what fires */
-    struct timer real;       /* ITIMER_REAL */
+    struct mutex lock;            /* guards all but what fires */
+    struct timer real;            /* ITIMER_REAL */
     u64 real_interval, real_base; /* base: the expiry that `real` stands for */
     struct cpu_timer virt, prof;
-    struct list_head posix;  /* struct ptimer */
+    struct list_head posix; /* struct ptimer */
     s32 next_id;
 };
 /* Those of the current process, made on first use; NULL: no memory. */

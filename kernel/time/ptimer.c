@@ -90,7 +90,8 @@ static void fired(struct timer *timer)
 
 static bool on_cpu_clock(const struct ptimer *t)
 {
-    return t->clock == CLOCK_PROCESS_CPUTIME_ID || t->clock == CLOCK_THREAD_CPUTIME_ID || t->clock < 0;
+    return t->clock == CLOCK_PROCESS_CPUTIME_ID || t->clock == CLOCK_THREAD_CPUTIME_ID ||
+           t->clock < 0;
 }
 
 void ptimers_check(struct process_timers *pt)
@@ -99,7 +100,7 @@ void ptimers_check(struct process_timers *pt)
     if (list_empty(&pt->posix) || !mutex_trylock(&pt->lock))
         return;
     u64 now = 0;
-    list_for_each_entry(t, &pt->posix, link) {
+    list_for_each_entry (t, &pt->posix, link) {
         if (!t->cpu.next)
             continue;
         if (!now)
@@ -112,7 +113,7 @@ void ptimers_check(struct process_timers *pt)
     mutex_unlock(&pt->lock);
 }
 
-static void delete(struct ptimer *t)
+static void delete (struct ptimer *t)
 {
     list_unlink(&t->link);
     u64 flags = spin_lock_irqsave(&t->process->lock);
@@ -126,8 +127,8 @@ static void delete(struct ptimer *t)
 void ptimers_exit(struct process_timers *pt)
 {
     struct ptimer *t, *next;
-    list_for_each_entry_safe(t, next, &pt->posix, link)
-        delete(t);
+    list_for_each_entry_safe (t, next, &pt->posix, link)
+        delete (t);
 }
 
 static struct ptimer *find_locked(struct process_timers **out, s32 id)
@@ -137,7 +138,7 @@ static struct ptimer *find_locked(struct process_timers **out, s32 id)
     if (!pt)
         return NULL;
     mutex_lock(&pt->lock);
-    list_for_each_entry(t, &pt->posix, link) {
+    list_for_each_entry (t, &pt->posix, link) {
         if (t->id == id) {
             *out = pt;
             return t;
@@ -160,13 +161,15 @@ SYSCALL(timer_create)
     int err = clock_read((s32)a0, &now);
     if (err)
         return err;
-    if ((s32)a0 == CLOCK_REALTIME_COARSE || (s32)a0 == CLOCK_MONOTONIC_COARSE || (s32)a0 == CLOCK_MONOTONIC_RAW)
+    if ((s32)a0 == CLOCK_REALTIME_COARSE || (s32)a0 == CLOCK_MONOTONIC_COARSE ||
+        (s32)a0 == CLOCK_MONOTONIC_RAW)
         return -EOPNOTSUPP;
     if (a1 && copy_from_user(&ev, a1, sizeof(ev)))
         return -EFAULT;
     if (ev.notify != SIGEV_NONE && (ev.signo < 1 || ev.signo > NSIG))
         return -EINVAL;
-    if (ev.notify != SIGEV_NONE && ev.notify != SIGEV_SIGNAL && ev.notify != SIGEV_THREAD && ev.notify != SIGEV_THREAD_ID)
+    if (ev.notify != SIGEV_NONE && ev.notify != SIGEV_SIGNAL && ev.notify != SIGEV_THREAD &&
+        ev.notify != SIGEV_THREAD_ID)
         return -EINVAL;
     struct process_timers *pt = process_timers_get();
     struct ptimer *t = pt ? kzalloc(sizeof(*t), GFP_KERNEL) : NULL;
@@ -236,7 +239,8 @@ SYSCALL(timer_settime)
     s64 spec[4], old[4];
     if (!a2 || copy_from_user(spec, a2, sizeof(spec)))
         return a2 ? -EFAULT : -EINVAL;
-    if (spec[0] < 0 || spec[1] < 0 || spec[1] >= NSEC_PER_SEC || spec[2] < 0 || spec[3] < 0 || spec[3] >= NSEC_PER_SEC)
+    if (spec[0] < 0 || spec[1] < 0 || spec[1] >= NSEC_PER_SEC || spec[2] < 0 || spec[3] < 0 ||
+        spec[3] >= NSEC_PER_SEC)
         return -EINVAL;
     struct process_timers *pt;
     struct ptimer *t = find_locked(&pt, (s32)a0);
@@ -280,7 +284,7 @@ SYSCALL(timer_delete)
     struct ptimer *t = find_locked(&pt, (s32)a0);
     if (!t)
         return -EINVAL;
-    delete(t);
+    delete (t);
     mutex_unlock(&pt->lock);
     return 0;
 }

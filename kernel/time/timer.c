@@ -62,7 +62,8 @@ void timer_start(struct timer *t, u64 deadline)
             heap_remove(&old->root, t);
             t->queued = false;
         }
-        if (t->running && old != &timer_cpus[cpu_id()]) { /* its function runs there: keep it there */
+        if (t->running &&
+            old != &timer_cpus[cpu_id()]) { /* its function runs there: keep it there */
             t->deadline = deadline;
             t->queued = true;
             heap_insert(&old->root, t);

@@ -9,8 +9,8 @@
 
 #define TFD_ABSTIME       1u
 #define TFD_CANCEL_ON_SET 2u
-#define TFD_NONBLOCK 04000u
-#define TFD_CLOEXEC  02000000u
+#define TFD_NONBLOCK      04000u
+#define TFD_CLOEXEC       02000000u
 
 struct timerfd {
     struct waitq wait;
@@ -51,7 +51,7 @@ void timerfd_clock_was_set(void)
 {
     struct timerfd *t;
     u64 flags = spin_lock_irqsave(&all_lock);
-    list_for_each_entry(t, &all, link) {
+    list_for_each_entry (t, &all, link) {
         if (t->cancel_on_set) {
             t->cancelled = true;
             waitq_wake_all(&t->wait);
@@ -77,7 +77,8 @@ static ssize_t tfd_read(struct file *f, const struct iobuf *buf, size_t n, u64 *
             return iobuf_put(buf, 0, &ticks, 8) ? -EFAULT : 8;
         if (f->flags & TFD_NONBLOCK)
             return -EAGAIN;
-        s64 err = waitq_wait_interruptible(&t->wait, READ_ONCE(t->ticks) || READ_ONCE(t->cancelled));
+        s64 err =
+            waitq_wait_interruptible(&t->wait, READ_ONCE(t->ticks) || READ_ONCE(t->cancelled));
         if (err)
             return err;
     }
@@ -108,8 +109,8 @@ SYSCALL(timerfd_create)
     s32 clock = (s32)a0;
     if (a1 & ~(u64)(TFD_NONBLOCK | TFD_CLOEXEC))
         return -EINVAL;
-    if (clock != CLOCK_REALTIME && clock != CLOCK_MONOTONIC && clock != CLOCK_BOOTTIME && clock != CLOCK_REALTIME_ALARM &&
-        clock != CLOCK_BOOTTIME_ALARM)
+    if (clock != CLOCK_REALTIME && clock != CLOCK_MONOTONIC && clock != CLOCK_BOOTTIME &&
+        clock != CLOCK_REALTIME_ALARM && clock != CLOCK_BOOTTIME_ALARM)
         return -EINVAL;
     struct timerfd *t = kzalloc(sizeof(*t), GFP_KERNEL);
     if (!t)
@@ -145,7 +146,9 @@ static struct timerfd *get(int fd, struct file **f)
 static void left(struct timerfd *t, s64 spec[4])
 {
     u64 now = clock_ns();
-    u64 ns = t->timer.queued ? (t->base > now ? t->base - now : 1) : t->interval && t->ticks ? t->interval - (now - t->base) % t->interval : 0;
+    u64 ns = t->timer.queued           ? (t->base > now ? t->base - now : 1)
+             : t->interval && t->ticks ? t->interval - (now - t->base) % t->interval
+                                       : 0;
     spec[0] = (s64)(t->interval / NSEC_PER_SEC);
     spec[1] = (s64)(t->interval % NSEC_PER_SEC);
     spec[2] = (s64)(ns / NSEC_PER_SEC);
@@ -159,7 +162,8 @@ static void arm(struct timerfd *t, u64 value, u64 every, u32 flags)
     u64 irq = spin_lock_irqsave(&t->lock);
     t->ticks = 0;
     t->cancelled = false;
-    t->cancel_on_set = (flags & TFD_ABSTIME) && (flags & TFD_CANCEL_ON_SET) && clock_is_wall(t->clock);
+    t->cancel_on_set =
+        (flags & TFD_ABSTIME) && (flags & TFD_CANCEL_ON_SET) && clock_is_wall(t->clock);
     t->interval = every;
     spin_unlock_irqrestore(&t->lock, irq);
     if (!value)
@@ -168,8 +172,10 @@ static void arm(struct timerfd *t, u64 value, u64 every, u32 flags)
     if (flags & TFD_ABSTIME) {
         s64 now;
         clock_read(t->clock, &now);
-        deadline = (s64)value <= now ? clock_ns() - ((u64)now - value < clock_ns() ? (u64)now - value : clock_ns())
-                                     : deadline_after(value - (u64)now);
+        deadline =
+            (s64)value <= now
+                ? clock_ns() - ((u64)now - value < clock_ns() ? (u64)now - value : clock_ns())
+                : deadline_after(value - (u64)now);
     }
     t->base = deadline;
     timer_start(&t->timer, deadline);
@@ -183,7 +189,8 @@ SYSCALL(timerfd_settime)
         return -EINVAL;
     if (copy_from_user(spec, a2, sizeof(spec)))
         return -EFAULT;
-    if (spec[0] < 0 || spec[1] < 0 || spec[1] >= NSEC_PER_SEC || spec[2] < 0 || spec[3] < 0 || spec[3] >= NSEC_PER_SEC)
+    if (spec[0] < 0 || spec[1] < 0 || spec[1] >= NSEC_PER_SEC || spec[2] < 0 || spec[3] < 0 ||
+        spec[3] >= NSEC_PER_SEC)
         return -EINVAL;
     struct timerfd *t = get((int)a0, &f);
     if (t) {

@@ -29,13 +29,15 @@ static void waiting(void)
         _exit(0);
     }
     siginfo_t info;
-    CHECK(waitid(P_PID, (id_t)a, &info, WEXITED | WNOWAIT) == 0 && info.si_pid == a && info.si_status == 7 && info.si_code == CLD_EXITED);
+    CHECK(waitid(P_PID, (id_t)a, &info, WEXITED | WNOWAIT) == 0 && info.si_pid == a &&
+          info.si_status == 7 && info.si_code == CLD_EXITED);
     CHECK(waitpid(b, &status, WNOHANG) == 0);
     CHECK(waitpid(-1, &status, 0) == a && WIFEXITED(status) && WEXITSTATUS(status) == 7);
     CHECK(waitpid(a, &status, 0) == -1 && errno == ECHILD);
     CHECK(kill(b, SIGTERM) == 0);
     struct rusage ru;
-    CHECK(wait4(b, &status, 0, &ru) == b && WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM && ru.ru_minflt > 0);
+    CHECK(wait4(b, &status, 0, &ru) == b && WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM &&
+          ru.ru_minflt > 0);
     CHECK(waitpid(-1, &status, 0xff00) == -1 && errno == EINVAL);
     /* Whoever ignores SIGCHLD has no zombies, and waits until all are gone. */
     signal(SIGCHLD, SIG_IGN);
@@ -158,7 +160,8 @@ static void limits(void)
             ;
     }
     CHECK(waitpid(a, &status, 0) == a && WIFSIGNALED(status) && WTERMSIG(status) == SIGXCPU);
-    CHECK(getpriority(PRIO_PROCESS, 0) == 0 && setpriority(PRIO_PROCESS, 0, 5) == 0 && getpriority(PRIO_PROCESS, 0) == 5);
+    CHECK(getpriority(PRIO_PROCESS, 0) == 0 && setpriority(PRIO_PROCESS, 0, 5) == 0 &&
+          getpriority(PRIO_PROCESS, 0) == 5);
     cpu_set_t set;
     CHECK(sched_getaffinity(0, sizeof(set), &set) == 0 && CPU_COUNT(&set) >= 1);
     CPU_ZERO(&set);
@@ -181,7 +184,8 @@ static void pidfds(void)
     CHECK(syscall(SYS_pidfd_send_signal, fd, SIGKILL, NULL, 0) == 0);
     CHECK(poll(&p, 1, 5000) == 1 && (p.revents & POLLIN));
     siginfo_t info;
-    CHECK(waitid(P_PIDFD, (id_t)fd, &info, WEXITED) == 0 && info.si_pid == a && info.si_code == CLD_KILLED && info.si_status == SIGKILL);
+    CHECK(waitid(P_PIDFD, (id_t)fd, &info, WEXITED) == 0 && info.si_pid == a &&
+          info.si_code == CLD_KILLED && info.si_status == SIGKILL);
     CHECK(syscall(SYS_pidfd_send_signal, fd, 0, NULL, 0) == -1 && errno == ESRCH);
     close(fd);
 }
@@ -189,7 +193,8 @@ static void pidfds(void)
 static pthread_mutex_t *shared_mutex(int robust, int protocol)
 {
     pthread_mutexattr_t at;
-    pthread_mutex_t *m = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    pthread_mutex_t *m =
+        mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     pthread_mutexattr_init(&at);
     pthread_mutexattr_setpshared(&at, PTHREAD_PROCESS_SHARED);
     if (robust)
@@ -211,7 +216,8 @@ static void mutexes(void)
         }
         usleep(20000);
         CHECK(pthread_mutex_lock(m) == EOWNERDEAD);
-        CHECK(pthread_mutex_consistent(m) == 0 && pthread_mutex_unlock(m) == 0 && pthread_mutex_lock(m) == 0);
+        CHECK(pthread_mutex_consistent(m) == 0 && pthread_mutex_unlock(m) == 0 &&
+              pthread_mutex_lock(m) == 0);
         CHECK(pthread_mutex_unlock(m) == 0 && waitpid(a, &status, 0) == a);
     }
     pthread_mutex_t *m = shared_mutex(0, PTHREAD_PRIO_INHERIT);

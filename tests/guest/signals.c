@@ -30,7 +30,7 @@ static void note(int sig, siginfo_t *info, void *uc)
     (void)uc;
 }
 
-static void catch(int sig, int flags)
+static void catch (int sig, int flags)
 {
     struct sigaction a = {.sa_sigaction = note, .sa_flags = SA_SIGINFO | flags};
     CHECK(sigaction(sig, &a, NULL) == 0);
@@ -41,7 +41,7 @@ static void actions(void)
 {
     struct sigaction a;
     sigset_t set;
-    catch(SIGUSR1, SA_RESETHAND);
+    catch (SIGUSR1, SA_RESETHAND);
     CHECK(raise(SIGUSR1) == 0 && hits == 1);
     CHECK(last.si_signo == SIGUSR1 && last.si_code == SI_TKILL && last.si_pid == getpid());
     CHECK(sigaction(SIGUSR1, NULL, &a) == 0 && a.sa_handler == SIG_DFL);
@@ -55,7 +55,7 @@ static void actions(void)
     sigemptyset(&set);
     sigaddset(&set, SIGUSR2);
     CHECK(sigprocmask(SIG_BLOCK, &set, NULL) == 0);
-    catch(SIGUSR2, 0);
+    catch (SIGUSR2, 0);
     CHECK(raise(SIGUSR2) == 0 && hits == 0);
     CHECK(sigpending(&set) == 0 && sigismember(&set, SIGUSR2) && !sigismember(&set, SIGUSR1));
     sigemptyset(&set);
@@ -79,7 +79,8 @@ static void queues(void)
         CHECK(sigqueue(getpid(), SIGRTMIN, v) == 0);
         CHECK(sigqueue(getpid(), SIGUSR1, v) == 0); /* a standard one is kept once */
     }
-    CHECK(sigwaitinfo(&set, &info) == SIGUSR1 && info.si_value.sival_int == 0 && info.si_code == SI_QUEUE);
+    CHECK(sigwaitinfo(&set, &info) == SIGUSR1 && info.si_value.sival_int == 0 &&
+          info.si_code == SI_QUEUE);
     for (int i = 0; i < 3; i++)
         CHECK(sigwaitinfo(&set, &info) == SIGRTMIN && info.si_value.sival_int == i);
     for (int i = 0; i < 3; i++)
@@ -91,7 +92,8 @@ static void queues(void)
     CHECK(fd >= 0 && read(fd, &r, sizeof(r)) == -1 && errno == EAGAIN);
     v.sival_int = 77;
     CHECK(sigqueue(getpid(), SIGRTMIN, v) == 0);
-    CHECK(read(fd, &r, sizeof(r)) == sizeof(r) && r.ssi_signo == (unsigned)SIGRTMIN && r.ssi_int == 77);
+    CHECK(read(fd, &r, sizeof(r)) == sizeof(r) && r.ssi_signo == (unsigned)SIGRTMIN &&
+          r.ssi_int == 77);
     close(fd);
     CHECK(sigprocmask(SIG_SETMASK, &old, NULL) == 0);
 }
@@ -107,10 +109,10 @@ static void restarts(void)
     int p[2];
     char c;
     CHECK(pipe(p) == 0);
-    catch(SIGALRM, 0);
+    catch (SIGALRM, 0);
     alarm_in(30000);
     CHECK(read(p[0], &c, 1) == -1 && errno == EINTR && hits == 1);
-    catch(SIGALRM, SA_RESTART);
+    catch (SIGALRM, SA_RESTART);
     pid_t child = fork();
     if (child == 0) {
         usleep(100000);
@@ -121,11 +123,11 @@ static void restarts(void)
     CHECK(waitpid(child, NULL, 0) == child);
     /* Sleeping is not restarted under a handler, and tells what was left. */
     struct timespec want = {5, 0}, left = {0, 0};
-    catch(SIGALRM, SA_RESTART);
+    catch (SIGALRM, SA_RESTART);
     alarm_in(20000);
     CHECK(nanosleep(&want, &left) == -1 && errno == EINTR && left.tv_sec == 4);
     /* pause and sigsuspend end with every handler, and the mask comes back. */
-    catch(SIGALRM, SA_RESTART);
+    catch (SIGALRM, SA_RESTART);
     alarm_in(20000);
     CHECK(pause() == -1 && errno == EINTR && hits == 1);
     sigset_t block, old, now;
@@ -150,7 +152,8 @@ static void stop_does_not_end_a_sleep(void)
     }
     usleep(30000);
     CHECK(kill(child, SIGSTOP) == 0);
-    CHECK(waitpid(child, &status, WUNTRACED) == child && WIFSTOPPED(status) && WSTOPSIG(status) == SIGSTOP);
+    CHECK(waitpid(child, &status, WUNTRACED) == child && WIFSTOPPED(status) &&
+          WSTOPSIG(status) == SIGSTOP);
     CHECK(waitpid(child, &status, WUNTRACED | WNOHANG) == 0);
     CHECK(kill(child, SIGCONT) == 0);
     CHECK(waitpid(child, &status, WCONTINUED) == child && WIFCONTINUED(status));
@@ -162,9 +165,9 @@ static void alternate_stack(void)
     static char area[65536];
     stack_t s = {.ss_sp = area, .ss_size = sizeof(area)}, old;
     CHECK(sigaltstack(&s, NULL) == 0);
-    catch(SIGUSR1, SA_ONSTACK);
+    catch (SIGUSR1, SA_ONSTACK);
     CHECK(raise(SIGUSR1) == 0 && last_sp - (unsigned long)area < sizeof(area));
-    catch(SIGUSR1, 0);
+    catch (SIGUSR1, 0);
     CHECK(raise(SIGUSR1) == 0 && last_sp - (unsigned long)area >= sizeof(area));
     CHECK(sigaltstack(NULL, &old) == 0 && old.ss_sp == area && old.ss_flags == 0);
     s.ss_flags = SS_DISABLE;
@@ -179,7 +182,8 @@ static void repair(int sig, siginfo_t *info, void *ctx)
 {
     ucontext_t *uc = ctx;
     CHECK(sig == SIGSEGV && info->si_addr == page + 5);
-    CHECK(uc->uc_mcontext.gregs[REG_TRAPNO] == 14 && (char *)uc->uc_mcontext.gregs[REG_CR2] == page + 5);
+    CHECK(uc->uc_mcontext.gregs[REG_TRAPNO] == 14 &&
+          (char *)uc->uc_mcontext.gregs[REG_CR2] == page + 5);
     __asm__ volatile("pxor %%xmm3, %%xmm3" ::: "xmm3");
     hits++;
     last = *info;
@@ -192,7 +196,10 @@ static void frames(void)
     page = mmap(NULL, PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     hits = 0;
     unsigned long v = 0x1234567890abcdef, got;
-    __asm__ volatile("movq %1, %%xmm3\n movb $7, (%2)\n movq %%xmm3, %0" : "=r"(got) : "r"(v), "r"(page + 5) : "xmm3", "memory");
+    __asm__ volatile("movq %1, %%xmm3\n movb $7, (%2)\n movq %%xmm3, %0"
+                     : "=r"(got)
+                     : "r"(v), "r"(page + 5)
+                     : "xmm3", "memory");
     CHECK(hits == 1 && got == v && page[5] == 7 && last.si_code == SEGV_ACCERR);
     signal(SIGSEGV, SIG_DFL);
 }
@@ -209,13 +216,15 @@ static void blocked_fault_kills(void)
         *nowhere = 1;
         _exit(0);
     }
-    CHECK(waitpid(child, &status, 0) == child && WIFSIGNALED(status) && WTERMSIG(status) == SIGSEGV);
+    CHECK(waitpid(child, &status, 0) == child && WIFSIGNALED(status) &&
+          WTERMSIG(status) == SIGSEGV);
 }
 
 static void timers(void)
 {
     timer_t t;
-    struct sigevent ev = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGRTMIN, .sigev_value.sival_int = 9};
+    struct sigevent ev = {
+        .sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGRTMIN, .sigev_value.sival_int = 9};
     struct itimerspec its = {.it_value = {0, 1000000}, .it_interval = {0, 1000000}};
     sigset_t set, old;
     siginfo_t info;
@@ -224,7 +233,8 @@ static void timers(void)
     CHECK(sigprocmask(SIG_BLOCK, &set, &old) == 0);
     CHECK(timer_create(CLOCK_MONOTONIC, &ev, &t) == 0 && timer_settime(t, 0, &its, NULL) == 0);
     usleep(20000);
-    CHECK(sigwaitinfo(&set, &info) == SIGRTMIN && info.si_code == SI_TIMER && info.si_value.sival_int == 9);
+    CHECK(sigwaitinfo(&set, &info) == SIGRTMIN && info.si_code == SI_TIMER &&
+          info.si_value.sival_int == 9);
     CHECK(info.si_overrun >= 15 && timer_getoverrun(t) == info.si_overrun);
     CHECK(sigwaitinfo(&set, &info) == SIGRTMIN);
     CHECK(timer_delete(t) == 0 && timer_delete(t) == -1 && errno == EINVAL);

@@ -70,8 +70,11 @@ static void too_many(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(nothing), cmocka_unit_test(kernel_words_stay), cmocka_unit_test(init_and_what_follows),
-        cmocka_unit_test(the_last_value_counts), cmocka_unit_test(too_many),
+        cmocka_unit_test(nothing),
+        cmocka_unit_test(kernel_words_stay),
+        cmocka_unit_test(init_and_what_follows),
+        cmocka_unit_test(the_last_value_counts),
+        cmocka_unit_test(too_many),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

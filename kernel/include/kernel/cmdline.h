@@ -6,9 +6,9 @@
 
 #define INIT_MAX 32
 struct init_args {
-    const char *init, *rdinit;         /* NULL: not given */
-    const char *argv[INIT_MAX + 2];    /* argv[0] is for the caller to fill in */
-    const char *envp[INIT_MAX + 2];    /* begins with HOME=/ and TERM=linux */
+    const char *init, *rdinit;      /* NULL: not given */
+    const char *argv[INIT_MAX + 2]; /* argv[0] is for the caller to fill in */
+    const char *envp[INIT_MAX + 2]; /* begins with HOME=/ and TERM=linux */
     u32 argc, envc;
 };
 /*

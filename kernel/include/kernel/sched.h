@@ -25,30 +25,38 @@ struct task;
 struct regs;
 
 /* Bits of thread.ctx.work beside the architecture's. */
-#define TASK_RCU   ARCH_WORK_KERNEL        /* this CPU owes a quiescent state or has callbacks to run */
-#define TASK_RSEQ  (ARCH_WORK_KERNEL << 1) /* preempted or migrated: the restartable sequence must be checked */
+#define TASK_RCU ARCH_WORK_KERNEL /* this CPU owes a quiescent state or has callbacks to run */
+#define TASK_RSEQ                                                                                  \
+    (ARCH_WORK_KERNEL << 1) /* preempted or migrated: the restartable sequence must be checked */
 #define TASK_TIMER (ARCH_WORK_KERNEL << 2) /* CPU-time timers of the process must be looked at */
 
-enum sched_state { SCHED_READY, SCHED_SLEEPING, SCHED_KILLABLE, SCHED_INTERRUPTIBLE, SCHED_STOPPED, SCHED_DEAD };
+enum sched_state {
+    SCHED_READY,
+    SCHED_SLEEPING,
+    SCHED_KILLABLE,
+    SCHED_INTERRUPTIBLE,
+    SCHED_STOPPED,
+    SCHED_DEAD
+};
 
 enum sched_leave { LEAVE_NOTHING, LEAVE_DEAD, LEAVE_MIGRATE };
 
 /* The scheduler's part of struct task. */
 struct thread {
     struct thread_ctx ctx; /* first: arch/thread.h */
-    void *kstack; /* lowest address; THREAD_STACK_SIZE bytes */
-    u8 state;     /* enum sched_state; rq lock of its cpu */
+    void *kstack;          /* lowest address; THREAD_STACK_SIZE bytes */
+    u8 state;              /* enum sched_state; rq lock of its cpu */
     bool on_rq, idle, kthread;
-    u8 leave;     /* enum sched_leave: what the next thread does with this one once it is off the CPU */
-    u32 cpu;      /* where it runs or last ran */
-    s32 nice;     /* -20 .. 19 */
-    u8 policy;    /* SCHED_OTHER 0, FIFO 1, RR 2, BATCH 3, IDLE 5 */
+    u8 leave; /* enum sched_leave: what the next thread does with this one once it is off the CPU */
+    u32 cpu;  /* where it runs or last ran */
+    s32 nice; /* -20 .. 19 */
+    u8 policy; /* SCHED_OTHER 0, FIFO 1, RR 2, BATCH 3, IDLE 5 */
     u8 rt_prio;
     cpumask_t affinity;
     struct list_head run_link;
-    s64 slice;    /* ns left; may be negative */
+    s64 slice;                /* ns left; may be negative */
     u64 exec_start, sum_exec; /* clock_ns; ns */
-    int (*fn)(void *arg); /* kernel threads */
+    int (*fn)(void *arg);     /* kernel threads */
     void *arg;
 };
 
@@ -76,7 +84,7 @@ void sched_start(struct task *t);
 void sched_exit(void) __noreturn_fn;
 /* If t runs on another CPU in user mode, makes it come into the kernel soon. */
 void sched_kick(struct task *t);
-void sched_init(void); /* the boot CPU: its idle thread is the caller */
+void sched_init(void);               /* the boot CPU: its idle thread is the caller */
 u64 sched_prepare_cpu(unsigned cpu); /* for smp_boot_cpus() */
 void sched_idle_loop(void) __noreturn_fn;
 struct task *sched_idle_task(unsigned cpu);
@@ -95,15 +103,16 @@ void sched_cpu_times(unsigned cpu, u64 *user, u64 *system, u64 *idle);
 /* Kernel stacks: cached per CPU. NULL when out of memory. */
 void *kstack_alloc(void);
 void kstack_free(void *stack);
-void kstack_trim(void);          /* gives surplus back; may sleep */
+void kstack_trim(void); /* gives surplus back; may sleep */
 void sched_start_load_timer(void);
 
 /* RCU: kernel/sched/rcu.c. */
-void rcu_tick(bool user);    /* interrupts off */
-void rcu_quiescent(void);    /* this CPU is outside every read section; interrupts off */
-bool rcu_idle_enter(void);   /* interrupts off; false: callbacks are ready, do not halt */
+void rcu_tick(bool user);  /* interrupts off */
+void rcu_quiescent(void);  /* this CPU is outside every read section; interrupts off */
+bool rcu_idle_enter(void); /* interrupts off; false: callbacks are ready, do not halt */
 void rcu_idle_exit(void);
-bool rcu_run_callbacks(void); /* a batch; true when more is ready. May be called where one may not sleep */
+bool rcu_run_callbacks(
+    void); /* a batch; true when more is ready. May be called where one may not sleep */
 bool rcu_has_ready(void);
 
 /*
@@ -115,29 +124,30 @@ struct waitq_callback {
     bool (*fn)(struct waitq_callback *cb);
     struct waitq *wq;
 };
-void waitq_callback_add(struct waitq *wq, struct waitq_callback *cb, bool (*fn)(struct waitq_callback *cb));
+void waitq_callback_add(struct waitq *wq, struct waitq_callback *cb,
+                        bool (*fn)(struct waitq_callback *cb));
 void waitq_callback_remove(struct waitq_callback *cb);
 
 /* 1: cond holds, 0: deadline (clock_ns; ~0 none) passed, -ERESTARTSYS: a signal is pending. */
-#define waitq_wait_timeout(wq, cond, deadline)                                                                         \
-    ({                                                                                                                 \
-        s64 wait_res = 1;                                                                                              \
-        if (!(cond)) {                                                                                                 \
-            struct waitq *wait_q = (wq);                                                                               \
-            struct waitq_entry wait_e = {{&wait_e.link, &wait_e.link}, NULL, false};                                   \
-            u64 wait_until = (deadline);                                                                               \
-            for (;;) {                                                                                                 \
-                waitq_begin(wait_q, &wait_e, WAIT_INTERRUPTIBLE);                                                      \
-                if (cond)                                                                                              \
-                    break;                                                                                             \
-                int wait_err = waitq_sleep_until(wait_q, &wait_e, wait_until);                                         \
-                if (wait_err) {                                                                                        \
-                    wait_res = (cond) ? 1 : wait_err == -ETIMEDOUT ? 0 : wait_err;                                     \
-                    break;                                                                                             \
-                }                                                                                                      \
-            }                                                                                                          \
-            waitq_end(wait_q, &wait_e);                                                                                \
-        }                                                                                                              \
-        wait_res;                                                                                                      \
+#define waitq_wait_timeout(wq, cond, deadline)                                                     \
+    ({                                                                                             \
+        s64 wait_res = 1;                                                                          \
+        if (!(cond)) {                                                                             \
+            struct waitq *wait_q = (wq);                                                           \
+            struct waitq_entry wait_e = {{&wait_e.link, &wait_e.link}, NULL, false};               \
+            u64 wait_until = (deadline);                                                           \
+            for (;;) {                                                                             \
+                waitq_begin(wait_q, &wait_e, WAIT_INTERRUPTIBLE);                                  \
+                if (cond)                                                                          \
+                    break;                                                                         \
+                int wait_err = waitq_sleep_until(wait_q, &wait_e, wait_until);                     \
+                if (wait_err) {                                                                    \
+                    wait_res = (cond) ? 1 : wait_err == -ETIMEDOUT ? 0 : wait_err;                 \
+                    break;                                                                         \
+                }                                                                                  \
+            }                                                                                      \
+            waitq_end(wait_q, &wait_e);                                                            \
+        }                                                                                          \
+        wait_res;                                                                                  \
     })
 #endif

@@ -22,9 +22,39 @@ struct process;
 struct file;
 
 enum {
-    SIGHUP = 1, SIGINT, SIGQUIT, SIGILL, SIGTRAP, SIGABRT, SIGBUS, SIGFPE, SIGKILL, SIGUSR1, SIGSEGV, SIGUSR2, SIGPIPE,
-    SIGALRM, SIGTERM, SIGSTKFLT, SIGCHLD, SIGCONT, SIGSTOP, SIGTSTP, SIGTTIN, SIGTTOU, SIGURG, SIGXCPU, SIGXFSZ,
-    SIGVTALRM, SIGPROF, SIGWINCH, SIGIO, SIGPWR, SIGSYS, SIGRTMIN = 32, SIGRTMAX = 64
+    SIGHUP = 1,
+    SIGINT,
+    SIGQUIT,
+    SIGILL,
+    SIGTRAP,
+    SIGABRT,
+    SIGBUS,
+    SIGFPE,
+    SIGKILL,
+    SIGUSR1,
+    SIGSEGV,
+    SIGUSR2,
+    SIGPIPE,
+    SIGALRM,
+    SIGTERM,
+    SIGSTKFLT,
+    SIGCHLD,
+    SIGCONT,
+    SIGSTOP,
+    SIGTSTP,
+    SIGTTIN,
+    SIGTTOU,
+    SIGURG,
+    SIGXCPU,
+    SIGXFSZ,
+    SIGVTALRM,
+    SIGPROF,
+    SIGWINCH,
+    SIGIO,
+    SIGPWR,
+    SIGSYS,
+    SIGRTMIN = 32,
+    SIGRTMAX = 64
 };
 #define NSIG 64
 static inline u64 sig_bit(int sig)
@@ -40,29 +70,29 @@ static inline u64 sig_bit(int sig)
 #define SA_RESTART   0x10000000UL
 #define SA_NODEFER   0x40000000UL
 #define SA_RESETHAND 0x80000000UL
-#define SIG_DFL 0UL
-#define SIG_IGN 1UL
+#define SIG_DFL      0UL
+#define SIG_IGN      1UL
 
 /* si_code */
-#define SI_USER    0
-#define SI_KERNEL  0x80
-#define SI_QUEUE   (-1)
-#define SI_TIMER   (-2)
-#define SI_MESGQ   (-3)
-#define SI_TKILL   (-6)
-#define ILL_ILLOPN 2
-#define FPE_INTDIV 1
-#define FPE_FLTINV 7
-#define SEGV_MAPERR 1
-#define SEGV_ACCERR 2
-#define BUS_ADRALN 1
-#define BUS_ADRERR 2
-#define TRAP_BRKPT 1
-#define TRAP_TRACE 2
-#define CLD_EXITED 1
-#define CLD_KILLED 2
-#define CLD_DUMPED 3
-#define CLD_STOPPED 5
+#define SI_USER       0
+#define SI_KERNEL     0x80
+#define SI_QUEUE      (-1)
+#define SI_TIMER      (-2)
+#define SI_MESGQ      (-3)
+#define SI_TKILL      (-6)
+#define ILL_ILLOPN    2
+#define FPE_INTDIV    1
+#define FPE_FLTINV    7
+#define SEGV_MAPERR   1
+#define SEGV_ACCERR   2
+#define BUS_ADRALN    1
+#define BUS_ADRERR    2
+#define TRAP_BRKPT    1
+#define TRAP_TRACE    2
+#define CLD_EXITED    1
+#define CLD_KILLED    2
+#define CLD_DUMPED    3
+#define CLD_STOPPED   5
 #define CLD_CONTINUED 6
 
 /* The 128 bytes that programs see as siginfo_t. */
@@ -141,11 +171,11 @@ struct process_signal {
     struct waitq signalfd_wait; /* signalfd, sigtimedwait of the group, pidfd poll */
     bool group_exit;            /* every thread is to end with exit_code */
     bool stopped;               /* job control: threads park in signal_park() */
-    bool stop_report;           /* the parent has not yet been told / has not yet waited for the stop */
-    bool cont_report;           /* continued, WCONTINUED may report */
-    bool cont_notify;           /* the parent shall be told of that by the first thread that comes by */
+    bool stop_report; /* the parent has not yet been told / has not yet waited for the stop */
+    bool cont_report; /* continued, WCONTINUED may report */
+    bool cont_notify; /* the parent shall be told of that by the first thread that comes by */
     s32 stop_sig;
-    struct task *exec_task; /* de_thread: the one that stays */
+    struct task *exec_task;  /* de_thread: the one that stays */
     struct waitq group_wait; /* exec waits for the others to leave; stopped threads park here */
 };
 
@@ -155,14 +185,16 @@ bool task_signal_pending(struct task *t);
 /* Sends with siginfo. t == NULL: to the whole process. -EAGAIN when the queue limit is reached (rt signals). Any context. */
 int signal_send_info(struct process *p, struct task *t, int sig, const struct siginfo_k *info);
 /* The same with an entry of the caller's; while it is still queued the new one carries none. Any context. */
-int signal_send_entry(struct process *p, struct task *t, int sig, const struct siginfo_k *info, struct sigqueue *q);
+int signal_send_entry(struct process *p, struct task *t, int sig, const struct siginfo_k *info,
+                      struct sigqueue *q);
 /* A fault of the running thread: cannot be blocked or ignored. */
 void signal_force(int sig, int code, u64 addr);
 /* May current signal p? 0 or -EPERM. */
 int signal_check_perm(struct process *p, int sig);
 
 /* Text for /proc/PID/status: pending of thread, of group, blocked, ignored, caught. */
-void signal_masks(struct task *t, u64 *pending, u64 *shared, u64 *blocked, u64 *ignored, u64 *caught);
+void signal_masks(struct task *t, u64 *pending, u64 *shared, u64 *blocked, u64 *ignored,
+                  u64 *caught);
 
 /* Takes the next signal in `mask` (wanted bits) off current; 0 when none. Used by sigtimedwait and signalfd. */
 int signal_dequeue(u64 mask, struct siginfo_k *info);

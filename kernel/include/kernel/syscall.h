@@ -7,8 +7,8 @@
 #ifndef KERNEL_SYSCALL_H
 #define KERNEL_SYSCALL_H
 #include <lib/types.h>
-#define SYSCALL(name)                                                                                                  \
-    s64 sys_##name(u64 a0, u64 a1, u64 a2, u64 a3, u64 a4, u64 a5);                                                    \
+#define SYSCALL(name)                                                                              \
+    s64 sys_##name(u64 a0, u64 a1, u64 a2, u64 a3, u64 a4, u64 a5);                                \
     s64 sys_##name(u64 a0, u64 a1, u64 a2, u64 a3, u64 a4, u64 a5)
 typedef s64 (*syscall_fn)(u64, u64, u64, u64, u64, u64);
 /* For the table: weakly declared, so that the table links while a call is absent. */

@@ -38,13 +38,13 @@ struct rlimit64 {
 };
 
 struct task {
-    struct thread thread;  /* kernel/sched.h; first */
+    struct thread thread; /* kernel/sched.h; first */
     s32 refs;
-    s32 tid;               /* thread id; equals process->pid for the leader; 0 for kernel threads */
+    s32 tid; /* thread id; equals process->pid for the leader; 0 for kernel threads */
     struct process *process; /* kernel threads: kernel_process */
-    struct mm *mm;         /* NULL for kernel threads */
-    struct fd_table *files; /* shared by CLONE_FILES */
-    struct fs_struct *fs;   /* shared by CLONE_FS */
+    struct mm *mm;           /* NULL for kernel threads */
+    struct fd_table *files;  /* shared by CLONE_FILES */
+    struct fs_struct *fs;    /* shared by CLONE_FS */
     struct cred *cred;
     struct sighand *sighand;
     struct task_signal signal;
@@ -54,7 +54,7 @@ struct task {
     u64 nvcsw, nivcsw;
     u64 rchar, wchar, syscr, syscw;
     u64 io_read_bytes, io_write_bytes;
-    struct list_head thread_link; /* process->threads */
+    struct list_head thread_link;       /* process->threads */
     u64 set_child_tid, clear_child_tid; /* user addresses */
     u64 robust_list;
     u64 rseq_addr;
@@ -63,8 +63,8 @@ struct task {
     s32 pdeath_signal;
     struct task_completion *vfork_done; /* the parent waits for exec or exit */
     u64 restart_deadline, restart_rem;  /* of an interrupted nanosleep */
-    void *futex;  /* kernel/proc/futex.c */
-    void *poll;   /* kernel/fs/epoll.c scratch */
+    void *futex;                        /* kernel/proc/futex.c */
+    void *poll;                         /* kernel/fs/epoll.c scratch */
     u64 timer_slack_ns;
     bool keep_caps;
     u16 ioprio; /* as ioprio_set(2) takes it; 0: never set */
@@ -105,26 +105,28 @@ struct process {
     s32 pid, pgid, sid;
     struct process *parent; /* tasklist_lock */
     struct task *leader;
-    struct list_head children, sibling, threads, all_link; /* all_link: every process, tasklist_lock */
+    struct list_head children, sibling, threads,
+        all_link; /* all_link: every process, tasklist_lock */
     struct pgrp *pgrp;
     struct list_head pgrp_link;
-    u32 nr_threads;        /* alive */
+    u32 nr_threads; /* alive */
     spinlock_t lock;
-    void *tty;             /* controlling terminal, struct tty */
+    void *tty; /* controlling terminal, struct tty */
     struct rlimit64 rlim[NR_RLIMITS];
     struct process_signal signal;
-    struct sigqueue chld;  /* what the parent is told; its lock */
-    u64 next_xcpu_ns;      /* CPU time of the next SIGXCPU */
+    struct sigqueue chld;          /* what the parent is told; its lock */
+    u64 next_xcpu_ns;              /* CPU time of the next SIGXCPU */
     struct process_timers *timers; /* kernel/time/itimer.c; NULL until used */
-    s32 exit_code;         /* wait status, once dead */
-    s32 exit_signal;       /* to the parent; 0 none */
-    u8 state;              /* enum process_state */
-    u32 membarrier;        /* kinds registered for */
+    s32 exit_code;                 /* wait status, once dead */
+    s32 exit_signal;               /* to the parent; 0 none */
+    u8 state;                      /* enum process_state */
+    u32 membarrier;                /* kinds registered for */
     bool dumpable, no_new_privs, did_exec, child_subreaper, has_subreaper, oom_victim;
     u64 start_ns;
     u64 cmin_flt, cmaj_flt, cutime_ns, cstime_ns, cmaxrss; /* of reaped children */
-    u64 dead_min_flt, dead_maj_flt, dead_utime_ns, dead_stime_ns, dead_nvcsw, dead_nivcsw; /* of ended threads */
-    u64 maxrss;            /* pages, at exec or exit */
+    u64 dead_min_flt, dead_maj_flt, dead_utime_ns, dead_stime_ns, dead_nvcsw,
+        dead_nivcsw; /* of ended threads */
+    u64 maxrss;      /* pages, at exec or exit */
     s16 oom_score_adj;
     struct rcu_head rcu;
     char exe_path[256];
@@ -142,7 +144,7 @@ struct process *process_find(s32 pid);
 void process_put(struct process *p);
 /* uname -r, -v, -n; 65 bytes each. */
 void uts_read(char *release, char *version, char *nodename);
-void uts_domain(char *name); /* 65 bytes */
+void uts_domain(char *name);                                /* 65 bytes */
 void uts_set_name(bool domain, const char *name, size_t n); /* cut at 64 */
 struct task *task_find(s32 tid);
 void task_put(struct task *t); /* any context */

@@ -12,21 +12,21 @@
 #include <lib/types.h>
 #include <port/lock.h>
 
-#define NSEC_PER_SEC 1000000000L
-#define CLOCK_REALTIME  0
-#define CLOCK_MONOTONIC 1
+#define NSEC_PER_SEC             1000000000L
+#define CLOCK_REALTIME           0
+#define CLOCK_MONOTONIC          1
 #define CLOCK_PROCESS_CPUTIME_ID 2
 #define CLOCK_THREAD_CPUTIME_ID  3
-#define CLOCK_MONOTONIC_RAW 4
-#define CLOCK_REALTIME_COARSE  5
-#define CLOCK_MONOTONIC_COARSE 6
-#define CLOCK_BOOTTIME 7
-#define CLOCK_REALTIME_ALARM 8
-#define CLOCK_BOOTTIME_ALARM 9
-#define CLOCK_TAI 11
+#define CLOCK_MONOTONIC_RAW      4
+#define CLOCK_REALTIME_COARSE    5
+#define CLOCK_MONOTONIC_COARSE   6
+#define CLOCK_BOOTTIME           7
+#define CLOCK_REALTIME_ALARM     8
+#define CLOCK_BOOTTIME_ALARM     9
+#define CLOCK_TAI                11
 
 struct timer {
-    u64 deadline; /* clock_ns() */
+    u64 deadline;                         /* clock_ns() */
     struct timer *child, *sibling, *prev; /* heap: prev is the left sibling or the parent */
     void (*fn)(struct timer *t);
     s32 cpu;

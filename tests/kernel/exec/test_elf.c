@@ -25,10 +25,12 @@ static void put64(u8 *p, u64 v)
 {
     put32(p, v), put32(p + 4, v >> 32);
 }
-static void put_phdr(struct image *im, int i, u32 type, u32 flags, u64 off, u64 vaddr, u64 filesz, u64 memsz, u64 align)
+static void put_phdr(struct image *im, int i, u32 type, u32 flags, u64 off, u64 vaddr, u64 filesz,
+                     u64 memsz, u64 align)
 {
     u8 *p = im->b + 64 + i * ELF_PHDR_SIZE;
-    put32(p, type), put32(p + 4, flags), put64(p + 8, off), put64(p + 16, vaddr), put64(p + 24, vaddr);
+    put32(p, type), put32(p + 4, flags), put64(p + 8, off), put64(p + 16, vaddr),
+        put64(p + 24, vaddr);
     put64(p + 32, filesz), put64(p + 40, memsz), put64(p + 48, align);
 }
 
@@ -36,7 +38,8 @@ static void put_phdr(struct image *im, int i, u32 type, u32 flags, u64 off, u64 
 static struct image good(void)
 {
     struct image im = {{0x7f, 'E', 'L', 'F', 2, 1, 1}};
-    put16(im.b + 16, 2), put16(im.b + 18, 62), put32(im.b + 20, 1), put64(im.b + 24, 0x401000), put64(im.b + 32, 64);
+    put16(im.b + 16, 2), put16(im.b + 18, 62), put32(im.b + 20, 1), put64(im.b + 24, 0x401000),
+        put64(im.b + 32, 64);
     put16(im.b + 52, 64), put16(im.b + 54, ELF_PHDR_SIZE), put16(im.b + 56, 3);
     put_phdr(&im, 0, PT_LOAD, PF_R | PF_X, 0, 0x400000, 0x1800, 0x1800, 0x1000);
     put_phdr(&im, 1, PT_LOAD, PF_R | PF_W, 0x1e00, 0x402e00, 0x300, 0x2300, 0x1000);
@@ -62,7 +65,8 @@ static void check(const struct elf_plan *p)
     assert_true(is_pow2(p->align) && p->align >= PAGE_SIZE);
     for (u32 i = 0; i < p->nr; i++) {
         const struct elf_segment *s = &p->seg[i];
-        assert_true(s->map_start <= s->file_end && s->file_end <= s->mem_end && s->mem_end <= s->mem_map_end);
+        assert_true(s->map_start <= s->file_end && s->file_end <= s->mem_end &&
+                    s->mem_end <= s->mem_map_end);
         assert_true(s->mem_map_end <= LIMIT);
         assert_true(IS_ALIGNED(s->map_start, PAGE_SIZE) && IS_ALIGNED(s->map_file_end, PAGE_SIZE));
         assert_true(IS_ALIGNED(s->map_off, PAGE_SIZE) && IS_ALIGNED(s->mem_map_end, PAGE_SIZE));
@@ -146,10 +150,20 @@ static void random_headers(void **state)
         while (changes--) {
             u64 off = rand_below(&r, sizeof(im.b));
             switch (rand_below(&r, 4)) {
-            case 0: im.b[off] = (u8)rand_next(&r); break;
-            case 1: im.b[off] ^= (u8)(1u << rand_below(&r, 8)); break;
-            case 2: put64(im.b + min(off & ~7UL, sizeof(im.b) - 8), rand_next(&r) >> rand_below(&r, 64)); break;
-            default: put64(im.b + min(off & ~7UL, sizeof(im.b) - 8), (rand_next(&r) >> rand_below(&r, 64)) << 12); break;
+            case 0:
+                im.b[off] = (u8)rand_next(&r);
+                break;
+            case 1:
+                im.b[off] ^= (u8)(1u << rand_below(&r, 8));
+                break;
+            case 2:
+                put64(im.b + min(off & ~7UL, sizeof(im.b) - 8),
+                      rand_next(&r) >> rand_below(&r, 64));
+                break;
+            default:
+                put64(im.b + min(off & ~7UL, sizeof(im.b) - 8),
+                      (rand_next(&r) >> rand_below(&r, 64)) << 12);
+                break;
             }
         }
         tried++;
@@ -176,14 +190,19 @@ static void scripts(void **state)
     assert_int_equal(PARSE("#!/cut/off"), -ENOEXEC);
     assert_int_equal(PARSE("#!/cut arg"), 0);
     assert_int_equal(PARSE("#x/bin/sh\n"), -ENOEXEC);
-    assert_int_equal(PARSE("#!/0123456789012345678901234567890123456789012345678901234567890123456789\n"), -ENOEXEC);
+    assert_int_equal(
+        PARSE("#!/0123456789012345678901234567890123456789012345678901234567890123456789\n"),
+        -ENOEXEC);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_good_program), cmocka_unit_test(each_broken_field), cmocka_unit_test(truncated_at_every_byte),
-        cmocka_unit_test(random_headers), cmocka_unit_test(scripts),
+        cmocka_unit_test(a_good_program),
+        cmocka_unit_test(each_broken_field),
+        cmocka_unit_test(truncated_at_every_byte),
+        cmocka_unit_test(random_headers),
+        cmocka_unit_test(scripts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
