@@ -205,6 +205,15 @@ static void show_active(struct seq *s, void *arg)
         seq_printf(s, "%s%u\n", tty->driver->name, tty->index);
 }
 
+static void show_drivers(struct seq *s, void *arg)
+{
+    seq_puts(s, "/dev/tty             /dev/tty        5       0 system:/dev/tty\n"
+                "/dev/console         /dev/console    5       1 system:console\n"
+                "/dev/ptmx            /dev/ptmx       5       2 system\n"
+                "serial               /dev/ttyS       4 64-67 serial\n"
+                "pty_slave            /dev/pts      136 0-1023 pty:slave\n");
+}
+
 static const struct file_ops dev_console_ops = {.open = dev_console_open, .lseek = no_lseek};
 
 void tty_boot(void)
@@ -213,11 +222,14 @@ void tty_boot(void)
     pty_boot();
     struct proc_file active = {
         .path = "/sys/class/tty/console/active", .mode = 0444, .show = show_active};
+    struct proc_file drivers = {.path = "/proc/tty/drivers", .mode = 0444, .show = show_drivers};
     int err = dev_register("tty", S_IFCHR | 0666, 5, 0, &dev_tty_ops, NULL);
     if (!err)
         err = dev_register("console", S_IFCHR | 0600, 5, 1, &dev_console_ops, NULL);
     if (!err)
         err = proc_register(&active);
+    if (!err)
+        err = proc_register(&drivers);
     if (err)
         log_print(LOG_ERR, "tty: no device nodes: error %d", err);
 }

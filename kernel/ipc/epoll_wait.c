@@ -38,8 +38,10 @@ static s64 ep_wait(struct eventpoll *ep, u64 user, u32 max, u64 deadline)
         if (n || !deadline)
             return n;
         s64 res = waitq_wait_timeout(&ep->wait, ep_has_ready(ep), deadline);
-        if (res < 0)
+        if (res < 0) {
+            waitq_wake_one(&ep->wait); /* the wake-up may have been meant for us alone */
             return -EINTR;
+        }
         if (res == 0)
             deadline = 0; /* one last look */
     }

@@ -174,9 +174,21 @@ static u64 deadline_ms(s32 ms)
     return ms < 0 ? U64_MAX : ms == 0 ? 0 : clock_ns() + (u64)ms * 1000000;
 }
 
+s64 poll_until(u64 user_fds, u32 n, u64 deadline)
+{
+    s64 res = do_poll(user_fds, n, deadline);
+    if (res != -ERESTARTNOHAND || deadline == U64_MAX || !user_fds)
+        return res;
+    struct task *t = current_task();
+    t->restart_deadline = deadline;
+    t->restart_fds = user_fds;
+    t->restart_nfds = n;
+    return -ERESTART_RESTARTBLOCK;
+}
+
 SYSCALL(poll)
 {
-    return do_poll(a0, (u32)a1, deadline_ms((s32)a2));
+    return poll_until(a0, (u32)a1, deadline_ms((s32)a2));
 }
 
 /* A user's relative timeout as a deadline, where "now" is 0. */

@@ -191,7 +191,10 @@ struct usock *unix_accept(struct usock *s, bool nonblock)
         s64 res = waitq_wait_timeout(
             &s->rd_wait, READ_ONCE(s->accept_len) || (READ_ONCE(s->shut) & SHUT_RCV), deadline);
         int err = usock_wait_result(res, s->rcvtimeo);
-        if (err)
+        if (err) {
+            if (READ_ONCE(s->accept_len)) /* the wake-up may have been meant for us alone */
+                waitq_wake_one(&s->rd_wait);
             return ERR_PTR(err);
+        }
     }
 }

@@ -4,6 +4,7 @@
 #include <arch/uaccess.h>
 #include <arch/vdso.h>
 #include <kernel/file.h>
+#include <kernel/poll.h>
 #include <kernel/syscall.h>
 #include <kernel/time.h>
 #include <port/clock.h>
@@ -245,6 +246,7 @@ static s64 sleep_relative(u64 deadline, u64 rem)
     }
     t->restart_deadline = deadline;
     t->restart_rem = rem;
+    t->restart_fds = 0;
     return -ERESTART_RESTARTBLOCK;
 }
 
@@ -253,6 +255,8 @@ SYSCALL(restart_syscall)
     struct task *t = current_task();
     u64 deadline = t->restart_deadline;
     t->restart_deadline = 0;
+    if (deadline && t->restart_fds)
+        return poll_until(t->restart_fds, t->restart_nfds, deadline);
     return deadline ? sleep_relative(deadline, t->restart_rem) : -EINTR;
 }
 

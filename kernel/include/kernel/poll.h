@@ -42,6 +42,9 @@ static inline u32 file_poll(struct file *f, struct poll_table *pt)
     return f->ops->poll ? f->ops->poll(f, pt) : POLL_READABLE | POLL_WRITABLE;
 }
 
+/* poll(2) with its timeout as a clock_ns() deadline; 0: do not wait, ~0: for ever. Interrupted: restart_syscall goes on. */
+s64 poll_until(u64 user_fds, u32 n, u64 deadline);
+
 /* Called by file_put() for the last reference, before ops->release: takes the file out of every epoll set. May sleep. */
 void epoll_file_release_slow(struct file *f);
 static inline void epoll_file_release(struct file *f)

@@ -62,9 +62,10 @@ struct task {
     s32 exit_signal, exit_code;
     s32 pdeath_signal;
     struct task_completion *vfork_done; /* the parent waits for exec or exit */
-    u64 restart_deadline, restart_rem;  /* of an interrupted nanosleep */
+    u64 restart_deadline, restart_rem;  /* of an interrupted nanosleep or poll */
+    u64 restart_fds;                    /* of an interrupted poll; 0: it was nanosleep */
+    u32 restart_nfds;
     void *futex;                        /* kernel/proc/futex.c */
-    void *poll;                         /* kernel/fs/epoll.c scratch */
     u64 timer_slack_ns;
     bool keep_caps;
     u16 ioprio; /* as ioprio_set(2) takes it; 0: never set */
