@@ -35,6 +35,7 @@ int fs_boot(const void *initrd, size_t size)
     dcache_boot();
     inode_boot();
     file_boot();
+    shrink_boot();
     tmpfs_register();
     devtmpfs_register();
     procfs_register();

@@ -348,12 +348,20 @@ static void old_name_free(struct rcu_head *h)
     kfree(o);
 }
 
-/* Both directories' locks held. A long name that can't be allocated makes the dentry unfindable, which costs a lookup only. */
+/*
+ * Both directories' locks held. When memory for a long name is short, the dentry keeps its old name and can't be found any
+ * more, which costs a lookup.
+ */
 void dentry_move(struct dentry *d, struct dentry *new_parent, const char *name, size_t len)
 {
-    char *fresh = len >= DNAME_INLINE ? kmalloc(len + 1, GFP_KERNEL | GFP_NOFAIL) : NULL;
-    struct old_name *old =
-        d->name != d->inline_name ? kmalloc(sizeof(*old), GFP_KERNEL | GFP_NOFAIL) : NULL;
+    char *fresh = len >= DNAME_INLINE ? kmalloc(len + 1, GFP_KERNEL) : NULL;
+    struct old_name *old = d->name != d->inline_name ? kmalloc(sizeof(*old), GFP_KERNEL) : NULL;
+    if ((len >= DNAME_INLINE && !fresh) || (d->name != d->inline_name && !old)) {
+        kfree(fresh);
+        kfree(old);
+        dentry_drop(d);
+        return;
+    }
     struct dentry *old_parent = d->parent;
     dentry_get(new_parent);
     spin_lock(&dcache_lock);
@@ -378,16 +386,20 @@ void dentry_move(struct dentry *d, struct dentry *new_parent, const char *name, 
 
 void dentry_exchange(struct dentry *a, struct dentry *b)
 {
-    char *an = kmalloc(a->len + 1, GFP_KERNEL | GFP_NOFAIL),
-         *bn = kmalloc(b->len + 1, GFP_KERNEL | GFP_NOFAIL);
     size_t al = a->len, bl = b->len;
-    memcpy(an, a->name, al);
-    memcpy(bn, b->name, bl);
-    struct dentry *ap = dentry_get(a->parent), *bp = dentry_get(b->parent);
-    dentry_move(a, bp, bn, bl);
-    dentry_move(b, ap, an, al);
-    dentry_put(ap);
-    dentry_put(bp);
+    char *an = kmalloc(al + 1, GFP_KERNEL), *bn = kmalloc(bl + 1, GFP_KERNEL);
+    if (an && bn) {
+        memcpy(an, a->name, al);
+        memcpy(bn, b->name, bl);
+        struct dentry *ap = dentry_get(a->parent), *bp = dentry_get(b->parent);
+        dentry_move(a, bp, bn, bl);
+        dentry_move(b, ap, an, al);
+        dentry_put(ap);
+        dentry_put(bp);
+    } else {
+        dentry_drop(a);
+        dentry_drop(b);
+    }
     kfree(an);
     kfree(bn);
 }

@@ -26,6 +26,7 @@
 #define D_DELETED 8u           /* unlinked: shown as " (deleted)" */
 extern spinlock_t dcache_lock; /* children lists, hash writers, LRU, parent and name of dentries */
 void dcache_boot(void);
+void shrink_boot(void); /* shrink.c: memory that files can give back */
 u32 dcache_hash(const struct dentry *parent, const char *name, size_t len);
 /* Referenced, or NULL. Takes no lock. */
 struct dentry *dcache_find(struct dentry *parent, const char *name, size_t len, u32 hash);
