@@ -13,7 +13,6 @@ u64 clock_ns(void)
 /* Counted, not drawn from the scheduler's generator: a change of schedule changes no address. */
 u64 random_u64(void)
 {
-    static u64 draws;
-    u64 n = __atomic_add_fetch(&draws, 1, __ATOMIC_RELAXED);
+    u64 n = __atomic_add_fetch(&host_machine.draws, 1, __ATOMIC_RELAXED);
     return mix64(host_machine.cfg.seed * 0x9e3779b97f4a7c15UL + n);
 }

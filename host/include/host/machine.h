@@ -41,6 +41,7 @@ struct host_machine {
     struct rand rand;
     u64 clock;      /* ns */
     u64 events;     /* scheduling points passed */
+    u64 draws;      /* random numbers handed out */
     u32 nr_ranges;
     struct mem_range ranges[HOST_MAX_RANGES + 1];
     phys_t kernel_root;
