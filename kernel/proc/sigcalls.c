@@ -90,8 +90,12 @@ int signal_set_user_mask(u64 user_mask, u64 size)
 void signal_restore_user_mask(bool interrupted)
 {
     struct task *t = current_task();
-    if (!t->signal.restore_saved || interrupted)
+    if (!t->signal.restore_saved)
         return;
+    if (interrupted) { /* signal_deliver() does it, also when somebody else took the signal */
+        thread_set_work(&t->thread.ctx, ARCH_WORK_SIGNAL);
+        return;
+    }
     t->signal.restore_saved = false;
     signal_set_blocked(t->signal.saved_mask);
 }

@@ -62,7 +62,11 @@ static void gp_begin(void)
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
     cpumask_t busy = cpumask_andnot(cpu_online_mask(), cpumask_load(&gp.idle));
     __atomic_store_n(&gp.pending.bits, busy.bits, __ATOMIC_SEQ_CST);
-    if (cpumask_empty(busy))
+    /* A CPU that went idle between the two has not seen its bit; it would keep it until it wakes. */
+    cpumask_t rest = cpumask_andnot(busy, cpumask_load(&gp.idle));
+    if (!cpumask_equal(rest, busy))
+        __atomic_store_n(&gp.pending.bits, rest.bits, __ATOMIC_SEQ_CST);
+    if (cpumask_empty(rest))
         gp_end();
 }
 
