@@ -19,7 +19,7 @@ struct pnode {
     u64 ino;
     struct pnode *parent, *child, *sibling; /* children in order of registration */
     struct proc_file file;
-    const struct file_ops *fops; /* instead of file */
+    const struct file_ops *fops;                 /* instead of file */
     const char *target;                          /* symlinks */
     ssize_t (*readlink)(char *buf, size_t size); /* or computed */
     u32 nr_dirs;
@@ -38,7 +38,14 @@ typedef void show_fn(struct seq *s, void *arg);
 int text_open(struct file *f, show_fn *show, int (*store)(const char *, size_t, void *), void *arg,
               void (*done)(void *arg));
 
-/* ---- pid.c ---- */
+/* ---- pid.c, pid_dir.c ---- */
+extern const struct inode_ops pid_dir_iops, pid_task_iops;
+extern const struct file_ops pid_dir_fops, pid_task_fops;
+struct pid_inode;
+bool pid_gone(const struct pid_inode *pi);
+void pid_evict(struct inode *i);
+int pid_getattr(struct inode *i, struct kstat *st);
+bool pid_revalidate(struct inode *dir, const char *name, size_t len, struct inode *inode);
 extern const struct inode_ops proc_root_iops;
 extern const struct file_ops proc_root_fops;
 #define PID_INO(tid, in_task, entry, sub)                                                          \

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * /proc: the root (fixed names, then processes), /proc/PID, /proc/PID/task/TID.
+ * /proc/PID and /proc/PID/task/TID: the table of their files, and the small ones.
  *
  * P1. An inode below a PID holds the process and the thread; when the process has been reaped, lookups and reads answer
  *     -ESRCH or -ENOENT, and names are no longer found.
@@ -10,13 +10,10 @@
 #include <port/uaccess.h>
 
 #define CAP_SYS_PTRACE 19
-#define FIRST_PID_POS  0x100000UL
 
-static const struct inode_ops task_dir_iops, tid_iops;
-static const struct file_ops task_dir_fops, tid_fops;
 static const struct inode_ops pid_text_iops;
 
-static bool gone(const struct pid_inode *pi)
+bool pid_gone(const struct pid_inode *pi)
 {
     return READ_ONCE(pi->p->state) == PROCESS_REAPED || (pi->in_task && READ_ONCE(pi->t->exiting));
 }
@@ -42,7 +39,7 @@ static void set_owner(struct inode *i)
     i->gid = root ? 0 : pi->t->cred->egid;
 }
 
-static void evict(struct inode *i)
+void pid_evict(struct inode *i)
 {
     struct pid_inode *pi = i->priv;
     if (!pi)
@@ -74,7 +71,7 @@ struct inode *pid_make_inode(struct superblock *sb, const struct pid_inode *like
     return i;
 }
 
-static int getattr(struct inode *i, struct kstat *st)
+int pid_getattr(struct inode *i, struct kstat *st)
 {
     set_owner(i);
     st->uid = i->uid;
@@ -82,12 +79,12 @@ static int getattr(struct inode *i, struct kstat *st)
     return 0;
 }
 
-static bool revalidate(struct inode *dir, const char *name, size_t len, struct inode *inode)
+bool pid_revalidate(struct inode *dir, const char *name, size_t len, struct inode *inode)
 {
     if (!inode)
         return false;
-    if (inode->ops == &tid_iops || inode->ops == &task_dir_iops || inode->ops == &pid_text_iops)
-        return !gone(inode->priv);
+    if (inode->ops == &pid_dir_iops || inode->ops == &pid_task_iops || inode->ops == &pid_text_iops)
+        return !pid_gone(inode->priv);
     return true;
 }
 
@@ -202,8 +199,8 @@ static void show_coredump_filter(struct seq *s, struct pid_inode *pi)
 static const struct pid_entry entries[] = {
     {.name = "task",
      .mode = S_IFDIR | 0555,
-     .iops = &task_dir_iops,
-     .fops = &task_dir_fops,
+     .iops = &pid_task_iops,
+     .fops = &pid_task_fops,
      .where = IN_PID},
     {.name = "fd",
      .mode = S_IFDIR | 0500,
@@ -338,12 +335,12 @@ static int pid_text_open(struct inode *i, struct file *f)
     return text_open(f, pid_text_show, pid_text_store, i, NULL); /* the file holds the inode */
 }
 static const struct inode_ops pid_text_iops = {
-    .open = pid_text_open, .getattr = getattr, .evict = evict};
+    .open = pid_text_open, .getattr = pid_getattr, .evict = pid_evict};
 
 static int pid_lookup(struct inode *dir, const char *name, size_t len, struct inode **out)
 {
     struct pid_inode *pi = dir->priv;
-    if (gone(pi))
+    if (pid_gone(pi))
         return -ENOENT;
     for (size_t k = 0; k < ARRAY_SIZE(entries); k++) {
         const struct pid_entry *e = &entries[k];
@@ -366,7 +363,7 @@ static int pid_lookup(struct inode *dir, const char *name, size_t len, struct in
 static int pid_readdir(struct file *f, emit_fn *emit, void *ctx)
 {
     struct pid_inode *pi = f->inode->priv;
-    if (gone(pi))
+    if (pid_gone(pi))
         return -ENOENT;
     if (!dir_emit_dots(f, emit, ctx))
         return 0;
@@ -381,157 +378,6 @@ static int pid_readdir(struct file *f, emit_fn *emit, void *ctx)
     return 0;
 }
 
-static const struct inode_ops tid_iops = {
-    .lookup = pid_lookup, .getattr = getattr, .revalidate = revalidate, .evict = evict};
-static const struct file_ops tid_fops = {.readdir = pid_readdir};
-
-/* ---- /proc/PID/task ---- */
-static bool parse_pid(const char *name, size_t len, s32 *out)
-{
-    s64 v = 0;
-    if (len == 0 || len > 9 || (name[0] == '0'))
-        return false;
-    for (size_t k = 0; k < len; k++) {
-        if (name[k] < '0' || name[k] > '9')
-            return false;
-        v = v * 10 + (name[k] - '0');
-    }
-    *out = (s32)v;
-    return true;
-}
-
-static int task_lookup(struct inode *dir, const char *name, size_t len, struct inode **out)
-{
-    struct pid_inode *pi = dir->priv, like = *pi;
-    s32 tid;
-    if (!parse_pid(name, len, &tid))
-        return -ENOENT;
-    struct task *t = task_find(tid);
-    if (!t || t->process != pi->p) {
-        if (t)
-            task_put(t);
-        return -ENOENT;
-    }
-    like.t = t;
-    like.in_task = true;
-    like.e = NULL;
-    *out =
-        pid_make_inode(dir->sb, &like, S_IFDIR | 0555, PID_INO(tid, 1, 0, 0), &tid_iops, &tid_fops);
-    task_put(t);
-    return IS_ERR(*out) ? (int)PTR_ERR(*out) : 0;
-}
-
-/* The lowest thread number >= from of the group, or 0. */
-static s32 next_tid(struct process *p, s32 from)
-{
-    s32 best = 0;
-    struct task *t;
-    u64 irq = spin_lock_irqsave(&p->lock);
-    list_for_each_entry (t, &p->threads, thread_link) {
-        if (t->tid >= from && (!best || t->tid < best))
-            best = t->tid;
-    }
-    spin_unlock_irqrestore(&p->lock, irq);
-    return best;
-}
-
-static size_t put_number(char *buf, u64 v)
-{
-    return (size_t)fmt_print(buf, 24, "%lu", v);
-}
-
-static int task_readdir(struct file *f, emit_fn *emit, void *ctx)
-{
-    struct pid_inode *pi = f->inode->priv;
-    char name[24];
-    if (gone(pi))
-        return -ENOENT;
-    if (!dir_emit_dots(f, emit, ctx))
-        return 0;
-    for (s32 tid = (s32)(f->pos - 2); (tid = next_tid(pi->p, tid)); tid++) {
-        if (!emit(ctx, name, put_number(name, (u64)tid), PID_INO(tid, 1, 0, 0), DT_DIR,
-                  (u64)tid + 3))
-            return 0;
-        f->pos = (u64)tid + 3;
-    }
-    return 0;
-}
-static int task_getattr(struct inode *i, struct kstat *st)
-{
-    struct pid_inode *pi = i->priv;
-    st->nlink = 2 + READ_ONCE(pi->p->nr_threads);
-    return getattr(i, st);
-}
-static const struct inode_ops task_dir_iops = {
-    .lookup = task_lookup, .getattr = task_getattr, .revalidate = revalidate, .evict = evict};
-static const struct file_ops task_dir_fops = {.readdir = task_readdir};
-
-/* ---- the root ---- */
-static int root_lookup(struct inode *dir, const char *name, size_t len, struct inode **out)
-{
-    s32 pid;
-    struct pnode *c = pnode_child(&proc_root_node, name, len);
-    if (c) {
-        *out = pnode_inode(dir->sb, c);
-        return *out ? 0 : -ENOMEM;
-    }
-    if (!parse_pid(name, len, &pid))
-        return -ENOENT;
-    /* a thread's number names its group, unlisted */
-    struct task *t = task_find(pid);
-    struct process *p = t ? process_get(t->process) : process_find(pid);
-    if (!p || p->state == PROCESS_REAPED || !p->leader) {
-        if (t)
-            task_put(t);
-        if (p)
-            process_put(p);
-        return -ENOENT;
-    }
-    struct pid_inode like = {.p = p, .t = t ? t : p->leader};
-    *out =
-        pid_make_inode(dir->sb, &like, S_IFDIR | 0555, PID_INO(pid, 0, 0, 0), &tid_iops, &tid_fops);
-    if (t)
-        task_put(t);
-    process_put(p);
-    return IS_ERR(*out) ? (int)PTR_ERR(*out) : 0;
-}
-
-struct root_dir {
-    struct file *f;
-    emit_fn *emit;
-    void *ctx;
-};
-static int emit_process(void *ctx, struct process *p)
-{
-    struct root_dir *r = ctx;
-    char name[24];
-    u64 pos = FIRST_PID_POS + (u64)p->pid;
-    if (pos < r->f->pos || p->state == PROCESS_REAPED)
-        return 0;
-    if (!r->emit(r->ctx, name, put_number(name, (u64)p->pid), PID_INO(p->pid, 0, 0, 0), DT_DIR,
-                 pos + 1))
-        return 1;
-    r->f->pos = pos + 1;
-    return 0;
-}
-
-static int root_readdir(struct file *f, emit_fn *emit, void *ctx)
-{
-    struct root_dir r = {f, emit, ctx};
-    if (!dir_emit_dots(f, emit, ctx))
-        return 0;
-    if (f->pos < FIRST_PID_POS && pnode_readdir(&proc_root_node, f, emit, ctx, 2))
-        return 0;
-    if (f->pos < FIRST_PID_POS)
-        f->pos = FIRST_PID_POS;
-    process_for_each(emit_process, &r);
-    return 0;
-}
-
-static bool root_revalidate(struct inode *dir, const char *name, size_t len, struct inode *inode)
-{
-    return revalidate(dir, name, len, inode);
-}
-
-const struct inode_ops proc_root_iops = {.lookup = root_lookup, .revalidate = root_revalidate};
-const struct file_ops proc_root_fops = {.readdir = root_readdir};
+const struct inode_ops pid_dir_iops = {
+    .lookup = pid_lookup, .getattr = pid_getattr, .revalidate = pid_revalidate, .evict = pid_evict};
+const struct file_ops pid_dir_fops = {.readdir = pid_readdir};
