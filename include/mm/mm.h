@@ -65,7 +65,8 @@ struct mm_home_ops {
     void (*exe_put)(void *exe_file);
 };
 extern const struct mm_home_ops *mm_home_ops;
-#define MMF_TOPDOWN 1u /* else legacy bottom-up */
+#define MMF_TOPDOWN 1u  /* else legacy bottom-up */
+#define MMF_UNSTABLE 2u /* reaped: the home answers faults of its dying threads with VM_FAULT_SIGBUS */
 
 /* An empty address space with a root table, users = count = 1; NULL when out of memory. May sleep. */
 struct mm *mm_alloc(void);

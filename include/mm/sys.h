@@ -31,6 +31,10 @@ s64 sys_mm_mprotect(struct mm *mm, u64 addr, u64 len, u64 prot, int pkey);
 s64 sys_mm_mremap(struct mm *mm, u64 addr, u64 old_len, u64 new_len, u64 flags, u64 new_addr);
 s64 sys_mm_brk(struct mm *mm, u64 brk);
 s64 sys_mm_madvise(struct mm *mm, u64 addr, u64 len, int advice);
+s64 sys_mm_mseal(struct mm *mm, u64 addr, u64 len, u64 flags);
+s64 sys_mm_remap_file_pages(struct mm *mm, u64 start, u64 len, u64 prot, u64 pgoff, u64 flags);
+/* Drops the private pages of an mm whose threads are all being killed. The caller holds a reference. 0. */
+s64 sys_mm_reap(struct mm *mm);
 s64 sys_mm_msync(struct mm *mm, u64 addr, u64 len, int flags);
 /* vec is written through copy_to_user. */
 s64 sys_mm_mincore(struct mm *mm, u64 addr, u64 len, u64 user_vec);

@@ -52,6 +52,7 @@ struct vma;
 #define VM_HUGEPAGE   0x20000000UL
 #define VM_NOHUGEPAGE 0x40000000UL
 #define VM_MERGEABLE  0x80000000UL
+#define VM_SEALED     (1UL << 63) /* mseal: no unmapping, moving, protecting */
 #define VM_ACCESS     (VM_READ | VM_WRITE | VM_EXEC)
 
 struct vma_ops {
@@ -155,8 +156,10 @@ struct vma_request {
  * limits), -EEXIST. ops->open is called on the new area (not when merged away).
  */
 s64 vma_map(struct mm *mm, struct vma_request *req);
-/* Unmaps [start, start+len); holes are fine. 0 or -ENOMEM (split impossible; nothing changed). mmap_lock for writing. */
+/* Unmaps [start, start+len); holes are fine. 0, -ENOMEM (split impossible), -EPERM (sealed): nothing changed. mmap_lock for writing. */
 int vma_unmap(struct mm *mm, u64 start, u64 len);
+/* Does a sealed area lie in [start,end)? mmap_lock held. */
+bool vma_range_sealed(struct mm *mm, u64 start, u64 end);
 int vma_protect(struct mm *mm, u64 start, u64 end, u64 prot_vm_flags, int pkey);
 /* Splits so that an area begins at addr, if one straddles it. */
 int vma_split(struct mm *mm, struct vma *vma, u64 addr);
@@ -176,6 +179,8 @@ int vma_grow_stack(struct vma *vma, u64 addr);
  * vma_start_gap: where an area below vma must end: a stack keeps its guard gap.
  */
 struct vma *vma_dup(struct vma *vma, struct mm *mm, u64 start, u64 end);
+/* Ends a copy that never entered the tree. */
+void vma_discard(struct vma *copy);
 void vma_insert(struct mm *mm, struct vma *vma);
 void vma_set_bounds(struct vma *vma, u64 start, u64 end);
 struct vma *vma_merge(struct vma *vma);

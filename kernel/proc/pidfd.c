@@ -48,6 +48,21 @@ s32 pidfd_pid(int fd)
     return pid;
 }
 
+struct process *pidfd_process(int fd, int *err)
+{
+    struct process *p = NULL;
+    struct file *f = fd_get(fd);
+    *err = -EBADF;
+    if (f && f->ops == &pidfd_ops) {
+        p = f->priv;
+        *err = READ_ONCE(p->state) == PROCESS_REAPED ? -ESRCH : 0;
+        p = *err ? NULL : process_get(p);
+    }
+    if (f)
+        file_put(f);
+    return p;
+}
+
 SYSCALL(pidfd_open)
 {
     if (a1 & ~(u64)PIDFD_NONBLOCK)

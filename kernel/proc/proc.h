@@ -137,6 +137,10 @@ void posix_timers_exec(struct process *p);
 int pidfd_install(struct process *p);
 /* The pid behind a descriptor; -EBADF. */
 s32 pidfd_pid(int fd);
+/* The process behind a descriptor, referenced; NULL and *err: -EBADF, -ESRCH (reaped). */
+struct process *pidfd_process(int fd, int *err);
+/* process_vm.c: may the caller look into p's memory (by the ids that files are accessed with, or CAP_SYS_PTRACE)? */
+bool process_may_read(struct process *p);
 /* exec.c */
 int do_exec(struct file *f, const char *path, u64 uargv, u64 uenvp, const char *const *kargv,
             const char *const *kenvp);

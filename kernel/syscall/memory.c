@@ -51,6 +51,14 @@ SYSCALL(madvise)
 {
     return sys_mm_madvise(mm(), a0, a1, (int)a2);
 }
+SYSCALL(mseal)
+{
+    return sys_mm_mseal(mm(), a0, a1, a2);
+}
+SYSCALL(remap_file_pages)
+{
+    return sys_mm_remap_file_pages(mm(), a0, a1, a2, a3, a4);
+}
 SYSCALL(msync)
 {
     return sys_mm_msync(mm(), a0, a1, (int)a2);

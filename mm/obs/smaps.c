@@ -111,6 +111,7 @@ static void put_vm_flags(struct seq *s, u64 flags)
         {VM_LOCKONFAULT, "lf"}, {VM_ACCOUNT, "ac"},    {VM_NORESERVE, "nr"},  {VM_HUGETLB, "ht"},
         {VM_SYNC, "sf"},        {VM_WIPEONFORK, "wf"}, {VM_DONTDUMP, "dd"},   {VM_SOFTDIRTY, "sd"},
         {VM_MIXEDMAP, "mm"},    {VM_HUGEPAGE, "hg"},   {VM_NOHUGEPAGE, "nh"}, {VM_MERGEABLE, "mg"},
+        {VM_SEALED, "sl"},
     };
     seq_puts(s, "VmFlags: ");
     for (size_t i = 0; i < ARRAY_SIZE(names); i++) {

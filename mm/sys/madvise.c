@@ -72,7 +72,7 @@ static int remove_pages(struct vma *vma, u64 start, u64 end)
 {
     if (vma->flags & VM_LOCKED || !vma->mapping)
         return -EINVAL;
-    if ((vma->flags & (VM_SHARED | VM_WRITE)) != (VM_SHARED | VM_WRITE))
+    if ((vma->flags & (VM_SHARED | VM_MAYWRITE)) != (VM_SHARED | VM_MAYWRITE))
         return -EACCES;
     if (vma->mapping->ops->read_pages)
         return -EOPNOTSUPP; /* as a file system without hole punching */
@@ -96,8 +96,26 @@ static int read_ahead(struct vma *vma, u64 start, u64 end)
     return 0;
 }
 
+/* Advice that loses bytes, now or in a child, is refused where the program itself could not write them. */
+static bool seal_refuses(const struct vma *vma, int nr)
+{
+    switch (nr) {
+    case UAPI_MADV_FREE:
+    case UAPI_MADV_DONTNEED:
+    case UAPI_MADV_DONTNEED_LOCKED:
+    case UAPI_MADV_REMOVE:
+    case UAPI_MADV_DONTFORK:
+    case UAPI_MADV_WIPEONFORK:
+        return vma->flags & VM_SEALED && !(vma->flags & (VM_SHARED | VM_WRITE)) && !vma->file;
+    default:
+        return false;
+    }
+}
+
 static int advise_area(struct vma *vma, u64 start, u64 end, int nr)
 {
+    if (seal_refuses(vma, nr))
+        return -EPERM;
     const struct advice *a = find_flag_advice(nr);
     if (a) {
         int err = check_flag_advice(vma, nr);

@@ -183,6 +183,8 @@ static s64 remap_locked(struct move *m)
     struct vma *vma = vma_find(mm, m->addr);
     if (!vma || vma_start(vma) > m->addr)
         return -EFAULT;
+    if (vma->flags & VM_SEALED)
+        return -EPERM;
     if (m->flags & (UAPI_MREMAP_FIXED | UAPI_MREMAP_DONTUNMAP))
         return remap_to(m);
     int err;

@@ -86,6 +86,8 @@ s64 vma_map(struct mm *mm, struct vma_request *req)
     if (start < 0)
         return start;
     u64 replaced = req->fixed ? pages_in_the_way(mm, (u64)start, (u64)start + req->len) : 0;
+    if (replaced && vma_range_sealed(mm, (u64)start, (u64)start + req->len))
+        return vma_unmap(mm, (u64)start, req->len); /* -EPERM */
     if (!vma_may_expand(mm, req->flags, pages - replaced))
         return -ENOMEM;
     if (!req->mapping && !req->ops && !(req->flags & VM_SHARED))

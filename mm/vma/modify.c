@@ -11,9 +11,12 @@
 #include <mm/rmap.h>
 #include "vma_internal.h"
 
-/* Calls change() for each area of [start,end), cut to size, merging behind it. -ENOMEM on a hole, after the areas before it. */
-static int for_range(struct mm *mm, u64 start, u64 end, int (*change)(struct vma *vma, void *arg), bool (*wanted)(struct vma *vma, void *arg), void *arg,
-                     bool holes_fine)
+/*
+ * Calls change() for each area of [start,end), cut to size, merging behind it. wanted() says before the cut whether the area
+ * would change (1, 0) or refuses (-errno). -ENOMEM on a hole, after the areas before it.
+ */
+static int for_range(struct mm *mm, u64 start, u64 end, int (*change)(struct vma *vma, void *arg),
+                     int (*wanted)(struct vma *vma, void *arg), void *arg, bool holes_fine)
 {
     struct vma *vma = vma_find(mm, start);
     int result = 0;
@@ -27,8 +30,11 @@ static int for_range(struct mm *mm, u64 start, u64 end, int (*change)(struct vma
     u64 pos = max(start, vma_start(vma));
     while (vma) {
         u64 stop = min(end, vma_end(vma));
-        if (wanted(vma, arg)) {
-            int err = 0;
+        int err = wanted(vma, arg);
+        if (err < 0)
+            return err;
+        if (err) {
+            err = 0;
             if (vma_start(vma) < pos) {
                 if (mm->map_count >= sysctl_max_map_count)
                     return -ENOMEM;
@@ -74,24 +80,20 @@ static u64 protected_flags(const struct vma *vma, const struct protect_arg *a)
     return (vma->flags & ~VM_ACCESS) | a->prot;
 }
 
-static int protect_check(struct vma *vma, u64 flags)
+static int protect_wanted(struct vma *vma, void *arg)
 {
-    /* VM_MAY* sit four bits above what they allow */
-    return (flags & ~(flags >> 4)) & VM_ACCESS ? -EACCES : 0;
-}
-
-static bool protect_wanted(struct vma *vma, void *arg)
-{
-    return protected_flags(vma, arg) != vma->flags;
+    u64 flags = protected_flags(vma, arg);
+    if ((flags & ~(flags >> 4)) & VM_ACCESS) /* VM_MAY* sit four bits above what they allow */
+        return -EACCES;
+    if (vma->flags & VM_SEALED)
+        return -EPERM;
+    return flags != vma->flags;
 }
 
 static int protect_change(struct vma *vma, void *arg)
 {
     struct mm *mm = vma->mm;
     u64 flags = protected_flags(vma, arg), pages = vma_pages(vma);
-    int err = protect_check(vma, flags);
-    if (err)
-        return err;
     if (!vma_may_expand(mm, flags, 0) ||
         (!(vma->flags & VM_WRITE) && mm->rlimit.data != U64_MAX && !vma_may_expand(mm, flags, pages)))
         return -ENOMEM;
@@ -118,13 +120,7 @@ static int protect_change(struct vma *vma, void *arg)
 int vma_protect(struct mm *mm, u64 start, u64 end, u64 prot, int pkey)
 {
     struct protect_arg arg = {.prot = prot};
-    /* Linux refuses before it cuts the area that refuses; earlier areas stay changed. */
-    struct vma *vma = vma_find(mm, start);
-    if (vma && vma_start(vma) <= start) {
-        int err = protect_check(vma, protected_flags(vma, &arg));
-        if (err)
-            return err;
-    }
+    /* Refused before the area that refuses is cut; earlier areas stay changed. */
     return for_range(mm, start, end, protect_change, protect_wanted, &arg, false);
 }
 
@@ -132,7 +128,7 @@ struct flags_arg {
     u64 set, clear;
 };
 
-static bool flags_wanted(struct vma *vma, void *arg)
+static int flags_wanted(struct vma *vma, void *arg)
 {
     struct flags_arg *a = arg;
     return ((vma->flags | a->set) & ~a->clear) != vma->flags;

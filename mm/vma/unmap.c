@@ -33,19 +33,32 @@ int vma_split(struct mm *mm, struct vma *vma, u64 addr)
     return 0;
 }
 
+bool vma_range_sealed(struct mm *mm, u64 start, u64 end)
+{
+    for (struct vma *v = vma_find(mm, start); v && vma_start(v) < end; v = vma_next(v))
+        if (v->flags & VM_SEALED)
+            return true;
+    return false;
+}
+
 /* Cuts so that [start,end) is covered by whole areas; *first is the first of them or the next above. */
 static int cut_edges(struct mm *mm, u64 start, u64 end, struct vma **first)
 {
     struct vma *vma = vma_find(mm, start);
-    if (vma && vma_start(vma) < start) {
-        if (end < vma_end(vma) && mm->map_count >= sysctl_max_map_count)
-            return -ENOMEM;
+    bool cut = vma && vma_start(vma) < start;
+    if (cut && end < vma_end(vma) && mm->map_count >= sysctl_max_map_count)
+        return -ENOMEM;
+    if (cut) {
+        if (vma->flags & VM_SEALED)
+            return -EPERM;
         int err = vma_split(mm, vma, start);
         if (err)
             return err;
         vma = vma_next(vma);
     }
     *first = vma;
+    if (vma_range_sealed(mm, start, end))
+        return -EPERM;
     struct vma *last = vma && vma_start(vma) < end ? vma_find(mm, end - 1) : NULL;
     if (last && vma_start(last) < end && vma_end(last) > end)
         return vma_split(mm, last, end);
@@ -77,8 +90,8 @@ int vma_unmap(struct mm *mm, u64 start, u64 len)
     struct vma *first;
     int err = cut_edges(mm, start, end, &first);
     if (err) {
-        first = vma_find(mm, start); /* a cut that was made is mended */
-        if (first)
+        first = vma_find(mm, start);
+        if (first && err != -EPERM) /* a cut that was made is mended; Linux leaves it there for a seal */
             vma_merge(first);
         return err;
     }

@@ -101,6 +101,12 @@ void vma_unlink(struct vma *vma)
         vma->ops->close(vma);
 }
 
+void vma_discard(struct vma *copy)
+{
+    vma_unlink(copy);
+    vma_free_rcu(copy);
+}
+
 void vma_account(struct mm *mm, u64 flags, s64 pages)
 {
     mm->total_vm += (u64)pages;

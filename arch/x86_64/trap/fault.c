@@ -51,6 +51,14 @@ static inline void count(u32 result)
         t->min_flt++;
 }
 
+/* A reaped address space gets no fresh pages: its threads must not take their zeros for what they wrote. */
+static u32 fault_in(struct mm *mm, u64 addr, u64 error)
+{
+    if (unlikely(READ_ONCE(mm->flags) & MMF_UNSTABLE))
+        return VM_FAULT_SIGBUS;
+    return mm_fault(mm, addr, fault_flags(error));
+}
+
 static void kernel_fault(struct regs *regs, u64 error, u64 addr)
 {
     if ((s64)addr < 0) {
@@ -68,7 +76,7 @@ static void kernel_fault(struct regs *regs, u64 error, u64 addr)
     if (!mm || this_cpu()->lazy || !(regs->rflags & RFLAGS_IF) || in_interrupt() || error & PF_RSVD)
         return;
     irq_enable();
-    u32 result = mm_fault(mm, addr, fault_flags(error));
+    u32 result = fault_in(mm, addr, error);
     count(result);
     if (!(result & VM_FAULT_ERROR))
         regs->rip = rip; /* again, without the fixup */
@@ -85,7 +93,7 @@ void trap_page_fault(struct regs *regs, u64 error, u64 addr)
     irq_enable();
     if (unlikely(error & PF_RSVD))
         panic("reserved bit set in a page-table entry for %#lx", addr);
-    u32 result = mm_fault(fault_mm(), addr, fault_flags(error));
+    u32 result = fault_in(fault_mm(), addr, error);
     count(result);
     if (unlikely(result & VM_FAULT_ERROR))
         kernel_user_fault(regs, addr, result & VM_FAULT_ERROR, error);
