@@ -76,7 +76,7 @@ SYSCALL(process_madvise)
         ret = -ESRCH;
     else if (mm != current_task()->mm && !process_may_read(p))
         ret = -EACCES;
-    else if (!capable(CAP_SYS_NICE))
+    else if (mm != current_task()->mm && !capable(CAP_SYS_NICE))
         ret = -EPERM;
     else
         ret = advise_all(mm, v, a2, advice);

@@ -75,7 +75,7 @@ static void moving(void **state)
 
 static void losing_bytes(void **state)
 {
-    scene_make(&s, "AR");
+    scene_make(&s, "A|R");
     assert_int_equal(seal(0, 2), 0);
     assert_int_equal(host_madvise(scene_addr(0), PAGE_SIZE, UAPI_MADV_DONTNEED), 0); /* it may write zeros itself */
     assert_int_equal(host_madvise(scene_addr(1), PAGE_SIZE, UAPI_MADV_DONTNEED), -EPERM);
