@@ -48,8 +48,10 @@ void host_machine_stop(void)
 {
     struct host_machine *m = &host_machine;
     host_fail_none();
-    if (!m->crashed)
+    if (!m->crashed) {
+        host_sched_check_ended();
         host_rcu_stop();
+    }
     m->up = false;
     host_sched_stop();
     host_mmu_stop();

@@ -400,14 +400,20 @@ void host_sched_start(void)
         fiber_adopt_main(t);
 }
 
+void host_sched_check_ended(void)
+{
+    struct host_thread *t;
+    list_for_each_entry(t, &host_threads, all)
+        if (t != host_current && t->state != HT_DONE && !t->daemon)
+            panic("machine stopped while thread %u (%s) is alive", t->id, t->name);
+}
+
 void host_sched_stop(void)
 {
     struct list_head *l, *next;
     for (l = host_threads.next; l != &host_threads; l = next) {
         next = l->next;
         struct host_thread *t = container_of(l, struct host_thread, all);
-        if (t != host_current && t->state != HT_DONE && !t->daemon && !host_machine.crashed)
-            panic("machine stopped while thread %u (%s) is alive", t->id, t->name);
         free_thread(t);
     }
     host_current = NULL;

@@ -14,6 +14,8 @@ extern struct list_head host_threads;
 
 void host_sched_start(void);
 void host_sched_stop(void);
+/* Panics when a thread but the caller and daemons is alive. */
+void host_sched_check_ended(void);
 
 /* The scheduler's own lock: nothing on fibers, one pthread mutex with pthreads. */
 void host_sched_lock(void);
