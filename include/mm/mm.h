@@ -47,6 +47,8 @@ struct mm {
     s64 pinned_vm;   /* pages; atomic */
     u64 hiwater_rss, hiwater_vm;
     s64 pgtables_bytes; /* atomic */
+    bool shares_tables; /* some table is, or once was, shared with another mm */
+    u64 sharer_seen;    /* mm/pt/share.c */
     u64 start_code, end_code, start_data, end_data, start_brk, brk, start_stack;
     u64 arg_start, arg_end, env_start, env_end;
     u64 def_flags; /* VM_LOCKED after mlockall(MCL_FUTURE) */

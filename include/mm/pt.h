@@ -3,19 +3,23 @@
  * Page tables. One walker for four and five levels; levels count from the leaf (port/pte.h). Bodies in mm/pt/.
  *
  * A table page (PG_table): refcount 1 (more while shared), mapcount = entries that are not empty, pt_lock guards its
- * entries, owner = the mm. Entries of a table are changed only under its pt_lock, except by the MMU (A and D).
+ * entries, owner = the mm; of level 1: the mappings it holds of each kind (pt_count). Entries of a table are changed only
+ * under its pt_lock, except by the MMU (A and D).
  *
  * Invariants
  *  T1. A table is freed only after it was unlinked from above and every CPU flushed.
  *  T2. Tables that cover an area stay while the area is in the tree: walkers with the vma locked, or with the i_mmap or
- *      anon_vma lock of a linked area, need no other protection to walk down.
- *  T3. pgtables_bytes is 4096 times the tables of the mm but for the root.
+ *      anon_vma lock of a linked area, need no other protection to walk down. Except for a shared level-1 table: another
+ *      thread may replace it by a copy at any time. Who comes by pt_alloc with the area locked has an own table, which
+ *      stays; all others take pt_lock_entry(), or look inside RCU.
+ *  T3. pgtables_bytes is 4096 times the tables of the mm but for the root; each sharer counts a shared one.
  *  T4. An area leaves in this order: write-lock or detach (no new entries), pt_zap_range, unlinked from anon_vma and i_mmap
  *      (no new walkers), pt_free_tables, gather_end.
  *  T5. An entry that points to a table is address | PTE_TABLE, without software bits: A is set from the start, and the
- *      MMU never sets D there.
+ *      MMU never sets D there. A level-2 entry without PTE_RW points to a table that may be shared (mm/pt/share.c).
  *
- * pt_locks of two tables are nested only child's before parent's at fork, and by ascending address otherwise; the inner one
+ * pt_locks of two tables are nested only upper before lower, child's before parent's at fork, and by ascending address
+ * otherwise; the inner one
  * with spin_lock_nested().
  */
 #ifndef MM_PT_H
@@ -45,6 +49,9 @@ static inline void pt_unlock(struct page *table)
 {
     spin_unlock(&table->pt_lock);
 }
+/* Finds the level-1 entry of addr and locks its table, which may be shared: then its entries may be emptied for all sharers
+ * alike (pt_sharers_lost) and nothing else. NULL, nothing locked, when there is none. The area is linked or mmap_lock held. */
+pte_t *pt_lock_entry(struct mm *mm, u64 addr);
 /* Under pt_lock: fills an empty entry / changes a used one / empties one, keeping the table's count of used entries. */
 static inline void pt_install(pte_t *p, pte_t e)
 {
@@ -57,6 +64,34 @@ static inline pte_t pt_take(pte_t *p)
     return pte_exchange(p, (pte_t){0});
 }
 
+/* Under pt_lock: a level-1 table holds n more mappings of a kind. Goes with rss_add() of the mm, or of all sharers. */
+static inline void pt_count(struct page *table, enum rss_kind kind, s64 n)
+{
+    table->owner += (u64)n << (16 * kind);
+}
+static inline u64 pt_counted(const struct page *table, enum rss_kind kind)
+{
+    return (table->owner >> (16 * kind)) & 0xffff;
+}
+
+/*
+ * Tables shared by fork (mm/pt/share.c): those with at least sysctl_fork_share used entries; 0 = none.
+ *
+ * pt_own_range: every table with used entries in [start,end) becomes the mm's own; pt_own_edges: those of them that the range
+ * covers only in part. Before entries are changed by others than faults. mmap_lock held; may sleep; 0 or -ENOMEM.
+ */
+extern u64 sysctl_fork_share;
+int pt_own_range(struct mm *mm, u64 start, u64 end);
+int pt_own_edges(struct mm *mm, u64 start, u64 end);
+/*
+ * Entries of [start,end) in a shared table were emptied: all whose table it is lose `lost` mappings of each kind, and are
+ * flushed. vma: an area over it; by_file: the sharers are found by its mapping (i_mmap_lock held), else by its anon_vma
+ * (locked). The table is locked.
+ */
+void pt_sharers_lost(struct page *table, struct vma *vma, bool by_file, u64 start, u64 end, const s64 lost[NR_RSS]);
+/* How many address spaces share the table that maps addr; 1 when there is none. mmap_lock held. */
+u32 pt_sharers(struct mm *mm, u64 addr);
+
 /* A new root table with the kernel half, 0 or -ENOMEM; and its end (no user tables may be left). */
 int pt_init_root(struct mm *mm);
 void pt_free_root(struct mm *mm);
@@ -66,17 +101,20 @@ void pt_free_root(struct mm *mm);
  *   gather_begin · (zap_range | free_tables)* · gather_end
  */
 #define GATHER_BATCH 120
+#define GATHER_SHARED 32
 #define GATHER_CHUNKS 16 /* further arrays of 511 pages, taken while memory is there, before a flush is forced */
 struct gather_chunk;
 struct gather {
     struct mm *mm;
     u64 start, end; /* range to flush; none when start >= end */
     bool freed_tables, full_mm;
-    unsigned nr_chunks;
+    unsigned nr_chunks, nr_shared;
+    u64 floor, ceiling; /* all of it is being emptied: a shared table inside is given up whole */
     struct page **next, **limit; /* the free slots of the newest array */
     struct gather_chunk *chunks; /* newest first */
     struct page *tables;         /* linked by page->next */
     struct page *pages[GATHER_BATCH];
+    struct page *shared[GATHER_SHARED]; /* tables that were given up, each with our reference */
 };
 /* full_mm: the whole space is going away and no user code runs in it: one flush of everything suffices. */
 void gather_begin(struct gather *g, struct mm *mm, bool full_mm);
@@ -101,17 +139,20 @@ static inline void gather_range(struct gather *g, u64 start, u64 end)
         g->end = end;
 }
 
-/* Empties the entries of [start,end) within vma: rmap, rss, counters, dirty bits to pages, swap entries freed. */
+/* Empties the entries of [start,end) within vma: rmap, rss, counters, dirty bits to pages, swap entries freed. Shared tables
+ * that the range (or the gather's floor and ceiling) does not cover were made the mm's own before. mmap_lock held. */
 void pt_zap_range(struct gather *g, struct vma *vma, u64 start, u64 end);
 /* The same for truncation: faults may be under way in the area, and private copies (anonymous pages) stay unless even_cows. */
 void pt_zap_mapping(struct gather *g, struct vma *vma, u64 start, u64 end, bool even_cows);
 /* Frees tables that cover only [floor, ceiling) around the hole [start,end); floor/ceiling: neighbours' bounds. */
 void pt_free_tables(struct gather *g, u64 start, u64 end, u64 floor, u64 ceiling);
-/* Copies vma's entries to dst's area for fork; private pages become write-protected in both. 0 or -ENOMEM (dst half filled:
- * the caller zaps it). Both mmap_locks held for writing. The caller flushes the parent afterwards. */
+/* Gives dst's area the entries of vma for fork: tables are shared where they can be, else entries are copied and private
+ * pages become write-protected in both. 0 or -ENOMEM (dst half filled: the caller zaps it). Both mmap_locks held for writing,
+ * all areas of the parent write-locked, those of the child inserted and linked. The caller flushes the parent afterwards. */
 int pt_copy_range(struct vma *dst, struct vma *src);
 /* Changes protection of present entries to vma->prot of today; write permission is only taken away, never given, here
- * (faults give it), except for shared-writable or already-exclusive dirty pages where can_write says so. Flushes. */
+ * (faults give it), except for shared-writable or already-exclusive dirty pages where can_write says so. Flushes. After
+ * pt_own_range() of the same range under the same mmap_lock. */
 void pt_protect_range(struct vma *vma, u64 start, u64 end);
 /* Moves entries (mremap). Tables of the target are made: returns bytes moved; less than len when out of memory. Flushes. */
 u64 pt_move_range(struct vma *old_vma, u64 old_addr, struct vma *new_vma, u64 new_addr, u64 len);
@@ -129,8 +170,12 @@ void pt_unmap_kernel(u64 va, u64 n);
 /* Bits for kernel data: present, writable, no-execute, global where the CPU has it. */
 u64 pt_kernel_bits(void);
 
-/* Calls fn for each non-empty entry (any level: leaf entries only) of [start,end), lowest first; stops when fn returns non-zero. */
+/* Calls fn for each non-empty entry (any level: leaf entries only) of [start,end), lowest first; stops when fn returns
+ * non-zero. fn may not sleep. */
 int pt_for_each(struct mm *mm, u64 start, u64 end, int (*fn)(void *ctx, u64 addr, unsigned level, pte_t e), void *ctx);
+/* The same over the whole of mm; in a series of calls for every mm the entries of a shared table are seen once. Nobody else
+ * may be in the core. */
+int pt_for_each_once(struct mm *mm, int (*fn)(void *ctx, u64 addr, unsigned level, pte_t e), void *ctx);
 const char *pt_validate(struct mm *mm);
 
 /* The page of zeros that anonymous reads share: PTE_SPECIAL, uncounted. */

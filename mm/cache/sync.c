@@ -22,12 +22,13 @@
 static int clean_entry(void *ctx, struct vma *vma, u64 addr)
 {
     struct page *page = ctx;
-    pte_t *pte = pt_find(vma->mm, addr);
+    if (!(vma->flags & VM_SHARED))
+        return 0; /* private areas never write to a page of the cache, and their tables may be shared */
+    pte_t *pte = pt_lock_entry(vma->mm, addr);
     if (!pte)
         return 0;
     struct page *table = pt_table_page(pte);
     bool flush = false;
-    pt_lock(table);
     pte_t e = pte_load(pte);
     if (pte_mapped(e) && pte_pfn(e) == page_to_pfn(page) && (pte_write(e) || pte_dirty(e))) {
         while (!pte_cmpxchg(pte, &e, (pte_t){e.v & ~(PTE_RW | PTE_D)}))

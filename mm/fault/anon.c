@@ -15,6 +15,7 @@ void fault_install_anon(struct fault *f, struct page *page)
         bits |= PTE_RW;
     rmap_add_new_anon(page, f->vma, f->addr);
     rss_add(f->mm, RSS_ANON, 1);
+    pt_count(pt_table_page(f->pte), RSS_ANON, 1);
     pt_install(f->pte, pte_make(page_to_pfn(page), bits));
 }
 

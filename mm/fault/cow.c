@@ -9,7 +9,7 @@
  *
  * Invariants
  *  1. An anonymous page whose only reference is this entry's (refcount 1) has no other user, and none can come: fork needs the
- *     same pt_lock, get_user_pages too.
+ *     same pt_lock, get_user_pages too. The table is the mm's own (pt_alloc made it so), hence the entry is.
  *  2. When a page is replaced, no CPU may still write to the old one after another can see the new one: the entry is emptied,
  *     flushed and only then filled.
  *
@@ -73,6 +73,7 @@ static bool replace(struct fault *f, struct page *fresh, struct page *old)
     tlb_flush_page(f->mm, f->addr); /* invariant 2 */
     if (old) {
         rss_add(f->mm, page_rss_kind(old), -1);
+        pt_count(table, page_rss_kind(old), -1);
         rmap_remove(old);
     }
     fault_install_anon(f, fresh);

@@ -70,6 +70,7 @@ static void fault_around(struct fault *f)
         mapped++;
     }
     rss_add(f->mm, kind, mapped);
+    pt_count(table, kind, mapped);
     pt_unlock(table);
     for (u64 i = 0; i < n; i++)
         if (pages[i])
@@ -99,6 +100,7 @@ static u32 install_cached(struct fault *f, bool write)
         cache_set_dirty(page); /* before the entry, under pt_lock: see mm/cache/sync.c */
     rmap_add(page);
     rss_add(f->mm, page_rss_kind(page), 1);
+    pt_count(table, page_rss_kind(page), 1);
     pt_install(f->pte, pte_make(page_to_pfn(page), f->vma->prot | (write ? PTE_RW | PTE_D : 0)));
     pt_unlock(table);
     return 0;

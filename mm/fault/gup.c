@@ -14,19 +14,20 @@ static bool usable(const struct vma *vma, pte_t e, u32 flags)
     if (!(flags & FAULT_WRITE) || pte_write(e))
         return true;
     return flags & FAULT_FORCE && !(vma->flags & VM_SHARED) && !pte_special(e) &&
-           page_is_anon(pfn_to_page(pte_pfn(e))) && pte_dirty(e);
+           page_is_anon(pfn_to_page(pte_pfn(e))) && pte_dirty(e) &&
+           READ_ONCE(pfn_to_page(pte_pfn(e))->mapcount) == 0;
 }
 
 /* The page at addr with a reference if its entry allows the access, else NULL. mmap_lock held. */
 static struct page *lookup(struct vma *vma, u64 addr, u32 flags)
 {
-    pte_t *pte = pt_find(vma->mm, addr);
+    pte_t *pte = pt_lock_entry(vma->mm, addr);
     if (!pte)
         return NULL;
     struct page *table = pt_table_page(pte), *page = NULL;
-    pt_lock(table);
     pte_t e = pte_load(pte);
-    if (pte_mapped(e) && usable(vma, e, flags)) {
+    bool may = !(flags & FAULT_WRITE) || page_refs(table) == 1; /* not to what a shared table maps */
+    if (pte_mapped(e) && may && usable(vma, e, flags)) {
         page = pfn_to_page(pte_pfn(e));
         page_get(page);
     }

@@ -13,14 +13,17 @@
 
 struct sizes { /* bytes; pss: bytes << PSS_SHIFT */
     const struct vma *vma;
+    u64 table;   /* number of the table that was looked at last, and how many share it */
+    u32 sharers; /* 0: none yet */
     u64 rss, shared_clean, shared_dirty, private_clean, private_dirty, referenced, anonymous,
         lazyfree, swap;
     u64 pss, pss_anon, pss_file, pss_shmem, pss_dirty, pss_locked, swap_pss;
 };
 
-static void count_page(struct sizes *z, const struct page *page, pte_t e, u64 size)
+/* sharers: of the table that holds the entry; mapcount has them as one. */
+static void count_page(struct sizes *z, const struct page *page, pte_t e, u64 size, u32 sharers)
 {
-    s32 mapcount = READ_ONCE(page->mapcount) + 1;
+    s32 mapcount = READ_ONCE(page->mapcount) + (s32)sharers;
     bool dirty = pte_dirty(e) || page_test(page, PG_dirty), anon = page_is_anon(page);
     u64 pss = size << PSS_SHIFT;
     z->rss += size;
@@ -55,7 +58,11 @@ static int count_entry(void *ctx, u64 addr, unsigned level, pte_t e)
     }
     if (pte_special(e) || (z->vma->flags & VM_PFNMAP))
         return 0;
-    count_page(z, pfn_to_page(pte_pfn(e)), e, pt_span(level));
+    if (z->table != addr >> PMD_SHIFT || !z->sharers) {
+        z->table = addr >> PMD_SHIFT;
+        z->sharers = pt_sharers(z->vma->mm, addr);
+    }
+    count_page(z, pfn_to_page(pte_pfn(e)), e, pt_span(level), z->sharers);
     return 0;
 }
 

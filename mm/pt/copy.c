@@ -7,12 +7,15 @@
  *   private or shared, without one       none: faults find the pages in the cache again
  *   PFNMAP, MIXEDMAP                     copied as they are
  *
+ * A table whose entries would all be copied is shared instead, if it has enough of them (share.c).
+ *
  * An entry costs some 25 instructions: the counters of page and mm are added up, tables are locked in pairs, a table
  * without entries is not even looked at, and the loop ends with the last used entry of the parent's table.
  *
  * Invariants
  *  C1. The child's area was linked behind its parent's in anon_vma and i_mmap before (R2 in mm/rmap.h), and both areas are
- *      write-locked, so entries of the parent's can only vanish meanwhile.
+ *      write-locked, as all of the parent's are, so entries of the parent's can only vanish meanwhile, and a table that it
+ *      shares stays.
  *  C2. No CPU runs in the child yet. The parent's CPUs may hold writable translations until the caller's flush, before
  *      which the child does not run.
  *
@@ -47,10 +50,9 @@ static void copy_table(pte_t *d, pte_t *s, u64 addr, u64 end, bool cow, s64 *rss
             page_get(page);
             /* Mapped already by the parent: no first mapping to count. */
             __atomic_fetch_add(&page->mapcount, 1, __ATOMIC_RELAXED);
-            if (page_is_anon(page))
-                rss[RSS_ANON]++;
-            else
-                rss[page_rss_kind(page)]++;
+            enum rss_kind kind = page_is_anon(page) ? RSS_ANON : page_rss_kind(page);
+            rss[kind]++;
+            pt_count(dst, kind, 1);
         }
         pte_store(d, (pte_t){e.v & mask});
         copied++;
@@ -74,7 +76,12 @@ int pt_copy_range(struct vma *dst, struct vma *src)
         u64 next = pt_step(addr, end, 2);
         unsigned n = (unsigned)((next - addr) >> PAGE_SHIFT);
         unsigned skip = pt_skip_empty(s, 0, n);
-        if (skip < n) {
+        int shared = skip < n && sysctl_fork_share ? pt_share_table(dst, src, s, addr) : 0;
+        if (shared < 0) {
+            err = shared;
+            break;
+        }
+        if (skip < n && !shared) {
             addr += (u64)skip << PAGE_SHIFT;
             pte_t *d = pt_alloc(dst->mm, addr);
             if (!d) {

@@ -32,6 +32,8 @@ static void free_below(struct gather *g, pte_t *table, unsigned level, u64 start
             free_below(g, pt_below(e), level - 1, max(base, start), min(top, end), floor, ceiling);
         if (base < floor || top > ceiling)
             continue;
+        if (level == 2 && unlikely(!pt_is_own(e)) && pt_drop_shared(g, table + i, base))
+            continue;
         pt_lock(page);
         pt_take(table + i);
         pt_unlock(page);

@@ -4,6 +4,8 @@
  *
  *   entries emptied ──> pages[120] -> chunk of 511 -> chunk ...   ──> flush ──> references dropped, tables freed
  *                       tables, linked by page->next
+ *   shared table unlinked ──> shared[32]                        ──> flush ──> reference dropped: as long as we hold it no
+ *                                                                             other sharer frees what our CPUs still see
  *
  * Invariants
  *  G1. Between an entry's end and the release of its page lies a flush of its address.
@@ -27,7 +29,7 @@ static void reset(struct gather *g)
     g->start = U64_MAX;
     g->end = 0;
     g->freed_tables = false;
-    g->nr_chunks = 0;
+    g->nr_chunks = g->nr_shared = 0;
     g->next = g->pages;
     g->limit = g->pages + GATHER_BATCH;
     g->chunks = NULL;
@@ -38,6 +40,8 @@ void gather_begin(struct gather *g, struct mm *mm, bool full_mm)
 {
     g->mm = mm;
     g->full_mm = full_mm;
+    g->floor = full_mm ? 0 : U64_MAX;
+    g->ceiling = full_mm ? U64_MAX : 0;
     reset(g);
 }
 
@@ -64,6 +68,15 @@ void gather_table(struct gather *g, struct page *table)
     table->next = g->tables ? (u32)page_to_pfn(g->tables) : 0;
     g->tables = table;
     g->freed_tables = true;
+}
+
+void gather_shared(struct gather *g, struct page *table, u64 base)
+{
+    g->shared[g->nr_shared++] = table;
+    g->freed_tables = true;
+    gather_range(g, base, base + PMD_SIZE);
+    if (g->nr_shared == GATHER_SHARED)
+        gather_flush(g);
 }
 
 static void flush_tlb(struct gather *g)
@@ -95,8 +108,10 @@ static void release_tables(struct gather *g)
     struct page *table, *next;
     for (table = g->tables; table; table = next) {
         next = table->next ? pfn_to_page(table->next) : NULL;
-        pt_table_free(table);
+        pt_table_free(g->mm, table);
     }
+    for (unsigned i = 0; i < g->nr_shared; i++)
+        pt_table_put(g->shared[i]);
 }
 
 void gather_flush(struct gather *g)

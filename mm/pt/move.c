@@ -43,7 +43,7 @@ static bool move_table(struct vma *vma, pte_t *s, u64 old_addr, pte_t *d)
     rmap_lock_vma(vma);
     lock_pair(src, dst);
     pte_t e = pte_load(s);
-    if (pt_is_table(e) && pte_none(pte_load(d)) && page_refs(virt_to_page(pt_below(e))) == 1) {
+    if (pt_is_own(e) && pte_none(pte_load(d))) {
         pt_take(s);
         pt_install_table(d, e);
         done = true;
@@ -69,7 +69,13 @@ static void move_entries(struct vma *vma, pte_t *s, u64 old_addr, pte_t *d, unsi
         if (pte_none(pte_load(s + i)))
             continue;
         ASSERT(pte_none(pte_load(d + i)));
-        pte_store(d + i, pte_exchange(s + i, (pte_t){0}));
+        pte_t e = pte_exchange(s + i, (pte_t){0});
+        pte_store(d + i, e);
+        if (src != dst && !pte_special(e)) {
+            enum rss_kind kind = page_rss_kind(pt_page(e));
+            pt_count(src, kind, -1);
+            pt_count(dst, kind, 1);
+        }
         if (!moved++)
             first = i;
         last = i + 1;
@@ -91,6 +97,12 @@ static u64 move_step(struct vma *vma, u64 old_addr, u64 new_addr, u64 len)
     u64 room = PMD_SIZE - max(old_addr & ~PMD_MASK, new_addr & ~PMD_MASK);
     u64 step = min(len, room);
 
+    if (unlikely(mm->shares_tables)) {
+        if (pt_own_range(mm, old_addr, old_addr + step))
+            return 0;
+        if (!pt_is_own(pte_load(pt_find_level(mm, old_addr, 2))))
+            return step; /* still shared: it holds nothing of ours */
+    }
     if (step == PMD_SIZE) {
         pte_t *d2 = pt_alloc_level(mm, new_addr, 2);
         if (!d2)
@@ -113,7 +125,7 @@ u64 pt_move_range(struct vma *old_vma, u64 old_addr, struct vma *new_vma, u64 ne
     ASSERT(new_vma->mm == mm);
     /* The page's way to its entries leads through the anon_vma and mapping of both. */
     ASSERT(new_vma->anon_vma == old_vma->anon_vma && new_vma->mapping == old_vma->mapping);
-    while (pt_next(mm, &addr, end)) {
+    while (pt_next(mm, &addr, end)) { /* where the tables are, not yet what they hold */
         u64 done = move_step(old_vma, addr, addr + delta, end - addr);
         if (!done)
             return addr - old_addr;

@@ -10,6 +10,8 @@
  *
  * Only changes that take a right away need a flush: x86 forgets a translation that faulted.
  *
+ * Shared tables were made the mm's own before (pt_own_range).
+ *
  * Locks: the area is write-locked; pt_lock per table. The MMU sets A and D meanwhile, so entries change by exchange.
  */
 #include "pt_internal.h"
@@ -91,7 +93,7 @@ void pt_protect_range(struct vma *vma, u64 start, u64 end)
     c.prot &= ~(PTE_A | PTE_D);
     if (!(vma->flags & VM_ACCESS))
         c.prot = PTE_PROTNONE | (c.prot & ~(PTE_P | PTE_US));
-    for (u64 addr = start; (p = pt_next(vma->mm, &addr, end));) {
+    for (u64 addr = start; (p = pt_next_own(vma->mm, &addr, end));) {
         u64 next = pt_step(addr, end, 2);
         protect_table(&c, p, addr, next, &first, &last);
         addr = next;

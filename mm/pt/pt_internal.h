@@ -8,19 +8,26 @@
 #define PT_USER_ENTRIES (PT_ENTRIES / 2)
 
 /*
- * An entry that points to a user table is address | PTE_TABLE and nothing else (T5), so one comparison of its low byte
- * tells it from an empty entry and from a huge leaf, and a subtraction gives the address.
+ * An entry that points to a user table is address | PTE_TABLE and nothing else, or at level 2 the same without PTE_RW (T5),
+ * so one comparison of its low byte tells it from an empty entry and from a huge leaf.
  */
 BUILD_ASSERT(PTE_TABLE < 256 && !(PTE_TABLE & PTE_PS));
 static inline bool pt_is_table(pte_t e)
+{
+    return ((u8)e.v | PTE_RW) == PTE_TABLE;
+}
+/* The same, and the table below is nobody else's. */
+static inline bool pt_is_own(pte_t e)
 {
     return (u8)e.v == PTE_TABLE;
 }
 /* The table that an entry points to. */
 static inline pte_t *pt_below(pte_t e)
 {
-    return phys_to_virt(e.v - PTE_TABLE);
+    return phys_to_virt(e.v & ~0xffUL);
 }
+/* A level-1 table that is, or once was, shared: it is freed only after a grace period. */
+#define PG_table_shared PG_workingset
 /* The page that a leaf maps: one shift takes the address to the offset of its struct page. */
 static inline struct page *pt_page(pte_t e)
 {
@@ -87,10 +94,27 @@ pte_t *pt_find_level(struct mm *mm, u64 addr, unsigned level);
 pte_t *pt_next(struct mm *mm, u64 *addr, u64 end);
 pte_t *pt_next_any(struct mm *mm, u64 *addr, u64 end);
 
+/* pt_next, but passes over shared tables: after pt_own_range() they hold nothing of the range. mmap_lock held. (share.c) */
+pte_t *pt_next_own(struct mm *mm, u64 *addr, u64 end);
+/* pt_next, and whether the table may be shared: then it may be replaced by another thread's copy. (share.c) */
+pte_t *pt_next_look(struct mm *mm, u64 *addr, u64 end, bool *maybe_shared);
+
 /* An empty table page of mm, counted; NULL when out of memory. May sleep. (table.c) */
-struct page *pt_table_alloc(struct mm *mm);
+struct page *pt_table_alloc(struct mm *mm, unsigned level);
 /* table: no entries, linked nowhere, no CPU can walk it. (table.c) */
-void pt_table_free(struct page *table);
+void pt_table_free(struct mm *mm, struct page *table);
+/* One sharer less, who has unlinked and flushed it; the last one empties and frees it. (table.c) */
+void pt_table_put(struct page *table);
 /* Hands an unlinked, empty table over. (gather.c) */
 void gather_table(struct gather *g, struct page *table);
+/* Hands over our reference to an unlinked shared table, which covered [base, base + 2 MiB). (gather.c) */
+void gather_shared(struct gather *g, struct page *table, u64 base);
+
+/* Makes the table below p, mm's level-2 entry for addr, the mm's own, if there is one. 0 or -ENOMEM. May sleep. (share.c) */
+int pt_unshare(struct mm *mm, pte_t *p, u64 addr);
+/* Shares src's table that holds s, the entry for addr, with dst, the child. 1: done; 0: it must be copied; -ENOMEM. (share.c) */
+int pt_share_table(struct vma *dst, struct vma *src, pte_t *s, u64 addr);
+/* The table below p, the mm's level-2 entry for addr, goes to the gather with all of its entries if others share it. False:
+ * it is our own, now or all the time, or gone. (share.c) */
+bool pt_drop_shared(struct gather *g, pte_t *p, u64 addr);
 #endif

@@ -2,8 +2,9 @@
 /*
  * Table pages: their birth and their end, and the root of an address space.
  *
- *   struct page of a table:  PG_table | refcount 1 | mapcount = used entries | pt_lock | owner = the mm
- *                            prev = lowest entry ever used (upper levels) | next = link in the gather
+ *   struct page of a table:  PG_table | refcount = sharers | mapcount = used entries | pt_lock
+ *       upper levels           owner = the mm | prev = lowest entry ever used | next = link in the gather
+ *       level 1                owner = four 16-bit counts of mappings by kind (pt_count) | next = link in the gather
  *
  * Used entries of a root are those of the user half; the kernel half is filled in once and never counted.
  * NR_PAGETABLE counts all tables of address spaces, roots too; mm->pgtables_bytes leaves the root out (T3).
@@ -11,6 +12,7 @@
 #include "pt_internal.h"
 #include <lib/errno.h>
 #include <mm/phys.h>
+#include <mm/rmap.h>
 #include <mm/stat.h>
 #include <port/log.h>
 
@@ -26,47 +28,87 @@ int pt_boot(void)
     return 0;
 }
 
-static struct page *make_table_page(struct mm *mm)
+static struct page *make_table_page(struct mm *mm, unsigned level)
 {
     struct page *page = alloc_zeroed_page(GFP_KERNEL | GFP_ACCOUNT);
     if (!page)
         return NULL;
     page_init_flags(page, 1u << PG_table);
     page->mapcount = 0;
-    page->owner = (u64)mm;
+    page->owner = level == 1 ? 0 : (u64)mm;
+    page->next = 0;
     page->prev = PT_LOW_NONE;
     spin_init(&page->pt_lock, RANK_PT);
     stat_node_add(page_node(page), NR_PAGETABLE, 1);
     return page;
 }
 
-static void free_table_page(struct page *page)
+static void release(struct page *page)
 {
-    ASSERT(page->mapcount == 0 && page_refs(page) == 1);
-    stat_node_add(page_node(page), NR_PAGETABLE, -1);
     page_init_flags(page, 0);
     page->mapcount = -1;
     free_zeroed_page(page); /* no used entry: all zeros again */
 }
 
-struct page *pt_table_alloc(struct mm *mm)
+static void release_rcu(struct rcu_head *head)
 {
-    struct page *page = make_table_page(mm);
+    release(container_of(head, struct page, rcu));
+}
+
+static void free_table_page(struct page *page)
+{
+    ASSERT(page->mapcount == 0 && page_refs(page) == 1);
+    stat_node_add(page_node(page), NR_PAGETABLE, -1);
+    if (unlikely(page_test(page, PG_table_shared)))
+        rcu_call(&page->rcu, release_rcu); /* somebody may have found it through a former sharer (T2) */
+    else
+        release(page);
+}
+
+struct page *pt_table_alloc(struct mm *mm, unsigned level)
+{
+    struct page *page = make_table_page(mm, level);
     if (page)
         __atomic_fetch_add(&mm->pgtables_bytes, PAGE_SIZE, __ATOMIC_RELAXED);
     return page;
 }
 
-void pt_table_free(struct page *table)
+void pt_table_free(struct mm *mm, struct page *table)
 {
-    struct mm *mm = (struct mm *)table->owner;
     __atomic_fetch_sub(&mm->pgtables_bytes, PAGE_SIZE, __ATOMIC_RELAXED);
+    free_table_page(table);
+}
+
+/* Every sharer gave the table up at the same time, so nobody was left to zap its entries. */
+static void empty_abandoned(struct page *table)
+{
+    pte_t *p = page_to_virt(table);
+    pt_lock(table);
+    for (unsigned i = 0; table->mapcount && i < PT_ENTRIES; i++) {
+        if (pte_none(pte_load(p + i)))
+            continue;
+        pte_t e = pt_take(p + i);
+        if (pte_special(e))
+            continue;
+        rmap_remove(pt_page(e));
+        page_put(pt_page(e));
+    }
+    table->owner = 0;
+    pt_unlock(table);
+}
+
+void pt_table_put(struct page *table)
+{
+    if (__atomic_sub_fetch(&table->refcount, 1, __ATOMIC_ACQ_REL))
+        return;
+    empty_abandoned(table);
+    table->refcount = 1; /* ours */
     free_table_page(table);
 }
 
 int pt_init_root(struct mm *mm)
 {
-    struct page *page = make_table_page(mm);
+    struct page *page = make_table_page(mm, pt_levels());
     if (!page)
         return -ENOMEM;
     mmu_init_root(page_to_virt(page));

@@ -4,6 +4,7 @@
  * (mmap_lock for writing and no faults, or nobody else running).
  */
 #include "pt_internal.h"
+#include <mm/rmap.h>
 #include <port/log.h>
 
 struct check {
@@ -69,18 +70,40 @@ static const char *check_leaf(struct check *c, u64 addr, pte_t e)
     return err ? err : check_page(c->vma, addr, e);
 }
 
-static const char *check_table(struct check *c, pte_t *table, unsigned level, u64 base)
+static const char *check_head(const struct check *c, const struct page *page, unsigned level, bool own)
 {
-    const struct page *page = virt_to_page(table);
-    bool root = level == pt_levels();
-    s32 used = 0;
 
     if (!page_test(page, PG_table))
         return "table page without PG_table";
-    if (page->owner != (u64)c->mm)
+    if (level > 1 && page->owner != (u64)c->mm)
         return "table page of another mm";
-    if (page_refs(page) != 1)
-        return "table page with more than one reference";
+    if (page_refs(page) != 1 && level > 1)
+        return "upper table page with more than one reference";
+    if (page_refs(page) != 1 && own)
+        return "shared table that may be written";
+    if (!own && (level != 1 || !page_test(page, PG_table_shared)))
+        return "table without PTE_RW that was never shared";
+    return NULL;
+}
+
+static const char *check_counts(const struct page *page, s32 used, const u64 kinds[NR_RSS])
+{
+    for (unsigned k = 0; k < NR_RSS; k++)
+        if (pt_counted(page, k) != kinds[k])
+            return "a table's mappings by kind are miscounted";
+    return used == page->mapcount ? NULL : "count of used entries is wrong";
+}
+
+static const char *check_table(struct check *c, pte_t *table, unsigned level, u64 base, bool own)
+{
+    const struct page *page = virt_to_page(table);
+    bool root = level == pt_levels();
+    u64 kinds[NR_RSS] = {0};
+    s32 used = 0;
+    const char *bad = check_head(c, page, level, own);
+
+    if (bad)
+        return bad;
     if (!root)
         c->tables++;
     for (unsigned i = 0; i < (root ? PT_USER_ENTRIES : PT_ENTRIES); i++) {
@@ -90,22 +113,27 @@ static const char *check_table(struct check *c, pte_t *table, unsigned level, u6
         if (pte_none(e))
             continue;
         used++;
-        if (level == 1)
+        if (level == 1) {
             err = check_leaf(c, addr, e);
-        else if (!pt_is_table(e))
+            if (!pte_special(e))
+                kinds[page_rss_kind(pt_page(e))]++;
+        } else if (!pt_is_table(e)) {
             err = "upper entry that points to no table";
-        else
-            err = check_table(c, pt_below(e), level - 1, addr);
+        } else {
+            err = check_table(c, pt_below(e), level - 1, addr, pt_is_own(e));
+        }
         if (err)
             return err;
     }
+    if (level == 1)
+        return check_counts(page, used, kinds);
     return used == page->mapcount ? NULL : "count of used entries is wrong";
 }
 
 const char *pt_validate(struct mm *mm)
 {
     struct check c = {.mm = mm};
-    const char *err = check_table(&c, pt_root(mm), pt_levels(), 0);
+    const char *err = check_table(&c, pt_root(mm), pt_levels(), 0, true);
     if (!err && READ_ONCE(mm->pgtables_bytes) != (s64)(c.tables * PAGE_SIZE))
         err = "pgtables_bytes is not the size of the tables";
     return err;

@@ -15,8 +15,9 @@
 #include <lib/errno.h>
 #include <port/log.h>
 
-/* Level-1 entry for addr. Unrolled: some 40 instructions with five levels, on the way of each fault. */
-static __always_inline_fn pte_t *find(struct mm *mm, u64 addr)
+/* Level-1 entry for addr. Unrolled: some 40 instructions with five levels, on the way of each fault. own: not in a table that
+ * may be shared. */
+static __always_inline_fn pte_t *find(struct mm *mm, u64 addr, bool own)
 {
     const pte_t *t = pt_root(mm);
     pte_t e;
@@ -33,14 +34,30 @@ static __always_inline_fn pte_t *find(struct mm *mm, u64 addr)
     if (unlikely(!pt_is_table(e)))
         return NULL;
     e = pte_load(pt_below(e) + pt_index(addr, 2));
-    if (unlikely(!pt_is_table(e)))
+    if (unlikely(own ? !pt_is_own(e) : !pt_is_table(e)))
         return NULL;
     return pt_below(e) + pt_index(addr, 1);
 }
 
 pte_t *pt_find(struct mm *mm, u64 addr)
 {
-    return find(mm, addr);
+    return find(mm, addr, false);
+}
+
+pte_t *pt_lock_entry(struct mm *mm, u64 addr)
+{
+    pte_t *p;
+    rcu_read_lock();
+    while ((p = find(mm, addr, false))) {
+        struct page *table = pt_table_page(p);
+        pt_lock(table);
+        /* The link of a shared table changes only under its lock. */
+        if (likely(!page_test(table, PG_table_shared)) || find(mm, addr, false) == p)
+            break;
+        pt_unlock(table);
+    }
+    rcu_read_unlock();
+    return p;
 }
 
 pte_t *pt_find_level(struct mm *mm, u64 addr, unsigned level)
@@ -55,10 +72,10 @@ pte_t *pt_find_level(struct mm *mm, u64 addr, unsigned level)
     return t + pt_index(addr, level);
 }
 
-/* Makes the table below the empty entry p, unless another CPU is faster. 0 or -ENOMEM. */
-static int make_table(struct mm *mm, pte_t *p)
+/* Makes the table below the empty entry p of a level, unless another CPU is faster. 0 or -ENOMEM. */
+static int make_table(struct mm *mm, pte_t *p, unsigned level)
 {
-    struct page *table = pt_table_alloc(mm), *parent = pt_table_page(p);
+    struct page *table = pt_table_alloc(mm, level - 1), *parent = pt_table_page(p);
     if (!table)
         return -ENOMEM;
     pt_lock(parent);
@@ -67,7 +84,7 @@ static int make_table(struct mm *mm, pte_t *p)
         pt_install_table(p, pte_make(page_to_pfn(table), PTE_TABLE));
     pt_unlock(parent);
     if (!ours)
-        pt_table_free(table);
+        pt_table_free(mm, table);
     return 0;
 }
 
@@ -77,12 +94,12 @@ pte_t *pt_alloc_level(struct mm *mm, u64 addr, unsigned level)
     for (unsigned l = pt_levels(); l > level; l--) {
         pte_t *p = t + pt_index(addr, l);
         pte_t e = pte_load(p);
-        if (pte_none(e)) {
-            if (make_table(mm, p))
+        while (unlikely(!pt_is_own(e))) {
+            ASSERT(pte_none(e) || pt_is_table(e));
+            if (pte_none(e) ? make_table(mm, p, l) : pt_unshare(mm, p, addr))
                 return NULL;
             e = pte_load(p);
         }
-        ASSERT(pt_is_table(e));
         t = pt_below(e);
     }
     return t + pt_index(addr, level);
@@ -90,7 +107,7 @@ pte_t *pt_alloc_level(struct mm *mm, u64 addr, unsigned level)
 
 pte_t *pt_alloc(struct mm *mm, u64 addr)
 {
-    pte_t *p = find(mm, addr);
+    pte_t *p = find(mm, addr, true);
     return likely(p) ? p : pt_alloc_level(mm, addr, 1);
 }
 
@@ -118,8 +135,12 @@ static pte_t *next_table(struct mm *mm, u64 *addr, u64 end, bool used_only)
                 break;
             ASSERT(pt_is_table(e));
             below = pt_below(e);
-            if (used_only && level == 2 && READ_ONCE(virt_to_page(below)->mapcount) == 0)
-                break;
+            if (used_only && level == 2 && READ_ONCE(virt_to_page(below)->mapcount) == 0) {
+                if (pte_load(t + pt_index(a, level)).v == e.v)
+                    break;
+                below = t; /* replaced while we looked: once more */
+                level++;
+            }
         }
         if (level == 1) {
             *addr = a;
@@ -134,7 +155,7 @@ pte_t *pt_next(struct mm *mm, u64 *addr, u64 end)
 {
     if (*addr >= end)
         return NULL;
-    pte_t *p = find(mm, *addr);
+    pte_t *p = find(mm, *addr, false);
     if (likely(p) && likely(READ_ONCE(pt_table_page(p)->mapcount)))
         return p;
     return next_table(mm, addr, end, true);

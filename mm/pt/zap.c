@@ -8,7 +8,8 @@
  *   page             cleared; D of a file page goes to the page; mapcount, rss, NR_*_MAPPED; the reference to the gather
  *
  * Each level-1 table is locked once. rss is added up over the call and applied at its end. The loop ends early when the
- * table has no used entry left.
+ * table has no used entry left. A shared table is given up whole, see share.c; truncation, which may not sleep, empties its
+ * entries for all sharers.
  *
  * Invariants
  *  Z1. No new entry of the range can appear that the caller wants gone: the area is write-locked or out of the tree, or
@@ -62,16 +63,16 @@ static __noinline_fn pte_t *skip_empty(pte_t *p, unsigned n)
     return p + pt_skip_empty(p, 0, n);
 }
 
-/* The n entries from p on, which lie in one table; addr is p's. file_only: private copies stay. */
+/* The n entries from p on, which lie in one locked table; addr is p's. file_only: private copies stay. */
 static __always_inline_fn void zap_entries(struct zap *z, pte_t *p, u64 addr, unsigned n,
                                            bool file_only)
 {
     struct gather *g = z->g;
     struct page *table = pt_table_page(p), **next = g->next, **limit = g->limit;
     pte_t *const base = p, *const end = p + n, *last = NULL;
+    const s64 other = z->file + z->shmem, shmem = z->shmem;
     s64 anon = 0;
 
-    pt_lock(table);
     if (pte_none(pte_load(p)))
         p = skip_empty(p, n);
     pte_t *const first = p;
@@ -111,7 +112,11 @@ static __always_inline_fn void zap_entries(struct zap *z, pte_t *p, u64 addr, un
         *next++ = page;
     }
     WRITE_ONCE(table->mapcount, used);
-    pt_unlock(table);
+    pt_count(table, RSS_ANON, -anon);
+    if (unlikely(z->file + z->shmem != other)) {
+        pt_count(table, RSS_SHMEM, shmem - z->shmem);
+        pt_count(table, RSS_FILE, other - shmem - z->file);
+    }
     g->next = next;
     z->anon += anon;
     if (last)
@@ -122,12 +127,18 @@ static __always_inline_fn void zap_entries(struct zap *z, pte_t *p, u64 addr, un
 /* Both kinds apart, each lean. */
 static __noinline_fn void zap_table(struct zap *z, pte_t *p, u64 addr, unsigned n)
 {
+    struct page *table = pt_table_page(p);
+    pt_lock(table);
     zap_entries(z, p, addr, n, false);
+    pt_unlock(table);
 }
 
-static __noinline_fn void zap_table_files(struct zap *z, pte_t *p, u64 addr, unsigned n)
+static __noinline_fn void zap_locked(struct zap *z, pte_t *p, u64 addr, unsigned n, bool file_only)
 {
-    zap_entries(z, p, addr, n, true);
+    if (file_only)
+        zap_entries(z, p, addr, n, true);
+    else
+        zap_entries(z, p, addr, n, false);
 }
 
 static void zap_init(struct zap *z, struct gather *g)
@@ -149,16 +160,70 @@ static void apply_rss(const struct zap *z, struct mm *mm)
         rss_add(mm, RSS_SHMEM, -z->shmem);
 }
 
+/*
+ * A table that may be shared: the entry for addr if it is the mm's own, to be zapped; else NULL: it was given up whole, or it
+ * holds nothing of [addr, next).
+ */
+static __noinline_fn pte_t *give_up_shared(struct gather *g, struct mm *mm, u64 addr, u64 start, u64 end)
+{
+    u64 base = ALIGN_DOWN(addr, PMD_SIZE);
+    bool covered = (start <= base && base + PMD_SIZE <= end) ||
+                   (g->floor <= base && base + PMD_SIZE <= g->ceiling);
+    pte_t *p = pt_find_level(mm, addr, 2);
+    for (;;) {
+        pte_t e = pte_load(p);
+        if (pt_is_own(e))
+            return pt_below(e) + pt_index(addr, 1);
+        if (pte_none(e) || !covered)
+            return NULL; /* pt_own_edges() was here */
+        if (pt_drop_shared(g, p, addr))
+            return NULL;
+    }
+}
+
 void pt_zap_range(struct gather *g, struct vma *vma, u64 start, u64 end)
 {
     struct zap z;
+    bool maybe_shared;
     pte_t *p;
     zap_init(&z, g);
-    for (u64 addr = start, next; (p = pt_next(vma->mm, &addr, end)); addr = next) {
+    for (u64 addr = start, next; (p = pt_next_look(vma->mm, &addr, end, &maybe_shared)); addr = next) {
         next = pt_step(addr, end, 2);
+        if (unlikely(maybe_shared) && !(p = give_up_shared(g, vma->mm, addr, start, end)))
+            continue;
         zap_table(&z, p, addr, (unsigned)((next - addr) >> PAGE_SHIFT));
     }
     apply_rss(&z, vma->mm);
+}
+
+#define SHARED_BATCH 64
+
+/* As zap_entries, in a table that others share: they lose the entries with us, and are flushed before a page can go. */
+static __noinline_fn void zap_shared(struct gather *g, struct vma *vma, pte_t *p, u64 addr, unsigned n, bool file_only)
+{
+    struct page *table = pt_table_page(p), *pages[SHARED_BATCH];
+    for (unsigned i = 0; i < n;) {
+        s64 lost[NR_RSS] = {0};
+        unsigned nr = 0;
+        u64 first = addr + ((u64)i << PAGE_SHIFT);
+        for (; i < n && nr < SHARED_BATCH; i++) {
+            pte_t e = pte_load(p + i);
+            if (pte_none(e) || (file_only && !pte_special(e) && page_is_anon(pt_page(e))))
+                continue;
+            pt_take(p + i);
+            if (pte_special(e))
+                continue;
+            enum rss_kind kind = page_rss_kind(pt_page(e));
+            pt_count(table, kind, -1);
+            lost[kind]++;
+            pages[nr++] = pt_page(e);
+        }
+        pt_sharers_lost(table, vma, true, first, addr + ((u64)i << PAGE_SHIFT), lost);
+        for (unsigned k = 0; k < nr; k++) {
+            rmap_remove(pages[k]);
+            page_put(pages[k]);
+        }
+    }
 }
 
 /* Z1: a fault that saw the page in the cache may be installing it; only pt_lock tells, so no table is passed over. */
@@ -170,10 +235,14 @@ void pt_zap_mapping(struct gather *g, struct vma *vma, u64 start, u64 end, bool 
     for (u64 addr = start, next; (p = pt_next_any(vma->mm, &addr, end)); addr = next) {
         next = pt_step(addr, end, 2);
         unsigned n = (unsigned)((next - addr) >> PAGE_SHIFT);
-        if (even_cows)
-            zap_table(&z, p, addr, n);
+        p = pt_lock_entry(vma->mm, addr);
+        if (!p)
+            continue; /* it was given up meanwhile */
+        if (unlikely(page_refs(pt_table_page(p)) > 1))
+            zap_shared(g, vma, p, addr, n, !even_cows);
         else
-            zap_table_files(&z, p, addr, n);
+            zap_locked(&z, p, addr, n, !even_cows);
+        pt_unlock(pt_table_page(p));
     }
     apply_rss(&z, vma->mm);
 }

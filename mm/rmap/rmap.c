@@ -5,8 +5,11 @@
  *   rmap_walk     page ─ owner ─ list of areas ─ address in each ─ fn(vma, addr)
  *   rmap_unmap    the same with fn = empty the entry if it maps the page
  *
+ * An entry in a shared table is reached through the area of each sharer. It counts as one mapping and is emptied once, for
+ * all of them (pt_sharers_lost).
+ *
  * Locks: i_mmap_lock or anon_vma->lock over a walk; RCU holds an anon_vma's memory until its lock is taken. By T2 (mm/pt.h)
- * the tables of a linked area stay, so fn may walk down without further protection.
+ * the tables of a linked area stay, so fn may walk down; it takes pt_lock_entry(), as the last table may be shared.
  */
 #include <mm/cache.h>
 #include <mm/lru.h>
@@ -94,23 +97,30 @@ static int unmap_one(void *ctx, struct vma *vma, u64 addr)
 {
     struct unmap *u = ctx;
     struct page *page = u->page;
-    pte_t *p = pt_find(vma->mm, addr);
+    pte_t *p = pt_lock_entry(vma->mm, addr);
     if (!p)
         return 0;
     struct page *table = pt_table_page(p);
-    pt_lock(table);
+    enum rss_kind kind = page_rss_kind(page);
     pte_t e = pte_load(p);
     bool hit = pte_mapped(e) && !pte_special(e) && pte_pfn(e) == page_to_pfn(page);
     if (hit) {
         e = pt_take(p);
-        tlb_flush_page(vma->mm, addr);
+        pt_count(table, kind, -1);
+        if (unlikely(page_refs(table) > 1)) {
+            s64 lost[NR_RSS] = {0};
+            lost[kind] = 1;
+            pt_sharers_lost(table, vma, kind != RSS_ANON, addr, addr + PAGE_SIZE, lost);
+        } else {
+            tlb_flush_page(vma->mm, addr);
+            rss_add(vma->mm, kind, -1);
+        }
     }
     pt_unlock(table);
     if (!hit)
         return 0;
-    if (pte_dirty(e) && !page_is_anon(page))
+    if (pte_dirty(e) && kind != RSS_ANON)
         cache_set_dirty(page);
-    rss_add(vma->mm, page_rss_kind(page), -1);
     rmap_remove(page);
     page_put(page); /* not the last: the caller has one */
     u->removed++;

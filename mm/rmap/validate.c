@@ -78,7 +78,7 @@ static void for_each_entry(struct census *c,
     struct mm *mm;
     list_for_each_entry (mm, &mm_list, list)
         if (!c->err)
-            pt_for_each(mm, 0, mm->task_size, fn, c);
+            pt_for_each_once(mm, fn, c); /* P2: a shared entry is one mapping */
 }
 
 static void check_spaces(struct census *c)

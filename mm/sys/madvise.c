@@ -61,6 +61,8 @@ static int drop_pages(struct vma *vma, u64 start, u64 end, int nr)
         return -EINVAL;
     if (nr == UAPI_MADV_FREE && !vma_is_anon(vma))
         return -EINVAL;
+    if (pt_own_edges(vma->mm, start, end))
+        return -EAGAIN;
     struct gather g;
     gather_begin(&g, vma->mm, false);
     pt_zap_range(&g, vma, start, end);

@@ -51,8 +51,11 @@ s64 sys_mm_msync(struct mm *mm, u64 addr, u64 len, int flags)
 /* 1 where the entry is present or the cache holds the page, else 0. */
 static u8 resident(struct vma *vma, u64 addr)
 {
+    rcu_read_lock(); /* the table may be shared (T2) */
     pte_t *pte = pt_find(vma->mm, addr);
-    if (pte && pte_mapped(pte_load(pte)))
+    bool mapped = pte && pte_mapped(pte_load(pte));
+    rcu_read_unlock();
+    if (mapped)
         return 1;
     struct page *page = vma->mapping ? cache_find(vma->mapping, vma_index(vma, addr)) : NULL;
     if (page)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The copy of an address space for fork: each area is copied and linked, then its entries; private pages become
- * write-protected on both sides and the next write decides (mm/fault/cow.c).
+ * The copy of an address space for fork: all areas are copied and linked, then their entries; tables are shared
+ * (mm/pt/share.c), or private pages become write-protected on both sides, and the next write decides (mm/fault/cow.c).
  *
  * On failure the child is taken down like any other, so nothing has to be unwound by hand; the parent keeps its
  * write-protected entries, which costs it faults but nothing else.
@@ -40,8 +40,8 @@ static void copy_layout(struct mm *mm, const struct mm *from)
         mm_home_ops->exe_get(mm->exe_file);
 }
 
-/* One area of the child. *copied: the parent's entries were write-protected. */
-static int fork_area(struct mm *child, struct vma *src, bool *copied)
+/* One area of the child. */
+static int fork_area(struct mm *child, struct vma *src)
 {
     u64 pages = vma_pages(src);
     if (src->flags & VM_ACCOUNT && commit_charge(child, pages))
@@ -57,14 +57,28 @@ static int fork_area(struct mm *child, struct vma *src, bool *copied)
     rt_insert_between(&child->vmas, last, NULL, &vma->node);
     child->map_count++;
     vma_account(child, vma->flags, (s64)pages);
-    if (src->flags & VM_WIPEONFORK) {
+    if (src->flags & VM_WIPEONFORK)
         anon_vma_unlink(vma);
-        return 0;
+    return 0;
+}
+
+/* Entries follow when all areas are there: a table may lie under several. *copied: the parent's were write-protected. */
+static int fork_entries(struct mm *child, struct mm *parent, bool *copied)
+{
+    struct vma *dst = vma_first(child);
+    for (struct vma *src = vma_first(parent); src; src = vma_next(src)) {
+        if (src->flags & VM_DONTCOPY)
+            continue;
+        /* Without an anon_vma, the child's faults find the pages in the cache. */
+        if (!(src->flags & VM_WIPEONFORK) && (!src->mapping || src->anon_vma)) {
+            *copied = true;
+            int err = pt_copy_range(dst, src);
+            if (err)
+                return err;
+        }
+        dst = vma_next(dst);
     }
-    if (src->mapping && !src->anon_vma)
-        return 0; /* the child's faults find the pages in the cache */
-    *copied = true;
-    return pt_copy_range(vma, src);
+    return 0;
 }
 
 int mm_fork(struct mm *parent, struct mm **out)
@@ -81,11 +95,12 @@ int mm_fork(struct mm *parent, struct mm **out)
     copy_layout(child, parent);
     bool copied = false;
     for (struct vma *vma = vma_first(parent); vma && !err; vma = vma_next(vma)) {
-        if (vma->flags & VM_DONTCOPY)
-            continue;
         vma_write_lock(vma);
-        err = fork_area(child, vma, &copied);
+        if (!(vma->flags & VM_DONTCOPY))
+            err = fork_area(child, vma);
     }
+    if (!err)
+        err = fork_entries(child, parent, &copied);
     child->hiwater_vm = child->total_vm;
     if (copied)
         tlb_flush_mm(parent);

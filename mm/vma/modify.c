@@ -97,6 +97,8 @@ static int protect_change(struct vma *vma, void *arg)
     if (!vma_may_expand(mm, flags, 0) ||
         (!(vma->flags & VM_WRITE) && mm->rlimit.data != U64_MAX && !vma_may_expand(mm, flags, pages)))
         return -ENOMEM;
+    if (pt_own_range(mm, vma_start(vma), vma_end(vma)))
+        return -ENOMEM;
     if (!(vma->flags & VM_ACCOUNT) && vma_is_accountable(flags)) {
         if (commit_charge(mm, pages))
             return -ENOMEM;

@@ -88,7 +88,10 @@ int vma_unmap(struct mm *mm, u64 start, u64 len)
 {
     u64 end = start + len;
     struct vma *first;
-    int err = cut_edges(mm, start, end, &first);
+    int err = pt_own_edges(mm, start, end);
+    if (err)
+        return err;
+    err = cut_edges(mm, start, end, &first);
     if (err) {
         first = vma_find(mm, start);
         if (first && err != -EPERM) /* a cut that was made is mended; Linux leaves it there for a seal */
@@ -105,6 +108,8 @@ int vma_unmap(struct mm *mm, u64 start, u64 len)
 
     struct gather g;
     gather_begin(&g, mm, false);
+    g.floor = start;
+    g.ceiling = end;
     for (struct rcu_head *h = chain; h; h = h->next) {
         struct vma *vma = container_of(h, struct vma, rcu);
         pt_zap_range(&g, vma, vma_start(vma), vma_end(vma));

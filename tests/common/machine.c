@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* See machine.h. */
 #include "machine.h"
+#include <mm/pt.h>
 #include <mm/validate.h>
 
 #define MAX_CACHES 192
@@ -56,6 +57,9 @@ void machine_up_config(const struct host_config *cfg)
     }
     host_machine_start(cfg);
     host_machine_boot();
+    const char *share = getenv("PAGODA_FORK_SHARE");
+    if (share)
+        sysctl_fork_share = strtoul(share, NULL, 0);
     vfree(vmalloc(1)); /* the kernel's page tables of the window's first 2 MiB, which stay */
     machine_settle();
     pages_at_start = machine_pages_used();

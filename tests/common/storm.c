@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The frame of a storm: processes, workers, forks, rounds, and the end at which everything must have come back. */
 #include "storm_internal.h"
+#include <mm/pt.h>
 #include <port/log.h>
 #include <stdarg.h>
 
@@ -120,6 +121,8 @@ static void set_up(const struct storm_config *cfg)
             machine.cpu_node[c] = c & 1;
     }
     machine_up_config(&machine);
+    if (!getenv("PAGODA_FORK_SHARE"))
+        sysctl_fork_share = cfg->fork_share;
     memset(&storm, 0, sizeof(storm));
     storm.cfg = *cfg;
     spin_init(&storm.lock, RANK_NONE);

@@ -28,33 +28,39 @@ static void one_worker_validated_at_each_step(void **state)
 
 static void many_workers(void **state)
 {
-    const struct storm_config cfg = {.seed = first_seed(), .cpus = 4, .ram_mib = 64, .processes = 3, .workers = 3,
+    struct storm_config cfg = {.seed = first_seed(), .cpus = 4, .ram_mib = 64, .processes = 3, .workers = 3,
                                      .rounds = 3, .steps = 150, .fork_depth = 2};
-    struct storm_stats s = storm_run(&cfg);
-    report("parallel", s);
-    assert_true(s.forks > 0 && s.faults_seen > 0 && s.oom_seen == 0);
+    for (u32 i = 0; i < 2; i++) {
+        cfg.fork_share = i;
+        struct storm_stats s = storm_run(&cfg);
+        report(i ? "parallel, tables shared" : "parallel", s);
+        assert_true(s.forks > 0 && s.faults_seen > 0 && s.oom_seen == 0);
+    }
 }
 
 static void five_levels(void **state)
 {
     const struct storm_config cfg = {.seed = first_seed(), .cpus = 2, .ram_mib = 64, .processes = 2, .workers = 2,
-                                     .rounds = 1, .steps = 150, .fork_depth = 1, .levels = 5};
+                                     .rounds = 1, .steps = 150, .fork_depth = 1, .levels = 5, .fork_share = 1};
     report("five levels", storm_run(&cfg));
 }
 
 static void allocations_fail(void **state)
 {
-    const struct storm_config cfg = {.seed = first_seed(), .cpus = 3, .ram_mib = 64, .processes = 2, .workers = 2,
+    struct storm_config cfg = {.seed = first_seed(), .cpus = 3, .ram_mib = 64, .processes = 2, .workers = 2,
                                      .rounds = 3, .steps = 150, .fork_depth = 2, .fail_permille = 30};
-    struct storm_stats s = storm_run(&cfg);
-    report("failing", s);
-    assert_true(s.oom_seen > 0);
+    for (u32 i = 0; i < 2; i++) {
+        cfg.fork_share = i;
+        struct storm_stats s = storm_run(&cfg);
+        report(i ? "failing, tables shared" : "failing", s);
+        assert_true(s.oom_seen > 0);
+    }
 }
 
 static void memory_runs_out(void **state)
 {
     const struct storm_config cfg = {.seed = first_seed(), .cpus = 3, .ram_mib = 3, .processes = 3, .workers = 4,
-                                     .rounds = 2, .steps = 200, .fork_depth = 2, .tight = true};
+                                     .rounds = 2, .steps = 200, .fork_depth = 2, .tight = true, .fork_share = 1};
     struct storm_stats s = storm_run(&cfg);
     report("tight", s);
     assert_true(s.oom_seen > 0);
@@ -63,7 +69,7 @@ static void memory_runs_out(void **state)
 static void two_nodes_and_many_cpus(void **state)
 {
     const struct storm_config cfg = {.seed = first_seed(), .cpus = 64, .ram_mib = 64, .processes = 4, .workers = 8,
-                                     .rounds = 1, .steps = 60, .fork_depth = 1, .two_nodes = true};
+                                     .rounds = 1, .steps = 60, .fork_depth = 1, .two_nodes = true, .fork_share = 16};
     report("64 cpus", storm_run(&cfg));
 }
 
@@ -80,7 +86,8 @@ static void seeds(void **state)
             .seed = seed, .cpus = 1 + r % 6, .ram_mib = 64, .processes = 1 + r / 7 % 3, .workers = 1 + r / 31 % 4,
             .rounds = 2, .steps = 60, .fork_depth = r / 127 % 3, .fail_permille = r / 511 % 3 == 0 ? 15 : 0,
             .levels = 4 + r / 2047 % 2, .two_nodes = r / 4099 % 4 == 0, .switch_permille = 1u << r / 16411 % 10, 
-            .focus = r / 65537 % 3, .tight = r / 8191 % 8 == 0};
+            .focus = r / 65537 % 3, .tight = r / 8191 % 8 == 0,
+            .fork_share = (const u32[]){0, 1, 1, 16}[r / 131101 % 4]};
         if (cfg.focus) { /* looked at more often: what is wrong may be put right by the next call */
             cfg.rounds = 8;
             cfg.steps = 20;

@@ -2,6 +2,7 @@
 /* /proc/sys: knobs as numbers with bounds, and a few computed texts. */
 #include "pfs.h"
 #include <mm/phys.h>
+#include <mm/pt.h>
 #include <mm/vma.h>
 #include <port/random.h>
 
@@ -31,6 +32,7 @@ static const struct knob knobs[] = {
     {"/proc/sys/vm/overcommit_ratio", &sysctl_overcommit_ratio, 0, 0x7fffffff},
     {"/proc/sys/vm/max_map_count", &sysctl_max_map_count, 0, 0x7fffffff},
     {"/proc/sys/vm/mmap_min_addr", &sysctl_mmap_min_addr, 0, ~0UL},
+    {"/proc/sys/vm/fork_share", &sysctl_fork_share, 0, 512},
     {"/proc/sys/vm/legacy_va_layout", &zero, 1, 0},
     {"/proc/sys/vm/page-cluster", &zero, 1, 0},
     {"/proc/sys/fs/file-max", &file_max, 1, 0},

@@ -79,6 +79,8 @@ static inline void scene_install(struct vma *vma, u64 addr, pte_t e)
     pt_lock(pt_table_page(p));
     assert_true(pte_none(pte_load(p)));
     pt_install(p, e);
+    if (!pte_special(e))
+        pt_count(pt_table_page(p), page_rss_kind(pfn_to_page(pte_pfn(e))), 1);
     pt_unlock(pt_table_page(p));
 }
 /* What an anonymous write fault does (a read fault of an area that may not be written, too). */

@@ -7,6 +7,7 @@ static struct address_space file;
 static struct mm *fork_of(struct mm *mm)
 {
     struct mm *child;
+    sysctl_fork_share = 0; /* test_share.c has the other way */
     assert_int_equal(mm_fork(mm, &child), 0);
     return child;
 }
@@ -99,6 +100,7 @@ static void every_allocation_may_fail(void **state)
         scene_touch_all(scene_map(mm, BASE + i * PUD_SIZE, 1024, i == 1 ? VM_READ : RW_FLAGS));
     for (unsigned kind = FAIL_PAGE_ALLOC; kind <= FAIL_SLAB_ALLOC; kind++)
         for (unsigned n = 1;; n++) {
+            sysctl_fork_share = 0;
             host_fail_nth(kind, n, true);
             int err = mm_fork(mm, &child);
             u64 hits = host_fail_hits(kind);

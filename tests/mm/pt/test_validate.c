@@ -40,11 +40,11 @@ static void tables(void **state)
     table->mapcount++;
     expect(pt_validate(mm), "used entries");
     table->mapcount--;
-    table->owner += 64;
-    expect(pt_validate(mm), "another mm");
-    table->owner -= 64;
+    pt_count(table, RSS_FILE, 1);
+    expect(pt_validate(mm), "by kind are miscounted");
+    pt_count(table, RSS_FILE, -1);
     page_get(table);
-    expect(pt_validate(mm), "more than one reference");
+    expect(pt_validate(mm), "shared table that may be written");
     page_put(table);
     page_clear(table, PG_table);
     expect(pt_validate(mm), "without PG_table");
@@ -80,6 +80,7 @@ static void leaves(void **state)
     scene_install(vma, BASE + 8 * PAGE_SIZE, (pte_t){good});
     expect(pt_validate(mm), "outside of every area");
     pt_take(entry + 8);
+    pt_count(pt_table_page(entry), RSS_ANON, -1);
     scene_end(mm);
 }
 
