@@ -183,7 +183,7 @@ static void mprotect_madvise_mremap(void **state)
     struct mm *mm = parent_of(2 * 512);
     write_to(mm, BASE + PAGE_SIZE, 3);
     struct mm *child = fork_of(mm), *other = fork_of(mm);
-    assert_int_equal(sys_mm_mprotect(child, BASE, 4 * PAGE_SIZE, UAPI_PROT_READ), 0);
+    assert_int_equal(sys_mm_mprotect(child, BASE, 4 * PAGE_SIZE, UAPI_PROT_READ, -1), 0);
     assert_false(same_table(mm, child, BASE));
     assert_true(same_table(mm, child, BASE + PMD_SIZE) && same_table(mm, other, BASE));
     scene_check(child);
@@ -283,7 +283,7 @@ static void every_allocation_of_fork_and_of_unsharing_may_fail(void **state)
     child = fork_of(mm);
     host_fail_nth(FAIL_PAGE_ALLOC, 1, true);
     assert_int_equal(mm_fault(child, BASE, FAULT_WRITE | FAULT_USER), VM_FAULT_OOM);
-    assert_int_equal(sys_mm_mprotect(child, BASE, PAGE_SIZE, UAPI_PROT_READ), -12);
+    assert_int_equal(sys_mm_mprotect(child, BASE, PAGE_SIZE, UAPI_PROT_READ, -1), -12);
     assert_int_equal(sys_mm_madvise(child, BASE, PAGE_SIZE, UAPI_MADV_DONTNEED), -EAGAIN);
     mmap_write_lock(child);
     assert_int_equal(vma_unmap(child, BASE + PAGE_SIZE, PAGE_SIZE), -12);
