@@ -209,32 +209,43 @@ struct repoint {
     struct path from, to;
 };
 
-/* pivot_root moves every process whose root or working directory was the old root. */
-static int repoint(void *ctx, struct process *p)
+/* Root and working directory of one fs_struct, if they are the old root. */
+static void repoint_one(struct repoint *r, struct fs_struct *fs)
 {
-    struct repoint *r = ctx;
-    struct task *t;
-    struct path drop[8];
+    struct path drop[2];
     unsigned n = 0;
-    u64 irq = spin_lock_irqsave(&p->lock);
-    list_for_each_entry (t, &p->threads, thread_link) {
-        struct fs_struct *fs = t->fs;
-        if (!fs || n + 2 > ARRAY_SIZE(drop))
-            continue;
-        spin_lock(&fs->lock);
-        struct path *slot[2] = {&fs->root, &fs->cwd};
-        for (int k = 0; k < 2; k++) {
-            if (slot[k]->mount == r->from.mount && slot[k]->dentry == r->from.dentry) {
-                drop[n++] = *slot[k];
-                *slot[k] = r->to;
-                path_get(slot[k]);
-            }
+    spin_lock(&fs->lock);
+    struct path *slot[2] = {&fs->root, &fs->cwd};
+    for (int k = 0; k < 2; k++) {
+        if (slot[k]->mount == r->from.mount && slot[k]->dentry == r->from.dentry) {
+            drop[n++] = *slot[k];
+            *slot[k] = r->to;
+            path_get(slot[k]);
         }
-        spin_unlock(&fs->lock);
     }
-    spin_unlock_irqrestore(&p->lock, irq);
+    spin_unlock(&fs->lock);
     while (n)
         path_put(&drop[--n]);
+}
+
+/* pivot_root moves every thread whose root or working directory was the old root. */
+static int repoint(void *ctx, struct process *p)
+{
+    struct fs_struct *batch[32];
+    unsigned n = 0;
+    struct task *t;
+    u64 irq = spin_lock_irqsave(&p->lock);
+    list_for_each_entry (t, &p->threads, thread_link) {
+        if (t->fs && n < ARRAY_SIZE(batch) && (!n || batch[n - 1] != t->fs)) {
+            fs_struct_get(t->fs);
+            batch[n++] = t->fs;
+        }
+    }
+    spin_unlock_irqrestore(&p->lock, irq);
+    while (n) {
+        repoint_one(ctx, batch[--n]);
+        fs_struct_put(batch[n]);
+    }
     return 0;
 }
 
