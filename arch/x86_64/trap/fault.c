@@ -87,6 +87,11 @@ static void kernel_fault(struct regs *regs, u64 error, u64 addr)
 void trap_page_fault(struct regs *regs, u64 error, u64 addr)
 {
     if (unlikely(!(error & PF_USER))) {
+        if (regs_user(regs)) { /* the CPU's own access for an instruction of user mode: a descriptor table, a far return */
+            irq_enable();
+            kernel_user_fault(regs, addr, error & PF_PRESENT ? VM_FAULT_ACCERR : VM_FAULT_MAPERR, error);
+            return;
+        }
         kernel_fault(regs, error, addr);
         return;
     }
