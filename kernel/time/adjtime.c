@@ -9,7 +9,8 @@
 #include <port/uaccess.h>
 
 #define ADJ_SETOFFSET 0x0100u
-#define ADJ_OFFSET_SS_READ 0xa001u
+#define ADJ_OFFSET_SINGLESHOT 0x8001u
+#define ADJ_OFFSET_SS_READ    0xa001u
 #define ADJ_NANO      0x2000u
 #define STA_UNSYNC    0x0040
 #define TIME_ERROR    5
@@ -33,6 +34,8 @@ static s64 do_adjtime(u64 user)
     u32 modes = t.modes;
     if (modes == ADJ_OFFSET_SS_READ) /* adjtime(NULL): nothing is left of a slew that never began */
         modes = 0;
+    if (modes == ADJ_OFFSET_SINGLESHOT && t.offset == 0 && capable(25 /* CAP_SYS_TIME */))
+        modes = 0; /* ends that slew */
     if (modes && !capable(25 /* CAP_SYS_TIME */))
         return -EPERM;
     if (modes & ~(ADJ_SETOFFSET | ADJ_NANO))
