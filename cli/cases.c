@@ -41,6 +41,8 @@ static bool set_key(struct guest_case *c, const char *key, char *value)
         split_words(&c->opts, value);
     else if (!strcmp(key, "append"))
         c->append = xstrdup(value);
+    else if (!strcmp(key, "initrd"))
+        c->initrd = xstrdup(value);
     else if (!strcmp(key, "needs"))
         split_words(&c->needs, value);
     else if (!strcmp(key, "match"))

@@ -36,16 +36,15 @@ static void (*const parts[])(void) = {poll_boot,   pipe_boot, ipc_boot,    sysv_
 static char init_line[sizeof(boot_cmdline)];
 static struct init_args init_args;
 
-static int try_init(const char *path)
+/* 0 or why not; *found tells a file that cannot run from one that is not there. */
+static int try_init(const char *path, bool *found)
 {
     struct file *f = file_open(path, 0, 0);
+    *found = !IS_ERR(f);
     if (IS_ERR(f))
         return (int)PTR_ERR(f);
     init_args.argv[0] = path;
-    int err = do_exec(f, path, 0, 0, init_args.argv, init_args.envp);
-    if (err && err != -ENOENT)
-        log_print(LOG_ERR, "Failed to execute %s (error %d)\n", path, err);
-    return err;
+    return do_exec(f, path, 0, 0, init_args.argv, init_args.envp);
 }
 
 /* Standard input, output and error. */
@@ -67,20 +66,29 @@ static void run_init(void)
 {
     static const char *const others[] = {"/sbin/init", "/etc/init", "/bin/init", "/bin/sh"};
     const char *first = init_args.rdinit ? init_args.rdinit : "/init";
-    int err = try_init(first);
+    bool found;
+    int err = try_init(first, &found);
     if (!err)
         return;
-    if (init_args.rdinit || err != -ENOENT)
+    if (!found) {
+        /* Linux would now mount the device of root=; there is none here. */
         log_print(LOG_ERR, "check access for rdinit=%s failed: %d, ignoring\n", first, err);
+        panic("VFS: Unable to mount root fs on unknown-block(0,0)");
+    }
+    log_print(LOG_ERR, "Failed to execute %s (error %d)\n", first, err);
     if (init_args.init) {
-        err = try_init(init_args.init);
+        err = try_init(init_args.init, &found);
         if (!err)
             return;
         panic("Requested init %s failed (error %d).", init_args.init, err);
     }
-    for (size_t i = 0; i < ARRAY_SIZE(others); i++)
-        if (!try_init(others[i]))
+    for (size_t i = 0; i < ARRAY_SIZE(others); i++) {
+        err = try_init(others[i], &found);
+        if (!err)
             return;
+        if (err != -ENOENT)
+            log_print(LOG_ERR, "Starting init: %s exists but couldn't execute it (error %d)\n", others[i], err);
+    }
     panic("No working init found.  Try passing init= option to kernel. "
           "See Linux Documentation/admin-guide/init.rst for guidance.");
 }

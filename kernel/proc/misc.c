@@ -132,6 +132,7 @@ static void validate_memory(void)
 SYSCALL(reboot)
 {
     u32 m2 = (u32)a1;
+    char command[256] = "";
     if (!capable(22))
         return -EPERM;
     if ((u32)a0 != REBOOT_MAGIC1 ||
@@ -149,8 +150,14 @@ SYSCALL(reboot)
         validate_memory();
         log_print(LOG_EMERG, "reboot: Power down\n");
         arch_poweroff();
-    case REBOOT_RESTART:
     case REBOOT_RESTART2:
+        if (strncpy_from_user(command, a3, sizeof(command) - 1) == -EFAULT)
+            return -EFAULT; /* a longer one is cut */
+        command[sizeof(command) - 1] = 0;
+        validate_memory();
+        log_print(LOG_EMERG, "reboot: Restarting system with command '%s'\n", command);
+        arch_reboot();
+    case REBOOT_RESTART:
         validate_memory();
         log_print(LOG_EMERG, "reboot: Restarting system\n");
         arch_reboot();

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * ELF headers: good ones, each field broken, random ones. Whatever comes in, a plan that is accepted keeps elf.c's invariants.
- * With ELF_FUZZ_SECONDS in the environment the random part runs that long.
+ * With ELF_FUZZ_SECONDS in the environment the random part runs that long, from a new seed, or from that of PAGODA_SEED.
  */
 #include "../../lib/test.h"
 #include <time.h>
@@ -140,9 +140,12 @@ static void random_headers(void **state)
 {
     const char *secs = getenv("ELF_FUZZ_SECONDS");
     time_t end = time(NULL) + (secs ? atoi(secs) : 1);
+    const char *given = getenv("PAGODA_SEED");
+    u64 seed = given ? strtoull(given, NULL, 0) : secs ? (u64)end : 4711;
     struct rand r;
-    rand_init(&r, 4711);
+    rand_init(&r, seed);
     u64 accepted = 0, tried = 0;
+    print_message("seed %lu\n", (unsigned long)seed);
     while (time(NULL) < end || tried < 200000) {
         struct image im = good();
         struct elf_plan p;
@@ -172,6 +175,7 @@ static void random_headers(void **state)
             accepted++;
         }
     }
+    print_message("%lu headers, %lu accepted\n", (unsigned long)tried, (unsigned long)accepted);
     assert_true(accepted > 0 && accepted < tried);
 }
 
