@@ -51,6 +51,25 @@ static void start_readers(void *(*run)(void *))
     }
 }
 
+/*
+ * Is step `op` of a writer's loop to be taken? There are `ops`, and more until each reader has been through some sections
+ * since the middle: on a busy machine a reader may not have run at all by then.
+ */
+static bool writer_goes_on(u32 op, u32 ops)
+{
+    static u64 middle[READERS];
+    bool on = op < ops;
+    for (int i = 0; i < READERS; i++) {
+        u64 now = __atomic_load_n(&readers[i].count, __ATOMIC_SEQ_CST);
+        if (op == ops / 2)
+            middle[i] = now;
+        on |= now < middle[i] + 40;
+    }
+    if (op >= ops)
+        sched_yield();
+    return on;
+}
+
 /* Ends the readers; they must have seen something, and nothing wrong. */
 static void join_readers(void)
 {

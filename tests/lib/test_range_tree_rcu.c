@@ -97,7 +97,7 @@ static void readers_beside_a_writer(void **state)
     rand_init(&r, 1);
     rt_init(&root);
     start_readers(read_all_the_time);
-    for (u32 op = 0; op < OPS; op++) {
+    for (u32 op = 0; writer_goes_on(op, OPS); op++) {
         /* runs at one place turn the tree most */
         u64 cell = op & 1024 ? op % CELLS : rand_below(&r, CELLS);
         change(cell, &r);

@@ -99,7 +99,7 @@ static void readers_beside_a_writer(void **state)
     struct rand r;
     rand_init(&r, 1);
     start_readers(read_all_the_time);
-    for (u32 op = 0; op < OPS; op++) {
+    for (u32 op = 0; writer_goes_on(op, OPS); op++) {
         u64 index = some_index(&r), kind = rand_below(&r, 10), grow = op & 2048 ? 2 : 5;
         if (kind < grow)
             assert_int_equal(xa_store(&xa, index, entry(index), NULL), 0);
