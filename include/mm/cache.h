@@ -68,6 +68,12 @@ unsigned cache_find_present(struct address_space *m, u64 index, unsigned n, stru
 /* Up to n uptodate pages from index on, without gaps and without sleeping, referenced. Returns how many (fault-around, read). */
 unsigned cache_find_run(struct address_space *m, u64 index, unsigned n, struct page **out);
 
+struct cache_stat {
+    u64 cached, dirty, writeback; /* pages */
+};
+/* Counts the pages of [first,last]. Never waits for one. */
+void cache_stat(struct address_space *m, u64 first, u64 last, struct cache_stat *out);
+
 /* PG_locked. lock sleeps. */
 void page_lock(struct page *page);
 bool page_try_lock(struct page *page);

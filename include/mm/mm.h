@@ -70,6 +70,16 @@ extern const struct mm_home_ops *mm_home_ops;
 #define MMF_TOPDOWN 1u  /* else legacy bottom-up */
 #define MMF_UNSTABLE 2u /* reaped: the home answers faults of its dying threads with VM_FAULT_SIGBUS */
 
+#define MMF_MDWE 4u            /* memory may not become executable that was not, nor be both written and executed */
+#define MMF_MDWE_NO_INHERIT 8u /* a child is free of MMF_MDWE */
+#define MMF_DISABLE_THP 16u
+/* What a child, or the next program, has of these flags. */
+static inline u64 mmf_inherited(u64 flags)
+{
+    u64 kept = MMF_MDWE | MMF_DISABLE_THP;
+    return flags & (flags & MMF_MDWE_NO_INHERIT ? kept & ~(u64)MMF_MDWE : kept);
+}
+
 /* An empty address space with a root table, users = count = 1; NULL when out of memory. May sleep. */
 struct mm *mm_alloc(void);
 /* The child's copy for fork: areas, page tables, counters. Takes mmap_lock of both. 0 and *out, or -ENOMEM (nothing left). */

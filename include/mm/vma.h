@@ -165,6 +165,8 @@ int vma_protect(struct mm *mm, u64 start, u64 end, u64 prot_vm_flags, int pkey);
 int vma_split(struct mm *mm, struct vma *vma, u64 addr);
 /* Sets flag bits on [start,end) (madvise, mlock): splits and merges; -ENOMEM on holes after doing the rest. */
 int vma_set_flags(struct mm *mm, u64 start, u64 end, u64 set, u64 clear);
+/* Names the anonymous areas of [start,end); NULL takes the name away. -EBADF (a file), -ENOMEM (hole), -EAGAIN (no memory). */
+int vma_set_name(struct mm *mm, u64 start, u64 end, const char *name);
 /* Address for len bytes: hint, top-down or bottom-up search. -ENOMEM. */
 s64 vma_find_gap(struct mm *mm, u64 hint, u64 len, u64 vm_flags, bool below_4g);
 /* Grows the stack area so that it holds addr. mmap_lock for writing. 0, -ENOMEM (limit, guard gap). */

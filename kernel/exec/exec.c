@@ -222,6 +222,8 @@ static int prepare(struct exec_image *im, const char *path, u64 uargv, u64 uenvp
     im->mm = mm_alloc();
     if (!im->mm)
         return -ENOMEM;
+    if (current_task()->mm)
+        im->mm->flags |= mmf_inherited(current_task()->mm->flags);
     im->task_size = im->mm->map_limit;
     int err = exec_args_copy(im, uargv, uenvp, kargv, kenvp);
     for (int depth = 0; !err; depth++) {

@@ -29,7 +29,10 @@ enum {
     PR_GET_TID_ADDRESS = 40,
     PR_SET_THP_DISABLE = 41,
     PR_GET_THP_DISABLE = 42,
-    PR_CAP_AMBIENT = 47
+    PR_CAP_AMBIENT = 47,
+    PR_SET_MDWE = 65,
+    PR_GET_MDWE = 66,
+    PR_SET_VMA = 0x53564d41
 };
 
 static s64 ambient(u64 op, u64 cap)
@@ -147,6 +150,16 @@ SYSCALL(prctl)
         return a1 || a2 || a3 || a4 ? -EINVAL : p->no_new_privs;
     case PR_GET_TID_ADDRESS:
         return put_user(t->clear_child_tid, a1);
+    case PR_SET_VMA:
+        return prctl_set_vma(a1, a2, a3, a4);
+    case PR_SET_MDWE:
+        return a2 || a3 || a4 ? -EINVAL : prctl_set_mdwe(a1);
+    case PR_GET_MDWE:
+        return a1 || a2 || a3 || a4 ? -EINVAL : prctl_get_mdwe();
+    case PR_SET_THP_DISABLE:
+        return a2 || a3 || a4 ? -EINVAL : prctl_set_thp_disable(a1 != 0);
+    case PR_GET_THP_DISABLE:
+        return a1 || a2 || a3 || a4 ? -EINVAL : prctl_get_thp_disable();
     case PR_CAP_AMBIENT:
         return ambient(a1, a2);
     default:

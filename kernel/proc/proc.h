@@ -139,6 +139,12 @@ int pidfd_install(struct process *p);
 s32 pidfd_pid(int fd);
 /* The process behind a descriptor, referenced; NULL and *err: -EBADF, -ESRCH (reaped). */
 struct process *pidfd_process(int fd, int *err);
+/* prctl_mm.c */
+s64 prctl_set_vma(u64 option, u64 addr, u64 len, u64 uname);
+s64 prctl_set_mdwe(u64 bits);
+s64 prctl_get_mdwe(void);
+s64 prctl_set_thp_disable(bool on);
+s64 prctl_get_thp_disable(void);
 /* process_vm.c: may the caller look into p's memory (by the ids that files are accessed with, or CAP_SYS_PTRACE)? */
 bool process_may_read(struct process *p);
 /* exec.c */

@@ -30,7 +30,7 @@ static void copy_layout(struct mm *mm, const struct mm *from)
     mm->arg_end = from->arg_end;
     mm->env_start = from->env_start;
     mm->env_end = from->env_end;
-    mm->flags = from->flags & ~(u64)MMF_UNSTABLE;
+    mm->flags = (from->flags & MMF_TOPDOWN) | mmf_inherited(from->flags);
     mm->rlimit = from->rlimit;
     mm->vdso = from->vdso;
     for (unsigned i = 0; i < ARRAY_SIZE(mm->saved_auxv); i++)

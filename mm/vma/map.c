@@ -85,6 +85,8 @@ s64 vma_map(struct mm *mm, struct vma_request *req)
     s64 start = choose_address(mm, req);
     if (start < 0)
         return start;
+    if (mm->flags & MMF_MDWE && (req->flags & (VM_WRITE | VM_EXEC)) == (VM_WRITE | VM_EXEC))
+        return -EACCES;
     u64 replaced = req->fixed ? pages_in_the_way(mm, (u64)start, (u64)start + req->len) : 0;
     if (replaced && vma_range_sealed(mm, (u64)start, (u64)start + req->len))
         return vma_unmap(mm, (u64)start, req->len); /* -EPERM */

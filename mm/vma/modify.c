@@ -7,8 +7,11 @@
  * Locks: mmap_lock for writing; each changed area is write-locked.
  */
 #include <lib/errno.h>
+#include <lib/string.h>
 #include <mm/pt.h>
 #include <mm/rmap.h>
+#include <mm/shmem.h>
+#include <mm/slab.h>
 #include "vma_internal.h"
 
 /*
@@ -85,6 +88,8 @@ static int protect_wanted(struct vma *vma, void *arg)
     u64 flags = protected_flags(vma, arg);
     if ((flags & ~(flags >> 4)) & VM_ACCESS) /* VM_MAY* sit four bits above what they allow */
         return -EACCES;
+    if (vma->mm->flags & MMF_MDWE && flags & VM_EXEC && (flags & VM_WRITE || !(vma->flags & VM_EXEC)))
+        return -EACCES;
     if (vma->flags & VM_SEALED)
         return -EPERM;
     return flags != vma->flags;
@@ -152,4 +157,31 @@ int vma_set_flags(struct mm *mm, u64 start, u64 end, u64 set, u64 clear)
 {
     struct flags_arg arg = {set, clear};
     return for_range(mm, start, end, flags_change, flags_wanted, &arg, true);
+}
+
+static int name_wanted(struct vma *vma, void *arg)
+{
+    const char *name = arg;
+    if (vma->mapping ? vma->ops != &shmem_anon_vma_ops : vma->file != NULL)
+        return -EBADF;
+    return name && vma->name ? str_cmp(name, vma->name) != 0 : name != vma->name;
+}
+
+static int name_change(struct vma *vma, void *arg)
+{
+    char *name = NULL;
+    if (arg) {
+        name = kstrdup(arg, GFP_KERNEL);
+        if (!name)
+            return -EAGAIN;
+    }
+    vma_write_lock(vma);
+    kfree(vma->name);
+    vma->name = name;
+    return 0;
+}
+
+int vma_set_name(struct mm *mm, u64 start, u64 end, const char *name)
+{
+    return for_range(mm, start, end, name_change, name_wanted, (void *)name, true);
 }
