@@ -93,8 +93,9 @@ void mmu_flush_kernel(u64 start, u64 end)
 {
     u64 lo = max(page_align_down(start), (u64)window);
     u64 hi = min(end > U64_MAX - PAGE_SIZE ? end : page_align_up(end), (u64)window + WINDOW_SIZE);
-    if (lo < hi && mmap((void *)lo, hi - lo, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1,
-                        0) == MAP_FAILED)
+    if (lo < hi &&
+        mmap((void *)lo, hi - lo, PROT_NONE,
+             MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0) == MAP_FAILED)
         panic("cannot flush the vmalloc window");
     host_point();
 }
@@ -175,14 +176,15 @@ void host_arena_start(void)
     host_arena = reserve(arena_size);
     for (u32 i = 0; i < host_machine.nr_ranges; i++) {
         const struct mem_range *r = &host_machine.ranges[i];
-        if (mmap(host_arena + r->base, r->size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED | MAP_NORESERVE, arena_fd,
-                 (off_t)r->base) == MAP_FAILED)
+        if (mmap(host_arena + r->base, r->size, PROT_READ | PROT_WRITE,
+                 MAP_SHARED | MAP_FIXED | MAP_NORESERVE, arena_fd, (off_t)r->base) == MAP_FAILED)
             fail("mmap arena");
     }
     memmap_size = page_align_up(host_machine.max_pfn * sizeof(struct page));
     memmap = reserve(memmap_size);
     window = reserve(WINDOW_SIZE);
-    struct sigaction sa = {.sa_sigaction = on_segv, .sa_flags = SA_SIGINFO | SA_NODEFER | SA_ONSTACK};
+    struct sigaction sa = {.sa_sigaction = on_segv,
+                           .sa_flags = SA_SIGINFO | SA_NODEFER | SA_ONSTACK};
     sigaction(SIGSEGV, &sa, &old_segv);
 }
 

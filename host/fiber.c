@@ -85,7 +85,8 @@ void fiber_switch(struct host_thread *from, struct host_thread *to)
     switched_from = from;
     host_current = to;
     host_this_cpu = to->cpu;
-    san_start_switch(dying ? NULL : &from->ctx->fake_stack, to->ctx->stack, to->ctx->size, to->ctx->tsan);
+    san_start_switch(dying ? NULL : &from->ctx->fake_stack, to->ctx->stack, to->ctx->size,
+                     to->ctx->tsan);
     host_fiber_swap(&from->ctx->sp, to->ctx->sp);
     after_switch(from);
     if (unlikely(host_machine.crashed))

@@ -16,8 +16,8 @@
 #define HOLDER_MASK 0xffffffu
 
 static const char *const rank_names[] = {
-    "none", "kernel", "inode", "mmap", "vma",   "invalidate", "page", "i_mmap",
-    "anon_vma", "pt",  "swap",  "cache", "lru", "slab",       "zone", "leaf",
+    "none",     "kernel", "inode", "mmap",  "vma", "invalidate", "page", "i_mmap",
+    "anon_vma", "pt",     "swap",  "cache", "lru", "slab",       "zone", "leaf",
 };
 
 static u32 my_id(void)
@@ -34,8 +34,8 @@ static void note_acquire(const void *lock, u32 rank, bool spin, bool shared, boo
         for (u32 i = 0; i < t->nr_held; i++) {
             const struct host_held *h = &t->held[i];
             if (h->rank > rank || (h->rank == rank && !nested))
-                panic("lock order: thread %u (%s) takes %p (rank %s) while it holds %p (rank %s)", t->id, t->name, lock,
-                      rank_names[rank], h->lock, rank_names[h->rank]);
+                panic("lock order: thread %u (%s) takes %p (rank %s) while it holds %p (rank %s)",
+                      t->id, t->name, lock, rank_names[rank], h->lock, rank_names[h->rank]);
         }
     if (t->nr_held == HOST_MAX_HELD)
         panic("thread %u (%s) holds %u locks", t->id, t->name, t->nr_held);
@@ -79,8 +79,8 @@ void spin_init(spinlock_t *lock, enum lock_rank rank)
 static bool spin_take(spinlock_t *lock)
 {
     u32 v = __atomic_load_n(&lock->v, __ATOMIC_RELAXED);
-    return !(v & HOLDER_MASK) && __atomic_compare_exchange_n(&lock->v, &v, v | my_id(), false, __ATOMIC_ACQUIRE,
-                                                             __ATOMIC_RELAXED);
+    return !(v & HOLDER_MASK) && __atomic_compare_exchange_n(&lock->v, &v, v | my_id(), false,
+                                                             __ATOMIC_ACQUIRE, __ATOMIC_RELAXED);
 }
 
 static void spin_acquire(spinlock_t *lock, bool nested)
@@ -88,8 +88,8 @@ static void spin_acquire(spinlock_t *lock, bool nested)
     host_point();
     u32 v = __atomic_load_n(&lock->v, __ATOMIC_RELAXED);
     if ((v & HOLDER_MASK) == my_id())
-        panic("thread %u (%s) takes spinlock %p (rank %s) twice", host_current->id, host_current->name, (void *)lock,
-              rank_names[(v >> 24) & 15]);
+        panic("thread %u (%s) takes spinlock %p (rank %s) twice", host_current->id,
+              host_current->name, (void *)lock, rank_names[(v >> 24) & 15]);
     if (v >> 24 > RANK_KERNEL_LEAF)
         panic("spinlock %p holds garbage: %#x", (void *)lock, v);
     while (!spin_take(lock))
@@ -121,8 +121,8 @@ void spin_unlock(spinlock_t *lock)
 {
     u32 v = __atomic_load_n(&lock->v, __ATOMIC_RELAXED);
     if ((v & HOLDER_MASK) != my_id())
-        panic("thread %u (%s) releases spinlock %p held by thread %d", host_current->id, host_current->name,
-              (void *)lock, (int)(v & HOLDER_MASK) - 1);
+        panic("thread %u (%s) releases spinlock %p held by thread %d", host_current->id,
+              host_current->name, (void *)lock, (int)(v & HOLDER_MASK) - 1);
     note_release(lock, false);
     __atomic_store_n(&lock->v, v & ~HOLDER_MASK, __ATOMIC_RELEASE);
     host_point();
@@ -144,14 +144,14 @@ static void wake_sleepers(struct list_head *waiters)
 {
     struct sleeper *s;
     host_sched_lock();
-    list_for_each_entry(s, waiters, link)
+    list_for_each_entry (s, waiters, link)
         host_unblock(s->thread);
     host_sched_unlock();
 }
 
 /* Sleeps until take(lock) succeeds; 0, or -1 on a fatal signal when killable. */
-static int sleep_until(void *lock, bool (*take)(void *), struct list_head *waiters, u32 *waiting, bool killable,
-                       const char *what)
+static int sleep_until(void *lock, bool (*take)(void *), struct list_head *waiters, u32 *waiting,
+                       bool killable, const char *what)
 {
     struct sleeper self = {.thread = host_current};
     int err = 0;
@@ -183,7 +183,8 @@ static bool mutex_take(void *lock)
 {
     struct mutex *m = lock;
     u32 free = 0;
-    return __atomic_compare_exchange_n(&m->owner, &free, my_id(), false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+    return __atomic_compare_exchange_n(&m->owner, &free, my_id(), false, __ATOMIC_SEQ_CST,
+                                       __ATOMIC_SEQ_CST);
 }
 
 void mutex_lock(struct mutex *m)
@@ -228,7 +229,8 @@ static bool take_read(void *lock)
     struct rwsem *s = lock;
     s32 v = __atomic_load_n(&s->state, __ATOMIC_SEQ_CST);
     while (v >= 0 && !__atomic_load_n(&s->writers_waiting, __ATOMIC_SEQ_CST))
-        if (__atomic_compare_exchange_n(&s->state, &v, v + 1, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
+        if (__atomic_compare_exchange_n(&s->state, &v, v + 1, false, __ATOMIC_SEQ_CST,
+                                        __ATOMIC_SEQ_CST))
             return true;
     return false;
 }
@@ -237,7 +239,8 @@ static bool take_write(void *lock)
 {
     struct rwsem *s = lock;
     s32 free = 0;
-    if (!__atomic_compare_exchange_n(&s->state, &free, -1, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
+    if (!__atomic_compare_exchange_n(&s->state, &free, -1, false, __ATOMIC_SEQ_CST,
+                                     __ATOMIC_SEQ_CST))
         return false;
     __atomic_store_n(&s->owner, my_id(), __ATOMIC_RELAXED);
     return true;
@@ -249,7 +252,8 @@ static int rwsem_acquire_read(struct rwsem *s, bool killable)
     host_point();
     if (holds(s))
         panic("thread %u takes rwsem %p twice", host_current->id, (void *)s);
-    if (!take_read(s) && sleep_until(s, take_read, &s->waiters, &s->waiting, killable, "waits to read"))
+    if (!take_read(s) &&
+        sleep_until(s, take_read, &s->waiters, &s->waiting, killable, "waits to read"))
         return -4; /* -EINTR */
     note_acquire(s, s->rank, false, true, false);
     return 0;

@@ -85,11 +85,12 @@ void panic(const char *fmt, ...)
     fflush(stdout);
     fprintf(stderr, "panic: %s\n", message);
     if (host_current)
-        fprintf(stderr, "  thread %u (%s) on cpu %u, event %lu\n", host_current->id, host_current->name, host_this_cpu,
-                host_machine.events);
+        fprintf(stderr, "  thread %u (%s) on cpu %u, event %lu\n", host_current->id,
+                host_current->name, host_this_cpu, host_machine.events);
     if (ring_len)
         fprintf(stderr, "--- log ---\n%s-----------\n", ring);
-    fprintf(stderr, "repeat with: PAGODA_SEED=%lu %s\n", host_machine.cfg.seed, program_invocation_name);
+    fprintf(stderr, "repeat with: PAGODA_SEED=%lu %s\n", host_machine.cfg.seed,
+            program_invocation_name);
     void *frames[40];
     backtrace_symbols_fd(frames, backtrace(frames, 40), 2);
     abort();

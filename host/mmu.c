@@ -68,14 +68,15 @@ static bool frame_changed(const struct tlb_entry *e, u64 va)
         return false;
     const struct page *page = pfn_to_page(e->pfn + ((va - e->va) >> PAGE_SHIFT));
     u64 owner = READ_ONCE(page->owner);
-    return page_refs(page) <= 0 || (owner && (owner != e->owner || READ_ONCE(page->index) != e->index));
+    return page_refs(page) <= 0 ||
+           (owner && (owner != e->owner || READ_ONCE(page->index) != e->index));
 }
 
 /* Another thread may be between changing an entry and flushing it. */
 static bool others_in_core(void)
 {
     struct host_thread *t;
-    list_for_each_entry(t, &host_threads, all)
+    list_for_each_entry (t, &host_threads, all)
         if (t != host_current && t->state != HT_DONE && (t->core_depth || t->nosleep))
             return true;
     return false;
@@ -88,7 +89,8 @@ static void check_stale(const struct tlb_entry *e, u64 va, enum host_access_kind
     const char *why = NULL;
     if (!w.ok)
         why = "nothing is mapped there";
-    else if (w.pfn + ((va & (pt_span(w.level) - 1)) >> PAGE_SHIFT) != e->pfn + ((va - e->va) >> PAGE_SHIFT))
+    else if (w.pfn + ((va & (pt_span(w.level) - 1)) >> PAGE_SHIFT) !=
+             e->pfn + ((va - e->va) >> PAGE_SHIFT))
         why = "another frame is mapped there";
     else if (kind == HOST_WRITE && !w.write)
         why = "it is read-only";
@@ -104,8 +106,9 @@ static void check_stale(const struct tlb_entry *e, u64 va, enum host_access_kind
         host_mmu_stats.stale_legal++;
         return;
     }
-    panic("stale TLB entry used: cpu %u, address %#lx, frame %#lx: %s%s. A flush was forgotten", cpu_id(), va,
-          e->pfn + ((va - e->va) >> PAGE_SHIFT), why, frame_changed(e, va) ? ", and the frame was freed" : "");
+    panic("stale TLB entry used: cpu %u, address %#lx, frame %#lx: %s%s. A flush was forgotten",
+          cpu_id(), va, e->pfn + ((va - e->va) >> PAGE_SHIFT), why,
+          frame_changed(e, va) ? ", and the frame was freed" : "");
 }
 
 /* ---- accesses ---- */
@@ -154,7 +157,8 @@ static u8 *translate(u64 va, enum host_access_kind kind, u32 *error)
         bump(&host_mmu_stats.misses);
         struct host_walk w = host_walk(t->mm->mmu.root, va, kind, true);
         if (!w.ok) {
-            *error = w.error | (kind == HOST_WRITE ? PF_WRITE : 0) | (kind == HOST_EXEC ? PF_EXEC : 0);
+            *error =
+                w.error | (kind == HOST_WRITE ? PF_WRITE : 0) | (kind == HOST_EXEC ? PF_EXEC : 0);
             tlb_unlock(t);
             return NULL;
         }
@@ -235,7 +239,8 @@ u32 host_access_cmpxchg(u64 va, u32 *old, u32 new_value, bool user)
     u8 *p = reach(va, HOST_WRITE, user, &result);
     if (!p)
         return result;
-    __atomic_compare_exchange_n((u32 *)p, old, new_value, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+    __atomic_compare_exchange_n((u32 *)p, old, new_value, false, __ATOMIC_SEQ_CST,
+                                __ATOMIC_SEQ_CST);
     tlb_unlock(&host_tlbs[cpu_id()]);
     return 0;
 }

@@ -20,8 +20,8 @@ static void leave(const char *call)
     struct host_thread *t = host_current;
     host_core_exit();
     if (t->nr_held || t->rcu_nest)
-        panic("%s returns with %u locks held (the first %p) and %u RCU sections open", call, t->nr_held,
-              t->nr_held ? t->held[0].lock : NULL, t->rcu_nest);
+        panic("%s returns with %u locks held (the first %p) and %u RCU sections open", call,
+              t->nr_held, t->nr_held ? t->held[0].lock : NULL, t->rcu_nest);
     host_point();
 }
 
@@ -107,7 +107,8 @@ s64 host_mmap(u64 addr, u64 len, u64 prot, u64 flags, const struct map_file *fil
 
 s64 host_mmap_anon(u64 len)
 {
-    return host_mmap(0, len, UAPI_PROT_READ | UAPI_PROT_WRITE, UAPI_MAP_PRIVATE | UAPI_MAP_ANONYMOUS, NULL, 0);
+    return host_mmap(0, len, UAPI_PROT_READ | UAPI_PROT_WRITE,
+                     UAPI_MAP_PRIVATE | UAPI_MAP_ANONYMOUS, NULL, 0);
 }
 
 s64 host_munmap(u64 addr, u64 len)

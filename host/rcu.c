@@ -18,7 +18,8 @@ void rcu_read_lock(void)
 {
     struct host_thread *t = host_current;
     if (t->rcu_nest++ == 0)
-        __atomic_store_n(&t->rcu_seen, __atomic_load_n(&period, __ATOMIC_SEQ_CST), __ATOMIC_SEQ_CST);
+        __atomic_store_n(&t->rcu_seen, __atomic_load_n(&period, __ATOMIC_SEQ_CST),
+                         __ATOMIC_SEQ_CST);
     host_point();
 }
 
@@ -52,7 +53,7 @@ static bool readers_gone(void)
     struct host_thread *t;
     bool gone = true;
     host_sched_lock();
-    list_for_each_entry(t, &host_threads, all) {
+    list_for_each_entry (t, &host_threads, all) {
         u64 seen = __atomic_load_n(&t->rcu_seen, __ATOMIC_SEQ_CST);
         gone &= seen == 0 || seen >= period;
     }

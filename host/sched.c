@@ -85,11 +85,15 @@ static void report_deadlock(void)
         struct host_thread *t = container_of(l, struct host_thread, all);
         if (t->state == HT_DONE || t->daemon)
             continue;
-        n += (size_t)snprintf(text + n, sizeof(text) - n, "\n  thread %u (%s) cpu %u: %s %p", t->id, t->name, t->cpu,
-                              t->spin_word ? "spins on" : t->wait_what ? t->wait_what : "runs",
+        n += (size_t)snprintf(text + n, sizeof(text) - n, "\n  thread %u (%s) cpu %u: %s %p", t->id,
+                              t->name, t->cpu,
+                              t->spin_word   ? "spins on"
+                              : t->wait_what ? t->wait_what
+                                             : "runs",
                               t->spin_word ? (const void *)t->spin_word : t->wait_obj);
         for (u32 i = 0; i < t->nr_held && n + 60 < sizeof(text); i++)
-            n += (size_t)snprintf(text + n, sizeof(text) - n, ", holds %p (rank %u)", t->held[i].lock, t->held[i].rank);
+            n += (size_t)snprintf(text + n, sizeof(text) - n, ", holds %p (rank %u)",
+                                  t->held[i].lock, t->held[i].rank);
     }
     panic("deadlock: no thread can run%s", text);
 }
@@ -165,7 +169,8 @@ void host_check_may_sleep(const char *what)
     struct host_thread *t = host_current;
     if (t->nr_spin) {
         const struct host_held *h = &t->held[t->nr_held - 1];
-        panic("%s: thread %u (%s) sleeps with spinlock %p (rank %u) held", what, t->id, t->name, h->lock, h->rank);
+        panic("%s: thread %u (%s) sleeps with spinlock %p (rank %u) held", what, t->id, t->name,
+              h->lock, h->rank);
     }
     if (t->rcu_nest)
         panic("%s: thread %u (%s) sleeps inside rcu_read_lock()", what, t->id, t->name);
@@ -370,7 +375,8 @@ void host_run_until_idle(void)
     for (;;) {
         bool busy = false;
         for (u32 c = 0; c < host_nr_cpus; c++)
-            busy |= (host_cpus[c].cur && host_cpus[c].cur != self) || !list_empty(&host_cpus[c].ready);
+            busy |=
+                (host_cpus[c].cur && host_cpus[c].cur != self) || !list_empty(&host_cpus[c].ready);
         if (!busy)
             return;
         sched_yield_cpu();
@@ -403,7 +409,7 @@ void host_sched_start(void)
 void host_sched_check_ended(void)
 {
     struct host_thread *t;
-    list_for_each_entry(t, &host_threads, all)
+    list_for_each_entry (t, &host_threads, all)
         if (t != host_current && t->state != HT_DONE && !t->daemon)
             panic("machine stopped while thread %u (%s) is alive", t->id, t->name);
 }

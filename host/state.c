@@ -10,13 +10,14 @@ extern u8 __start_core_data[] __attribute__((weak)), __stop_core_data[] __attrib
 extern u8 __start_core_bss[] __attribute__((weak)), __stop_core_bss[] __attribute__((weak));
 
 /* The sanitizers' red zones between variables are copied too: this code must not be checked. */
-__attribute__((no_sanitize("address", "thread", "undefined"), noinline)) static void copy_raw(u8 *to, const u8 *from,
-                                                                                        size_t n)
+__attribute__((no_sanitize("address", "thread", "undefined"), noinline)) static void
+copy_raw(u8 *to, const u8 *from, size_t n)
 {
     __asm__ volatile("rep movsb" : "+D"(to), "+S"(from), "+c"(n) : : "memory");
 }
 
-__attribute__((no_sanitize("address", "thread", "undefined"), noinline)) static void clear_raw(u8 *to, size_t n)
+__attribute__((no_sanitize("address", "thread", "undefined"), noinline)) static void
+clear_raw(u8 *to, size_t n)
 {
     __asm__ volatile("rep stosb" : "+D"(to), "+c"(n) : "a"(0) : "memory");
 }

@@ -83,7 +83,7 @@ static bool lose_this_flush(struct mmu_ctx *ctx, u64 start, u64 end)
     u32 n = 0, c;
     if (!host_machine.cfg.drop_flush_nth)
         return false; /* saves the count */
-    for_each_cpu(c, cpumask_load(&ctx->cpus))
+    for_each_cpu (c, cpumask_load(&ctx->cpus))
         n += drop_range(&host_tlbs[c], start, end, true);
     return n && ++host_mmu_stats.flushes_that_drop == host_machine.cfg.drop_flush_nth;
 }
@@ -97,7 +97,7 @@ void mmu_flush(struct mmu_ctx *ctx, u64 start, u64 end, bool freed_tables)
     if (lose_this_flush(ctx, start, end))
         return;
     __atomic_fetch_add(&host_mmu_stats.flushes, 1, __ATOMIC_RELAXED);
-    for_each_cpu(c, cpumask_load(&ctx->cpus)) {
+    for_each_cpu (c, cpumask_load(&ctx->cpus)) {
         struct host_tlb *t = &host_tlbs[c];
         tlb_lock(t);
         u32 n = t->mm && &t->mm->mmu == ctx ? drop_range(t, start, end, false) : 0;

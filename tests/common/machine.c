@@ -31,7 +31,8 @@ static void check_cache(void *ctx, const struct slab_info *info)
         if (!strcmp(cache_at_start[i].name, info->name))
             before = cache_at_start[i].objs;
     if (info->active_objs != before)
-        fail_msg("slab %s: %lu objects in use, %lu at the start", info->name, info->active_objs, before);
+        fail_msg("slab %s: %lu objects in use, %lu at the start", info->name, info->active_objs,
+                 before);
 }
 
 u64 machine_pages_used(void)

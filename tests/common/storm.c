@@ -128,7 +128,8 @@ static void set_up(const struct storm_config *cfg)
     spin_init(&storm.lock, RANK_NONE);
     storm.constant = host_file_new(FILE_PAGES * PAGE_SIZE, false);
     for (u32 i = 0; i < NR_SHARED_FILES; i++)
-        storm.shared[i] = host_file_new(FILE_PAGES * PAGE_SIZE, i + PK_SHARED_FILE == PK_SHARED_FILE);
+        storm.shared[i] =
+            host_file_new(FILE_PAGES * PAGE_SIZE, i + PK_SHARED_FILE == PK_SHARED_FILE);
     mutex_init(&storm.cut_mutex, RANK_INODE);
     for (u32 i = 0; i < FILE_PAGES; i++) {
         u64 word = storm_constant(i);
@@ -157,8 +158,10 @@ static void set_failures(bool on)
 void storm_check_device(u32 slot, u32 file_page)
 {
     u64 word, want = storm.slot_value[PK_DISK_FILE - PK_SHARED_FILE][slot][file_page];
-    memcpy(&word, storm.shared[PK_DISK_FILE - PK_SHARED_FILE]->disk + file_page * PAGE_SIZE + 8 * slot, 8);
-    storm_check(word == want, "device page %u slot %u: %#lx, expected %#lx", file_page, slot, word, want);
+    memcpy(&word,
+           storm.shared[PK_DISK_FILE - PK_SHARED_FILE]->disk + file_page * PAGE_SIZE + 8 * slot, 8);
+    storm_check(word == want, "device page %u slot %u: %#lx, expected %#lx", file_page, slot, word,
+                want);
 }
 
 /* After a write-back the device holds what the workers wrote. */

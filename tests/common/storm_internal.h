@@ -5,11 +5,11 @@
 #include "storm.h"
 #include <lib/rand.h>
 
-#define STORM_BASE    0x555500000000UL
-#define SLICE_PAGES   96
-#define FILE_PAGES    64
-#define MAX_SLOTS     64
-#define COMMON_PAGES  16 /* the first half solid, the second volatile */
+#define STORM_BASE   0x555500000000UL
+#define SLICE_PAGES  96
+#define FILE_PAGES   64
+#define MAX_SLOTS    64
+#define COMMON_PAGES 16 /* the first half solid, the second volatile */
 
 enum page_kind {
     PK_NONE,
@@ -38,9 +38,9 @@ static inline bool kind_is_shared(u32 kind)
 struct worker {
     struct mm *mm;
     struct rand rand;
-    u32 slice;  /* number within the process */
-    u32 slot;   /* its word in each page of the shared file */
-    u32 depth;  /* of fork */
+    u32 slice; /* number within the process */
+    u32 slot;  /* its word in each page of the shared file */
+    u32 depth; /* of fork */
     u64 next_value;
     struct page_model page[SLICE_PAGES];
     u64 common[COMMON_PAGES]; /* what it wrote last into its word of each common page */

@@ -78,7 +78,8 @@ static void map_window(u64 va, pfn_t pfn, u64 bits)
             pte_store(p, pte_make(0x100 + level, PTE_P | PTE_RW));
         table = pte_pfn(*p) << PAGE_SHIFT;
     }
-    pte_store((pte_t *)phys_to_virt(table) + pt_index(va, 1), bits ? pte_make(pfn, bits) : (pte_t){0});
+    pte_store((pte_t *)phys_to_virt(table) + pt_index(va, 1),
+              bits ? pte_make(pfn, bits) : (pte_t){0});
 }
 
 static void write_read_only_window(void)

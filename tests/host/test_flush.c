@@ -185,10 +185,18 @@ static const struct scene {
     const char *name;
     void (*run)(void);
 } scenes[] = {
-    {"munmap", unmap_scene},       {"mmap over", map_over_scene},      {"mprotect", protect_scene},
-    {"dontneed", dontneed_scene},  {"mremap", move_scene},             {"fork", fork_scene},
-    {"copy on write", cow_scene},  {"zero page", zero_page_scene},     {"truncate", truncate_scene},
-    {"write-back", write_back_scene}, {"brk", brk_scene},              {"shootdown", shootdown_scene},
+    {"munmap", unmap_scene},
+    {"mmap over", map_over_scene},
+    {"mprotect", protect_scene},
+    {"dontneed", dontneed_scene},
+    {"mremap", move_scene},
+    {"fork", fork_scene},
+    {"copy on write", cow_scene},
+    {"zero page", zero_page_scene},
+    {"truncate", truncate_scene},
+    {"write-back", write_back_scene},
+    {"brk", brk_scene},
+    {"shootdown", shootdown_scene},
     {"copy after fork", fork_cow_scene},
 };
 
@@ -217,7 +225,8 @@ static void each_lost_flush_is_noticed(void **state)
     const struct scene *s = *state;
     u64 n;
     for (n = 1; n < 1000; n++) {
-        const struct host_config cfg = {.seed = 1, .cpus = 2, .ram = 32UL << 20, .drop_flush_nth = n};
+        const struct host_config cfg = {
+            .seed = 1, .cpus = 2, .ram = 32UL << 20, .drop_flush_nth = n};
         machine_up_config(&cfg);
         const char *text = host_catch_panic(run_scene, (void *)s);
         bool lost = host_mmu_stats.flushes_that_drop >= n;
@@ -243,6 +252,7 @@ int main(void)
 {
     struct CMUnitTest tests[ARRAY_SIZE(scenes)];
     for (size_t i = 0; i < ARRAY_SIZE(scenes); i++)
-        tests[i] = (struct CMUnitTest){scenes[i].name, each_lost_flush_is_noticed, NULL, NULL, (void *)&scenes[i]};
+        tests[i] = (struct CMUnitTest){scenes[i].name, each_lost_flush_is_noticed, NULL, NULL,
+                                       (void *)&scenes[i]};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -263,9 +263,12 @@ static void seed_decides(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(spinlock_excludes),         cmocka_unit_test(mutex_excludes),
-        cmocka_unit_test(rwsem_excludes_and_shares), cmocka_unit_test(kill_ends_a_killable_wait),
-        cmocka_unit_test(checks_fire),               cmocka_unit_test(seed_decides),
+        cmocka_unit_test(spinlock_excludes),
+        cmocka_unit_test(mutex_excludes),
+        cmocka_unit_test(rwsem_excludes_and_shares),
+        cmocka_unit_test(kill_ends_a_killable_wait),
+        cmocka_unit_test(checks_fire),
+        cmocka_unit_test(seed_decides),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -138,7 +138,8 @@ static void huge_leaves(void **state)
     pte_store(entry(giga, 3), pte_make(0, LEAF | PTE_PS));
     assert_int_equal(host_access(giga + 0x812345, &b, 1, HOST_READ, true, NULL), 0);
     assert_int_equal(b, 77);
-    mmu_flush(&space.mmu, giga + 0x5000000, giga + 0x5001000, false); /* a page of it: the whole entry goes */
+    mmu_flush(&space.mmu, giga + 0x5000000, giga + 0x5001000,
+              false); /* a page of it: the whole entry goes */
     misses = host_mmu_stats.misses;
     assert_int_equal(host_access(giga + 0x812345, &b, 1, HOST_READ, true, NULL), 0);
     assert_int_equal(host_mmu_stats.misses, misses + 1);

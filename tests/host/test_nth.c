@@ -126,7 +126,8 @@ static s64 do_mmap_middle(void)
 }
 static s64 do_mmap_shared(void)
 {
-    return host_mmap(BASE, LEN, R | W, UAPI_MAP_SHARED | UAPI_MAP_ANONYMOUS | UAPI_MAP_FIXED, NULL, 0);
+    return host_mmap(BASE, LEN, R | W, UAPI_MAP_SHARED | UAPI_MAP_ANONYMOUS | UAPI_MAP_FIXED, NULL,
+                     0);
 }
 static s64 do_mmap_populate(void)
 {
@@ -159,8 +160,8 @@ static s64 do_mremap_move(void)
 }
 static s64 do_mremap_move_part(void)
 {
-    return host_mremap(BASE + 4 * PAGE_SIZE, 4 * PAGE_SIZE, 8 * PAGE_SIZE, UAPI_MREMAP_MAYMOVE | UAPI_MREMAP_FIXED,
-                       BASE + (1UL << 33));
+    return host_mremap(BASE + 4 * PAGE_SIZE, 4 * PAGE_SIZE, 8 * PAGE_SIZE,
+                       UAPI_MREMAP_MAYMOVE | UAPI_MREMAP_FIXED, BASE + (1UL << 33));
 }
 static s64 do_mremap_shrink(void)
 {
@@ -361,7 +362,8 @@ static bool run(const struct scene *s, enum failpoint point, u64 n, bool for_goo
         fail_msg("%s with %s %lu failing: %ld", s->name, point_name[point], n, r);
     const char *bad = machine_validate();
     if (bad)
-        fail_msg("%s with %s %lu failing%s: %s", s->name, point_name[point], n, for_good ? " for good" : "", bad);
+        fail_msg("%s with %s %lu failing%s: %s", s->name, point_name[point], n,
+                 for_good ? " for good" : "", bad);
     if (r < 0) {
         r = s->call();
         if (r < 0)
@@ -391,13 +393,15 @@ static void each_allocation_fails_once(void **state)
                 if (n > 2000)
                     fail_msg("%s never runs out of allocations", s->name);
             }
-    printf("  failed %lu times: %lu page, %lu object, %lu i/o\n", runs[0] + runs[1] + runs[2], runs[0], runs[1], runs[2]);
+    printf("  failed %lu times: %lu page, %lu object, %lu i/o\n", runs[0] + runs[1] + runs[2],
+           runs[0], runs[1], runs[2]);
 }
 
 int main(void)
 {
     struct CMUnitTest tests[ARRAY_SIZE(scenes)];
     for (size_t i = 0; i < ARRAY_SIZE(scenes); i++)
-        tests[i] = (struct CMUnitTest){scenes[i].name, each_allocation_fails_once, NULL, NULL, (void *)&scenes[i]};
+        tests[i] = (struct CMUnitTest){scenes[i].name, each_allocation_fails_once, NULL, NULL,
+                                       (void *)&scenes[i]};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -19,29 +19,29 @@
 
 struct host_config {
     u64 seed;
-    u32 cpus;          /* 1 .. 64, 0 = 1 */
-    u64 ram;           /* bytes; used when nr_ranges is 0: one range [0, ram), 0 = 64 MiB */
+    u32 cpus; /* 1 .. 64, 0 = 1 */
+    u64 ram;  /* bytes; used when nr_ranges is 0: one range [0, ram), 0 = 64 MiB */
     u32 nr_ranges;
     struct mem_range ranges[HOST_MAX_RANGES]; /* sorted, page aligned */
-    u32 nodes;         /* 0 = 1 */
-    u8 distance[MAX_NODES][MAX_NODES]; /* 0 = 10 for itself, 20 else */
+    u32 nodes;                                /* 0 = 1 */
+    u8 distance[MAX_NODES][MAX_NODES];        /* 0 = 10 for itself, 20 else */
     u8 cpu_node[NR_CPUS];
-    u32 levels;        /* 4 or 5, 0 = 4 */
-    bool no_1g;        /* CPUs without 1 GiB pages */
+    u32 levels;          /* 4 or 5, 0 = 4 */
+    bool no_1g;          /* CPUs without 1 GiB pages */
     u32 switch_permille; /* chance that a scheduling point lets another CPU run; 0 = 100 */
-    bool never_switch; /* other CPUs run only when this one waits */
-    bool threads;      /* real pthreads, for ThreadSanitizer: not repeatable */
-    u32 tlb_ways_log2; /* 0 = 4 ways of 16 sets per page size */
+    bool never_switch;   /* other CPUs run only when this one waits */
+    bool threads;        /* real pthreads, for ThreadSanitizer: not repeatable */
+    u32 tlb_ways_log2;   /* 0 = 4 ways of 16 sets per page size */
     u64 drop_flush_nth; /* n > 0: the n-th flush that would have dropped something is lost, to prove that it is noticed */
-    bool log;          /* the log goes to stderr too, as with PAGODA_LOG in the environment */
+    bool log; /* the log goes to stderr too, as with PAGODA_LOG in the environment */
 };
 
 struct host_machine {
     struct host_config cfg;
     struct rand rand;
-    u64 clock;      /* ns */
-    u64 events;     /* scheduling points passed */
-    u64 draws;      /* random numbers handed out */
+    u64 clock;  /* ns */
+    u64 events; /* scheduling points passed */
+    u64 draws;  /* random numbers handed out */
     u32 nr_ranges;
     struct mem_range ranges[HOST_MAX_RANGES + 1];
     phys_t kernel_root;

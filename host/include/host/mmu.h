@@ -30,7 +30,7 @@ struct tlb_entry {
     pfn_t pfn;
     u64 owner; /* of the page when the entry was filled, for the oracle */
     u32 index;
-    u8 level;  /* 1..3; 0 = empty */
+    u8 level; /* 1..3; 0 = empty */
     bool write, exec, dirty;
     bool counted; /* the frame has a struct page that is managed: owner and index mean something */
 };
@@ -54,10 +54,10 @@ struct host_mmu_stats {
 extern struct host_mmu_stats host_mmu_stats;
 
 struct host_walk {
-    u32 error;  /* PF_* when it ended in a fault, valid when !ok */
+    u32 error; /* PF_* when it ended in a fault, valid when !ok */
     bool ok;
     u8 level;
-    pfn_t pfn;  /* of the leaf's first frame */
+    pfn_t pfn; /* of the leaf's first frame */
     bool write, exec, dirty;
 };
 /* Who resolves faults: mm_fault() once the core is up (boot.c). Tests of the MMU alone set their own. */

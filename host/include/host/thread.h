@@ -22,8 +22,8 @@
 #include <port/sched.h>
 #include <lib/cpumask.h>
 
-#define HOST_STACK_SIZE (256u << 10)
-#define HOST_MAX_HELD   64
+#define HOST_STACK_SIZE  (256u << 10)
+#define HOST_MAX_HELD    64
 #define HOST_MAX_THREADS 4096
 
 struct host_held {
@@ -41,10 +41,10 @@ struct host_thread {
     u32 id; /* 0 = the thread that started the machine */
     char name[20];
     u32 cpu;
-    bool pinned;   /* stays on its CPU */
-    bool daemon;   /* does not keep the machine from being idle: the RCU thread */
-    bool nosleep;  /* inside callbacks that may not sleep */
-    bool killed;   /* a fatal signal is pending */
+    bool pinned;  /* stays on its CPU */
+    bool daemon;  /* does not keep the machine from being idle: the RCU thread */
+    bool nosleep; /* inside callbacks that may not sleep */
+    bool killed;  /* a fatal signal is pending */
     enum host_thread_state state;
     struct list_head link; /* ready list of its CPU */
     struct list_head all;
@@ -56,7 +56,7 @@ struct host_thread {
     struct waitq done_wq;
     const char *wait_what; /* for the deadlock report */
     const void *wait_obj;
-    const u32 *spin_word;  /* spinning on this lock */
+    const u32 *spin_word; /* spinning on this lock */
     u32 nr_held, nr_spin;
     struct host_held held[HOST_MAX_HELD];
     u32 core_depth; /* inside the core, for the oracle of host/mmu.c */

@@ -10,7 +10,10 @@
 typedef struct {
     u32 v;
 } spinlock_t;
-#define SPINLOCK_INIT(rank) {(u32)(rank) << 24}
+#define SPINLOCK_INIT(rank)                                                                        \
+    {                                                                                              \
+        (u32)(rank) << 24                                                                          \
+    }
 
 struct mutex {
     u32 owner;   /* thread number + 1, 0 = free */
