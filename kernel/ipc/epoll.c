@@ -394,8 +394,15 @@ static void epoll_show(struct file *f, struct seq *s)
     mutex_unlock(&ep->mtx);
 }
 
+/* Linux knows two for busy polling of network devices, and refuses all others so. */
+static s64 epoll_ioctl(struct file *f, u32 cmd, u64 arg)
+{
+    return -EINVAL;
+}
+
 static const struct file_ops epoll_ops = {
     .lseek = no_lseek,
+    .ioctl = epoll_ioctl,
     .poll = epoll_poll,
     .release = epoll_release,
     .show_fdinfo = epoll_show,

@@ -95,6 +95,8 @@ static s64 send_call(struct fdref r, struct usock *s, u64 user, u32 flags)
     s64 n = call_load(&c, user);
     if (!n)
         n = load_name(&c.m, c.h.name, c.h.name_len);
+    if (!n && s->type == SOCK_SEQPACKET && s->state != U_CONNECTED)
+        n = -ENOTCONN; /* before the control data is looked at */
     if (!n)
         n = scm_parse(&c.m.scm, c.h.control, c.h.control_len);
     if (!n) {

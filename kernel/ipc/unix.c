@@ -69,7 +69,6 @@ struct umsg *umsg_alloc(struct usock *sender, struct umsghdr *m, size_t off, siz
     msg->len = (u32)n;
     msg->charge = (u32)(sizeof(*msg) + n + 255) & ~255u;
     msg->sender = usock_get(sender);
-    msg->from = uaddr_get(sender->addr);
     msg->cred = m->scm.have_cred ? m->scm.cred : ucred_current();
     msg->files = m->scm.files;
     msg->counted = false;
@@ -85,11 +84,27 @@ void umsg_free(struct umsg *msg)
     if (usock_writable(s))
         waitq_wake_all(&s->wr_wait);
     usock_put(s);
-    uaddr_put(msg->from);
     struct scm_files *sf = umsg_take_files(msg);
     if (sf)
         scm_files_put(sf);
     kvfree(msg);
+}
+
+void umsg_free_all(struct list_head *msgs)
+{
+    struct umsg *msg, *next;
+    list_for_each_entry_safe (msg, next, msgs, link)
+        umsg_free(msg);
+}
+
+/* The sender's name as it is now. */
+void umsg_name(const struct umsg *msg, struct umsghdr *m)
+{
+    struct uaddr *a = load_acquire(&msg->sender->addr);
+    if (!a)
+        return;
+    m->name_len = a->len;
+    memcpy(&m->name, &a->name, min((size_t)a->len, sizeof(m->name)));
 }
 
 void umsg_queue_locked(struct usock *to, struct umsg *msg)
@@ -208,13 +223,13 @@ void usock_release(struct usock *s)
         s->state == U_CONNECTED && s->accept_link.next; /* still on a listener's queue list */
     unix_unbind(s);
     if (s->type == SOCK_DGRAM)
-        unix_disconnect_dgram(s);
+        unix_disconnect_dgram(s, NULL);
     while (!list_empty(&s->clients)) /* they find out when they send */
         list_del_init(s->clients.next);
     spin_lock(&s->lock);
     WRITE_ONCE(s->state, U_CLOSED);
     WRITE_ONCE(s->shut, SHUT_RCV | SHUT_SND);
-    list_splice_init(&s->queue, &msgs);
+    list_splice_tail_init(&s->queue, &msgs);
     s->queue_len = 0;
     list_splice_init(&s->accept, &children);
     s->accept_len = 0;

@@ -69,7 +69,6 @@ struct scm_files {
 struct umsg {
     struct list_head link;
     struct usock *sender; /* referenced, charged */
-    struct uaddr *from;   /* referenced, or NULL */
     struct scm_files *files;
     struct ucred_k cred;
     u32 off, len, charge;
@@ -145,6 +144,8 @@ int usock_shutdown(struct usock *s, u32 shut);
 struct umsg *umsg_alloc(struct usock *sender, struct umsghdr *m, size_t off,
                         size_t n); /* ERR_PTR */
 void umsg_free(struct umsg *msg);  /* puts its files too */
+void umsg_free_all(struct list_head *msgs);
+void umsg_name(const struct umsg *msg, struct umsghdr *m);
 void umsg_queue_locked(struct usock *to, struct umsg *msg);
 void umsg_unqueue_locked(struct usock *s, struct umsg *msg);
 int usock_wait_wmem(struct usock *s, bool nonblock);
@@ -196,7 +197,8 @@ int unix_listen(struct usock *s, int backlog);
 int unix_connect(struct usock *s, const struct sockaddr_un_k *name, u32 len, bool nonblock);
 struct usock *unix_accept(struct usock *s, bool nonblock); /* ERR_PTR */
 void unix_pair(struct usock *a, struct usock *b);
-void unix_disconnect_dgram(struct usock *s); /* unix_mutex held */
+/* s has no peer any more; what it had received goes to `dropped` (NULL: stays), to be freed without unix_mutex, which is held now. */
+void unix_disconnect_dgram(struct usock *s, struct list_head *dropped);
 
 /* scm.c */
 int scm_parse(struct scm *scm, u64 user, u64 len);

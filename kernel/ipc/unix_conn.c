@@ -42,21 +42,37 @@ void unix_pair(struct usock *a, struct usock *b)
     mutex_unlock(&unix_mutex);
 }
 
-void unix_disconnect_dgram(struct usock *s)
+void unix_disconnect_dgram(struct usock *s, struct list_head *dropped)
 {
     struct usock *old = s->peer;
     list_del_init(&s->client_link);
     WRITE_ONCE(s->peer, NULL);
-    if (old)
-        usock_put(old);
+    if (!old)
+        return;
+    bool had = false;
+    if (dropped &&
+        mutex_trylock(&s->read_lock)) { /* a reader has its message, or waits on an empty queue */
+        spin_lock(&s->lock);
+        had = s->queue_len;
+        list_splice_tail_init(&s->queue, dropped);
+        WRITE_ONCE(s->queue_len, 0);
+        s->queue_bytes = 0;
+        spin_unlock(&s->lock);
+        mutex_unlock(&s->read_lock);
+    }
+    if (had && old->state != U_CLOSED && old->peer == s)
+        WRITE_ONCE(old->error, ECONNRESET);
+    usock_put(old);
 }
 
 static int connect_dgram(struct usock *s, const struct sockaddr_un_k *name, u32 len)
 {
+    LIST_HEAD(dropped);
     if (name->family == 0) { /* AF_UNSPEC: no peer any more */
         mutex_lock(&unix_mutex);
-        unix_disconnect_dgram(s);
+        unix_disconnect_dgram(s, &dropped);
         mutex_unlock(&unix_mutex);
+        umsg_free_all(&dropped);
         return 0;
     }
     struct usock *to = unix_find(name, len, SOCK_DGRAM);
@@ -70,35 +86,37 @@ static int connect_dgram(struct usock *s, const struct sockaddr_un_k *name, u32 
         err = -EPERM;
     else if (s->passcred)
         err = unix_autobind(s);
-    if (!err) {
-        unix_disconnect_dgram(s);
+    if (!err && s->peer == to) {
+        err = 1; /* as it was */
+    } else if (!err) {
+        unix_disconnect_dgram(s, &dropped);
         WRITE_ONCE(s->peer, to);
         list_add(&s->client_link, &to->clients);
         s->peercred = to->cred;
     }
     mutex_unlock(&unix_mutex);
+    umsg_free_all(&dropped);
     if (err)
         usock_put(to);
-    else
-        waitq_wake_all(&s->wr_wait);
-    return err;
+    waitq_wake_all(&s->wr_wait);
+    waitq_wake_all(&s->peer_wait);
+    return err < 0 ? err : 0;
 }
 
 /* unix_mutex held. 0, or -EAGAIN: the queue is full. child is used up on success. */
 static int join_locked(struct usock *s, struct usock *to, struct usock *child)
 {
-    if (s->state != U_UNCONNECTED)
-        return s->state == U_CONNECTED ? -EISCONN : -EINVAL;
     if (to->state != U_LISTENING || (to->shut & SHUT_RCV))
         return -ECONNREFUSED;
     if (to->accept_len > to->backlog)
         return -EAGAIN;
+    if (s->state != U_UNCONNECTED)
+        return s->state == U_CONNECTED ? -EISCONN : -EINVAL;
     if (s->passcred && unix_autobind(s))
         return -ENOMEM;
     child->peer = usock_get(s);
     child->peercred = ucred_current();
     child->addr = uaddr_get(to->addr);
-    child->passcred = to->passcred;
     child->state = U_CONNECTED;
     s->peer = usock_get(child);
     s->peercred = to->cred;
@@ -179,15 +197,16 @@ struct usock *unix_accept(struct usock *s, bool nonblock)
     for (;;) {
         struct usock *c = accept_take(s);
         if (c) {
+            c->passcred = s->passcred;
             waitq_wake_one(&s->peer_wait);
             if (READ_ONCE(s->accept_len))
                 waitq_wake_one(&s->rd_wait);
             return c;
         }
-        if (READ_ONCE(s->shut) & SHUT_RCV)
-            return ERR_PTR(-EINVAL);
         if (nonblock)
             return ERR_PTR(-EAGAIN);
+        if (READ_ONCE(s->shut) & SHUT_RCV)
+            return ERR_PTR(-EINVAL);
         s64 res = waitq_wait_timeout(
             &s->rd_wait, READ_ONCE(s->accept_len) || (READ_ONCE(s->shut) & SHUT_RCV), deadline);
         int err = usock_wait_result(res, s->rcvtimeo);

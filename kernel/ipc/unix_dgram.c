@@ -18,9 +18,7 @@ static ssize_t broken_pipe(const struct umsghdr *m)
 /* Whom the message is for: referenced, or ERR_PTR. */
 static struct usock *target_of(struct usock *s, const struct umsghdr *m)
 {
-    if (m->name_len) {
-        if (s->type == SOCK_SEQPACKET)
-            return ERR_PTR(s->state == U_CONNECTED ? -EISCONN : -EOPNOTSUPP);
+    if (m->name_len && s->type != SOCK_SEQPACKET) { /* a connected one does not look at names */
         return unix_find(&m->name, m->name_len, s->type);
     }
     mutex_lock(&unix_mutex);
@@ -32,10 +30,12 @@ static struct usock *target_of(struct usock *s, const struct umsghdr *m)
 /* A connected datagram socket whose peer has gone loses it. */
 static void forget_dead_peer(struct usock *s, struct usock *to)
 {
+    LIST_HEAD(dropped);
     mutex_lock(&unix_mutex);
     if (s->type == SOCK_DGRAM && s->peer == to)
-        unix_disconnect_dgram(s);
+        unix_disconnect_dgram(s, &dropped);
     mutex_unlock(&unix_mutex);
+    umsg_free_all(&dropped);
 }
 
 /* Puts msg on to's queue. 0, -EAGAIN: full, or the error. */
@@ -75,10 +75,16 @@ ssize_t dgram_send(struct usock *s, struct umsghdr *m)
         if (err)
             return err;
     }
-    struct usock *to = target_of(s, m);
+    /* Linux's order of questions: a name is looked up when all else is ready */
+    bool named = m->name_len && s->type != SOCK_SEQPACKET;
+    if (named && (m->name_len <= sizeof(u16) || m->name.family != AF_UNIX))
+        return -EINVAL;
+    struct usock *to = named ? NULL : target_of(s, m);
     if (IS_ERR(to))
         return PTR_ERR(to);
     ssize_t ret = m->len > (size_t)s->sndbuf - 32 ? -EMSGSIZE : 0;
+    if (!ret && READ_ONCE(s->error))
+        ret = -__atomic_exchange_n(&s->error, 0, __ATOMIC_RELAXED);
     if (!ret && (READ_ONCE(s->shut) & SHUT_SND))
         ret = broken_pipe(m);
     if (!ret)
@@ -86,6 +92,13 @@ ssize_t dgram_send(struct usock *s, struct umsghdr *m)
     struct umsg *msg = ret ? NULL : umsg_alloc(s, m, 0, m->len);
     if (!ret && IS_ERR(msg))
         ret = PTR_ERR(msg);
+    if (!ret && named) {
+        to = target_of(s, m);
+        if (IS_ERR(to)) {
+            umsg_free(msg);
+            return PTR_ERR(to);
+        }
+    }
     u64 deadline = usock_deadline(s->sndtimeo);
     while (!ret) {
         int err = deliver(s, to, msg);
@@ -107,7 +120,8 @@ ssize_t dgram_send(struct usock *s, struct umsghdr *m)
         umsg_free(msg);
         ret = err == -EPIPE ? broken_pipe(m) : err;
     }
-    usock_put(to);
+    if (to)
+        usock_put(to);
     return ret;
 }
 
@@ -128,15 +142,16 @@ static struct umsg *wait_msg(struct usock *s, bool nonblock)
 {
     u64 deadline = usock_deadline(s->rcvtimeo);
     for (;;) {
+        if (READ_ONCE(s->error))
+            return ERR_PTR(-__atomic_exchange_n(&s->error, 0, __ATOMIC_RELAXED));
         spin_lock(&s->lock);
         struct umsg *msg = list_first_entry_or_null(&s->queue, struct umsg, link);
         u32 shut = s->shut;
         spin_unlock(&s->lock);
         if (msg)
             return msg;
-        if (READ_ONCE(s->error))
-            return ERR_PTR(-__atomic_exchange_n(&s->error, 0, __ATOMIC_RELAXED));
-        if (shut & SHUT_RCV)
+        if ((shut & SHUT_RCV) &&
+            !(nonblock && s->type == SOCK_DGRAM)) /* Linux's order of questions */
             return NULL;
         if (nonblock)
             return ERR_PTR(-EAGAIN);
@@ -162,10 +177,7 @@ static ssize_t recv_one(struct usock *s, struct umsghdr *m, bool nonblock)
         m->flags |= MSG_TRUNC;
     if (n && buf_put(&m->buf, 0, msg->data, n))
         return -EFAULT;
-    if (msg->from) {
-        m->name_len = msg->from->len;
-        memcpy(&m->name, &msg->from->name, min((size_t)m->name_len, sizeof(m->name)));
-    }
+    umsg_name(msg, m);
     m->scm.cred = msg->cred;
     m->scm.have_cred = true;
     if (msg->files) {

@@ -98,10 +98,19 @@ static int rebind_error(const struct sockaddr_un_k *name, u32 len)
     u32 n = (u32)str_nlen(name->path, len - sizeof(u16));
     memcpy(text, name->path, n);
     text[n] = 0;
-    if (path_lookup(AT_FDCWD, text, 0, &path))
+    if (!path_lookup(AT_FDCWD, text, 0, &path)) {
+        path_put(&path);
+        return -EADDRINUSE;
+    }
+    char *slash = str_rchr(text, '/');
+    if (!slash)
         return -EINVAL;
+    slash[slash == text] = 0; /* the folder; "/" stays */
+    int err = path_lookup(AT_FDCWD, text, LOOKUP_DIRECTORY, &path);
+    if (err)
+        return err;
     path_put(&path);
-    return -EADDRINUSE;
+    return -EINVAL;
 }
 
 static int bind_path(struct usock *s, struct uaddr *a)
@@ -124,7 +133,7 @@ int unix_bind(struct usock *s, const struct sockaddr_un_k *name, u32 len)
     int err;
     mutex_lock(&unix_mutex);
     if (len == sizeof(u16)) {
-        err = s->addr ? -EINVAL : unix_autobind(s);
+        err = unix_autobind(s);
         mutex_unlock(&unix_mutex);
         return err;
     }

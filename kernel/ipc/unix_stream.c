@@ -6,6 +6,7 @@
  * credentials when the reader wants credentials.
  */
 #include "unix.h"
+#include <lib/string.h>
 #include <mm/slab.h>
 
 static ssize_t broken_pipe(const struct umsghdr *m, size_t done)
@@ -30,6 +31,8 @@ ssize_t stream_send(struct usock *s, struct umsghdr *m)
     while (done < m->len) {
         if (READ_ONCE(s->shut) & SHUT_SND)
             return broken_pipe(m, done);
+        if (unlikely(READ_ONCE(s->error)))
+            return done ? (ssize_t)done : -__atomic_exchange_n(&s->error, 0, __ATOMIC_RELAXED);
         int err = usock_wait_wmem(s, m->flags & MSG_DONTWAIT);
         if (err)
             return done ? (ssize_t)done : err;
@@ -65,7 +68,8 @@ static bool same_cred(const struct ucred_k *a, const struct ucred_k *b)
 }
 
 /* Waits for a message after `after` (NULL: the first). The message, NULL at the end of the stream, ERR_PTR. */
-static struct umsg *next_msg(struct usock *s, struct umsg *after, bool wait, u64 deadline)
+static struct umsg *next_msg(struct usock *s, struct umsg *after, bool wait, u64 deadline,
+                             bool enough)
 {
     for (;;) {
         spin_lock(&s->lock);
@@ -75,6 +79,8 @@ static struct umsg *next_msg(struct usock *s, struct umsg *after, bool wait, u64
         spin_unlock(&s->lock);
         if (msg)
             return msg;
+        if (enough)
+            return ERR_PTR(-EAGAIN); /* an error is kept for the next call */
         if (READ_ONCE(s->error))
             return ERR_PTR(-__atomic_exchange_n(&s->error, 0, __ATOMIC_RELAXED));
         if (shut & SHUT_RCV)
@@ -115,13 +121,16 @@ static ssize_t recv_bytes(struct usock *s, struct umsghdr *m, bool nonblock)
     u64 deadline = usock_deadline(s->rcvtimeo);
     struct umsg *peeked = NULL;
     while (done < m->len) {
-        struct umsg *msg = next_msg(s, peeked, !nonblock && done < target, deadline);
+        struct umsg *msg =
+            next_msg(s, peeked, !nonblock && done < target, deadline, done >= target);
         if (IS_ERR(msg))
             return done ? (ssize_t)done : PTR_ERR(msg);
         if (!msg)
             break;
         if (m->scm.have_cred && m->scm.want_cred && !same_cred(&m->scm.cred, &msg->cred))
             break;
+        if (!done)
+            umsg_name(msg, m);
         m->scm.cred = msg->cred;
         m->scm.have_cred = true;
         size_t part = min(m->len - done, (size_t)(msg->len - msg->off));
