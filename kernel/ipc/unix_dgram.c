@@ -46,12 +46,12 @@ static int deliver(struct usock *s, struct usock *to, struct umsg *msg)
     if (files)
         unix_gc_lock();
     spin_lock(&to->lock);
-    if (to->state == U_CLOSED)
+    if (s->type == SOCK_DGRAM && READ_ONCE(to->peer) && to->peer != s)
+        err = -EPERM;
+    else if (to->state == U_CLOSED)
         err = s->type == SOCK_SEQPACKET ? -EPIPE : -ECONNREFUSED;
     else if (to->shut & SHUT_RCV)
         err = -EPIPE;
-    else if (s->type == SOCK_DGRAM && READ_ONCE(to->peer) && to->peer != s)
-        err = -EPERM;
     else if (s->type == SOCK_DGRAM && dgram_full(to, s))
         err = -EAGAIN;
     else
