@@ -22,7 +22,7 @@
 static int clean_entry(void *ctx, struct vma *vma, u64 addr)
 {
     struct page *page = ctx;
-    if (!(vma->flags & VM_SHARED))
+    if (!(READ_ONCE(vma->flags) & VM_SHARED)) /* this bit never changes */
         return 0; /* private areas never write to a page of the cache, and their tables may be shared */
     pte_t *pte = pt_lock_entry(vma->mm, addr);
     if (!pte)

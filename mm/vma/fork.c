@@ -52,7 +52,7 @@ static int fork_area(struct mm *child, struct vma *src)
             commit_uncharge(pages);
         return -ENOMEM;
     }
-    vma->flags &= ~(VM_LOCKED | VM_LOCKONFAULT);
+    WRITE_ONCE(vma->flags, vma->flags & ~(VM_LOCKED | VM_LOCKONFAULT));
     struct rt_node *last = child->vmas.last;
     rt_insert_between(&child->vmas, last, NULL, &vma->node);
     child->map_count++;

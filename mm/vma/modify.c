@@ -117,7 +117,7 @@ static int protect_change(struct vma *vma, void *arg)
     }
     vma_write_lock(vma);
     vma_account(mm, vma->flags, -(s64)pages);
-    vma->flags = flags;
+    WRITE_ONCE(vma->flags, flags); /* write-back looks at VM_SHARED without the lock of the area */
     vma->prot = vma_page_prot(flags, vma->mapping);
     vma_account(mm, flags, (s64)pages);
     pt_protect_range(vma, vma_start(vma), vma_end(vma));
@@ -149,7 +149,7 @@ static int flags_change(struct vma *vma, void *arg)
     vma_write_lock(vma);
     if ((flags ^ vma->flags) & VM_LOCKED)
         mm->locked_vm += flags & VM_LOCKED ? vma_pages(vma) : -vma_pages(vma);
-    vma->flags = flags;
+    WRITE_ONCE(vma->flags, flags); /* write-back looks at VM_SHARED without the lock of the area */
     return 0;
 }
 
