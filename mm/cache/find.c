@@ -137,13 +137,10 @@ static struct page *read_missing(struct address_space *m, u64 index)
     struct page *run[READ_WINDOW], *wanted = NULL;
     u64 first;
     unsigned n = read_window(m, index, &first), got = 0;
-    u64 run_start = first;
     long err = -EEXIST;
     for (u64 i = first; i < first + n; i++) {
         struct page *page = insert_new(m, i, GFP_NOWARN);
         if (!IS_ERR(page)) {
-            if (!got)
-                run_start = i;
             run[got++] = page;
             if (i == index)
                 wanted = page;
@@ -162,7 +159,6 @@ static struct page *read_missing(struct address_space *m, u64 index)
     }
     if (got)
         m->ops->read_pages(m, run, got);
-    (void)run_start;
     for (unsigned k = 0; k < got; k++) {
         if (run[k] == wanted)
             continue;
