@@ -68,6 +68,7 @@ static void do_fork(struct worker *w)
     *c = *w;
     c->mm = mm;
     c->slot = slot;
+    c->churn = memset(c->own_churn, 0, sizeof(c->own_churn));
     c->depth = w->depth + 1;
     rand_init(&c->rand, rand_next(&w->rand));
     struct host_thread *t = host_user_thread(mm, worker_main, c, "child");
@@ -199,6 +200,7 @@ struct storm_stats storm_run(const struct storm_config *cfg)
         w[i] = calloc(1, sizeof(**w));
         w[i]->mm = mm[i / cfg->workers];
         w[i]->slice = i % cfg->workers;
+        w[i]->churn = w[i - w[i]->slice]->own_churn;
         w[i]->slot = take_slot();
         rand_init(&w[i]->rand, cfg->seed * 1000 + i);
     }

@@ -35,6 +35,11 @@ static inline bool kind_is_shared(u32 kind)
     return kind >= PK_SHARED_FILE && kind < PK_UNKNOWN;
 }
 
+/* Calls that drop or replace a volatile common page of one process: between begun and ended, old and new frame may be seen. */
+struct churn {
+    u64 begun, ended;
+};
+
 struct worker {
     struct mm *mm;
     struct rand rand;
@@ -44,6 +49,9 @@ struct worker {
     u64 next_value;
     struct page_model page[SLICE_PAGES];
     u64 common[COMMON_PAGES]; /* what it wrote last into its word of each common page */
+    u32 unsure;               /* bit per common page: that write may have gone to a frame on its way out */
+    struct churn *churn;      /* [COMMON_PAGES], one for all workers of a process */
+    struct churn own_churn[COMMON_PAGES]; /* what churn points to, in the first worker of a process */
 };
 
 struct storm {

@@ -477,35 +477,77 @@ static u32 store_common(struct worker *w, u32 page, u64 at, u64 word)
     return page < SOLID ? store_word(w, at, word) : host_store(at, &word, 8);
 }
 
+/* True when no call that drops this page is on its way; *begun says how many there have been. */
+static bool common_is_quiet(struct worker *w, u32 page, u64 *begun)
+{
+    u64 ended = __atomic_load_n(&w->churn[page].ended, __ATOMIC_SEQ_CST);
+    *begun = __atomic_load_n(&w->churn[page].begun, __ATOMIC_SEQ_CST);
+    return *begun == ended;
+}
+
+/*
+ * The word of a volatile page. While another thread drops the page and has not flushed yet, who saw the zero on one CPU and is
+ * moved to another may meet the old translation there: only then, and until that call returns, an old word is no mistake.
+ */
+static bool read_volatile(struct worker *w, u32 page, u64 at, u64 *word)
+{
+    for (;;) {
+        u64 begun;
+        bool quiet = common_is_quiet(w, page, &begun);
+        if (!common_went_through(page, load_common(w, page, at, word)))
+            return false;
+        if (quiet && (w->unsure & 1u << page) && (*word & BIT_MASK(47, 0)) <= w->next_value) {
+            w->unsure &= ~(1u << page);
+            w->common[page] = *word;
+        }
+        if (quiet || !*word || (*word == w->common[page] && !(w->unsure & 1u << page)))
+            return true;
+    }
+}
+
+static void write_common(struct worker *w, u32 page, u64 at)
+{
+    u64 word = (u64)(w->slot + 1) << 48 | ++w->next_value, before, after;
+    bool quiet = common_is_quiet(w, page, &before);
+    if (!common_went_through(page, store_common(w, page, at, word)))
+        return;
+    w->common[page] = word;
+    common_is_quiet(w, page, &after);
+    if (!quiet || after != before)
+        w->unsure |= 1u << page;
+}
+
 static void touch_common(struct worker *w)
 {
     for (u32 i = 1 + pick(w, 6); i > 0; i--) {
         u32 page = pick(w, COMMON_PAGES);
         u64 at = common_addr(page) + 8 * w->slice, word = 0;
-        bool read = common_went_through(page, load_common(w, page, at, &word));
-        /*
-         * Another thread may have dropped the page and not flushed yet: who saw the zero on one CPU and is moved to another
-         * may meet the old translation there. It must go soon.
-         */
-        for (u32 k = 0; page >= SOLID && read && word && word != w->common[page] && k < 10000; k++)
-            read = common_went_through(page, load_common(w, page, at, &word));
+        bool read = page < SOLID ? common_went_through(page, load_common(w, page, at, &word))
+                                 : read_volatile(w, page, at, &word);
         if (read) {
             if (page >= SOLID && word == 0)
                 w->common[page] = 0;
             storm_check(word == w->common[page], "worker %u: common page %u: %#lx, expected %#lx", w->slot, page, word,
                         w->common[page]);
         }
-        word = (u64)(w->slot + 1) << 48 | ++w->next_value;
-        if (pick(w, 2) && common_went_through(page, store_common(w, page, at, word)))
-            w->common[page] = word;
+        if (pick(w, 2))
+            write_common(w, page, at);
     }
+}
+
+/* Around each call that drops volatile pages. */
+static void mark_churn(struct worker *w, u32 page, u32 n, bool begins)
+{
+    for (u32 i = page; i < page + n; i++)
+        __atomic_fetch_add(begins ? &w->churn[i].begun : &w->churn[i].ended, 1, __ATOMIC_SEQ_CST);
 }
 
 static void churn_common(struct worker *w)
 {
-    u32 n = 1 + pick(w, 3), solid = pick(w, SOLID - n + 1);
-    u64 at = common_addr(SOLID + pick(w, COMMON_PAGES - SOLID - n + 1)), len = n * PAGE_SIZE;
+    u32 n = 1 + pick(w, 3), solid = pick(w, SOLID - n + 1), page = SOLID + pick(w, COMMON_PAGES - SOLID - n + 1);
+    u64 at = common_addr(page), len = n * PAGE_SIZE;
     s64 r = 0;
+    mark_churn(w, page, n, true);
     switch (pick(w, 4)) {
     case 0: /* a failed way back leaves them read-only: then stores are refused from here on */
         host_mprotect(common_addr(solid), len, R);
@@ -521,6 +563,7 @@ static void churn_common(struct worker *w)
         r = host_mmap(at, len, R | W, UAPI_MAP_FIXED | UAPI_MAP_PRIVATE | UAPI_MAP_ANONYMOUS, NULL, 0);
         storm_check(r == (s64)at || may_fail(), "mmap of common pages: %ld", r);
     }
+    mark_churn(w, page, n, false);
     trace(w, "churn %#lx, %u pages, solid %u: %ld", at, n, solid, r);
 }
 
