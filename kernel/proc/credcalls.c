@@ -65,164 +65,146 @@ SYSCALL(getegid)
     return current_task()->cred->egid;
 }
 
-SYSCALL(setresuid)
+/* The four ids of one kind: the calls for users and for groups follow the same rules. */
+enum id_kind { USER, GROUP };
+struct ids {
+    u32 *real, *effective, *saved, *fs;
+};
+
+static struct ids ids_of(struct cred *c, enum id_kind kind)
 {
-    const struct cred *o = current_task()->cred;
-    u32 r = (u32)a0, e = (u32)a1, s = (u32)a2;
-#define ALLOWED(id, a, b, c) ((id) == KEEP || (id) == (a) || (id) == (b) || (id) == (c))
-    if (!capable(CAP_SETUID) &&
-        (!ALLOWED(r, o->uid, o->euid, o->suid) || !ALLOWED(e, o->uid, o->euid, o->suid) ||
-         !ALLOWED(s, o->uid, o->euid, o->suid)))
+    return kind == USER ? (struct ids){&c->uid, &c->euid, &c->suid, &c->fsuid}
+                        : (struct ids){&c->gid, &c->egid, &c->sgid, &c->fsgid};
+}
+
+static bool may_take_any(enum id_kind kind)
+{
+    return capable(kind == USER ? CAP_SETUID : CAP_SETGID);
+}
+
+/* KEEP, or one that the thread has already. */
+static bool is_own(u32 id, const struct ids *o)
+{
+    return id == KEEP || id == *o->real || id == *o->effective || id == *o->saved;
+}
+
+static void set_unless_keep(u32 *field, u32 id)
+{
+    if (id != KEEP)
+        *field = id;
+}
+
+/* fs follows the effective id, capabilities the user's. */
+static s64 finish(struct cred *n, enum id_kind kind)
+{
+    struct ids ids = ids_of(n, kind);
+    *ids.fs = *ids.effective;
+    if (kind == USER)
+        fix_caps(n, current_task()->cred);
+    install(n);
+    return 0;
+}
+
+static s64 set_three(enum id_kind kind, u32 real, u32 effective, u32 saved)
+{
+    struct ids o = ids_of(current_task()->cred, kind);
+    if (!may_take_any(kind) && !(is_own(real, &o) && is_own(effective, &o) && is_own(saved, &o)))
         return -EPERM;
     struct cred *n = fresh();
     if (!n)
         return -ENOMEM;
-    if (r != KEEP)
-        n->uid = r;
-    if (e != KEEP)
-        n->euid = e;
-    if (s != KEEP)
-        n->suid = s;
-    n->fsuid = n->euid;
-    fix_caps(n, o);
-    install(n);
-    return 0;
+    struct ids ids = ids_of(n, kind);
+    set_unless_keep(ids.real, real);
+    set_unless_keep(ids.effective, effective);
+    set_unless_keep(ids.saved, saved);
+    return finish(n, kind);
+}
+
+SYSCALL(setresuid)
+{
+    return set_three(USER, (u32)a0, (u32)a1, (u32)a2);
+}
+SYSCALL(setresgid)
+{
+    return set_three(GROUP, (u32)a0, (u32)a1, (u32)a2);
+}
+
+static s64 set_two(enum id_kind kind, u32 real, u32 effective)
+{
+    struct ids o = ids_of(current_task()->cred, kind);
+    bool real_is_own = real == KEEP || real == *o.real || real == *o.effective;
+    if (!may_take_any(kind) && !(real_is_own && is_own(effective, &o)))
+        return -EPERM;
+    struct cred *n = fresh();
+    if (!n)
+        return -ENOMEM;
+    struct ids ids = ids_of(n, kind);
+    set_unless_keep(ids.real, real);
+    set_unless_keep(ids.effective, effective);
+    if (real != KEEP || (effective != KEEP && effective != *o.real))
+        *ids.saved = *ids.effective;
+    return finish(n, kind);
 }
 
 SYSCALL(setreuid)
 {
-    const struct cred *o = current_task()->cred;
-    u32 r = (u32)a0, e = (u32)a1;
-    if (!capable(CAP_SETUID) &&
-        (!ALLOWED(r, o->uid, o->euid, o->euid) || !ALLOWED(e, o->uid, o->euid, o->suid)))
+    return set_two(USER, (u32)a0, (u32)a1);
+}
+SYSCALL(setregid)
+{
+    return set_two(GROUP, (u32)a0, (u32)a1);
+}
+
+static s64 set_one(enum id_kind kind, u32 id)
+{
+    struct ids o = ids_of(current_task()->cred, kind);
+    if (id == KEEP)
+        return -EINVAL;
+    if (!may_take_any(kind) && id != *o.real && id != *o.saved)
         return -EPERM;
     struct cred *n = fresh();
     if (!n)
         return -ENOMEM;
-    if (r != KEEP)
-        n->uid = r;
-    if (e != KEEP)
-        n->euid = e;
-    if (r != KEEP || (e != KEEP && e != o->uid))
-        n->suid = n->euid;
-    n->fsuid = n->euid;
-    fix_caps(n, o);
-    install(n);
-    return 0;
+    struct ids ids = ids_of(n, kind);
+    if (may_take_any(kind))
+        *ids.real = *ids.saved = id;
+    *ids.effective = id;
+    return finish(n, kind);
 }
 
 SYSCALL(setuid)
 {
-    const struct cred *o = current_task()->cred;
-    u32 id = (u32)a0;
-    if (id == KEEP)
-        return -EINVAL;
-    if (!capable(CAP_SETUID) && id != o->uid && id != o->suid)
-        return -EPERM;
-    struct cred *n = fresh();
-    if (!n)
-        return -ENOMEM;
-    if (capable(CAP_SETUID))
-        n->uid = n->suid = id;
-    n->euid = n->fsuid = id;
-    fix_caps(n, o);
-    install(n);
-    return 0;
+    return set_one(USER, (u32)a0);
 }
-
-SYSCALL(setresgid)
-{
-    const struct cred *o = current_task()->cred;
-    u32 r = (u32)a0, e = (u32)a1, s = (u32)a2;
-    if (!capable(CAP_SETGID) &&
-        (!ALLOWED(r, o->gid, o->egid, o->sgid) || !ALLOWED(e, o->gid, o->egid, o->sgid) ||
-         !ALLOWED(s, o->gid, o->egid, o->sgid)))
-        return -EPERM;
-    struct cred *n = fresh();
-    if (!n)
-        return -ENOMEM;
-    if (r != KEEP)
-        n->gid = r;
-    if (e != KEEP)
-        n->egid = e;
-    if (s != KEEP)
-        n->sgid = s;
-    n->fsgid = n->egid;
-    install(n);
-    return 0;
-}
-
-SYSCALL(setregid)
-{
-    const struct cred *o = current_task()->cred;
-    u32 r = (u32)a0, e = (u32)a1;
-    if (!capable(CAP_SETGID) &&
-        (!ALLOWED(r, o->gid, o->egid, o->egid) || !ALLOWED(e, o->gid, o->egid, o->sgid)))
-        return -EPERM;
-    struct cred *n = fresh();
-    if (!n)
-        return -ENOMEM;
-    if (r != KEEP)
-        n->gid = r;
-    if (e != KEEP)
-        n->egid = e;
-    if (r != KEEP || (e != KEEP && e != o->gid))
-        n->sgid = n->egid;
-    n->fsgid = n->egid;
-    install(n);
-    return 0;
-}
-
 SYSCALL(setgid)
 {
-    const struct cred *o = current_task()->cred;
-    u32 id = (u32)a0;
-    if (id == KEEP)
-        return -EINVAL;
-    if (!capable(CAP_SETGID) && id != o->gid && id != o->sgid)
-        return -EPERM;
-    struct cred *n = fresh();
-    if (!n)
-        return -ENOMEM;
-    if (capable(CAP_SETGID))
-        n->gid = n->sgid = id;
-    n->egid = n->fsgid = id;
+    return set_one(GROUP, (u32)a0);
+}
+
+/* Answers the old id, whatever happens. */
+static s64 set_fs(enum id_kind kind, u32 id)
+{
+    struct ids o = ids_of(current_task()->cred, kind);
+    u32 old = *o.fs;
+    struct cred *n;
+    if (id == KEEP || !(may_take_any(kind) || is_own(id, &o) || id == old) || !(n = fresh()))
+        return old;
+    *ids_of(n, kind).fs = id;
+    if (kind == USER && old == 0 && id != 0)
+        n->cap_effective &= ~CAP_FS_MASK;
+    if (kind == USER && old != 0 && id == 0)
+        n->cap_effective |= n->cap_permitted & CAP_FS_MASK;
     install(n);
-    return 0;
+    return old;
 }
 
 SYSCALL(setfsuid)
 {
-    const struct cred *o = current_task()->cred;
-    u32 id = (u32)a0, old = o->fsuid;
-    if (id == KEEP ||
-        !(capable(CAP_SETUID) || id == o->uid || id == o->euid || id == o->suid || id == old))
-        return old;
-    struct cred *n = fresh();
-    if (n) {
-        n->fsuid = id;
-        if (old == 0 && id != 0)
-            n->cap_effective &= ~CAP_FS_MASK;
-        if (old != 0 && id == 0)
-            n->cap_effective |= n->cap_permitted & CAP_FS_MASK;
-        install(n);
-    }
-    return old;
+    return set_fs(USER, (u32)a0);
 }
-
 SYSCALL(setfsgid)
 {
-    const struct cred *o = current_task()->cred;
-    u32 id = (u32)a0, old = o->fsgid;
-    if (id == KEEP ||
-        !(capable(CAP_SETGID) || id == o->gid || id == o->egid || id == o->sgid || id == old))
-        return old;
-    struct cred *n = fresh();
-    if (n) {
-        n->fsgid = id;
-        install(n);
-    }
-    return old;
+    return set_fs(GROUP, (u32)a0);
 }
 
 static s64 put3(u64 a, u64 b, u64 c, u32 x, u32 y, u32 z)
