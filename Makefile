@@ -58,8 +58,9 @@ CLI_SRC  := $(shell find cli -name '*.c' 2>/dev/null | LC_ALL=C sort)
 CLI_OBJ  := $(patsubst %,$(B)/cli/%.o,$(CLI_SRC))
 USER_SRC := $(wildcard user/*.c)
 USERS    := $(patsubst user/%.c,$(B)/user/%,$(USER_SRC))
-GUEST_SRC := $(shell find tests/guest tests/linux -name '*.c' 2>/dev/null | LC_ALL=C sort)
-GUESTS    := $(patsubst %.c,$(B)/%,$(GUEST_SRC))
+GUEST_SRC := $(shell find tests/guest tests/linux -name '*.c' -not -path 'tests/linux/mmfuzz/*' 2>/dev/null | LC_ALL=C sort)
+FUZZ_SRC  := $(wildcard tests/linux/mmfuzz/*.c)
+GUESTS    := $(patsubst %.c,$(B)/%,$(GUEST_SRC)) $(B)/tests/mmfuzz
 
 .PHONY: all kernel hosted cli user guest check check-build check-threads check-points check-all coverage clean
 .SECONDARY:
@@ -115,6 +116,10 @@ $(B)/cli/%.c.o: %.c
 	@mkdir -p $(@D)
 	@echo "  CC      $<"
 	@$(HOSTCC) $(BASE) -O2 -D_GNU_SOURCE -Icli -c $< -o $@
+$(B)/tests/mmfuzz: $(FUZZ_SRC) $(wildcard tests/linux/mmfuzz/*.h)
+	@mkdir -p $(@D)
+	@echo "  USERCC  tests/linux/mmfuzz"
+	@$(CC) $(filter-out -MMD -MP,$(BASE)) -O2 -D_GNU_SOURCE -static -pthread -o $@ $(FUZZ_SRC)
 $(B)/tests/%: tests/%.c
 	@mkdir -p $(@D)
 	@echo "  USERCC  $<"

@@ -123,3 +123,10 @@ void cases_add_programs(struct case_list *list, enum case_kind kind, const char 
     }
     free(entries);
 }
+
+void cases_add_fuzz(struct case_list *list)
+{
+    struct guest_case *c = new_case(list, CASE_FUZZ, "linux/mmfuzz");
+
+    c->script = xstrdup("1-100");
+}

@@ -12,6 +12,7 @@ enum case_kind {
     CASE_BOOT,    /* busybox initramfs on QEMU's serial console */
     CASE_PROGRAM, /* a program of build/tests/guest: ends with status 0 */
     CASE_SAME,    /* a program of build/tests/linux: says the same as under Linux */
+    CASE_FUZZ,    /* games of tests/linux/mmfuzz, the same as under Linux */
 };
 
 struct guest_case {
@@ -41,5 +42,6 @@ void cases_read(struct case_list *list, const char *path);
 /* Appends a case for each program in a folder, in order of name; an absent folder is empty. */
 void cases_add_programs(struct case_list *list, enum case_kind kind, const char *dir,
                         const char *prefix);
+void cases_add_fuzz(struct case_list *list);
 
 #endif

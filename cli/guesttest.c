@@ -13,6 +13,7 @@
 
 #include "console.h"
 #include "mkinitramfs.h"
+#include "mmfuzz.h"
 #include "paths.h"
 #include "refkernel.h"
 #include "vm.h"
@@ -256,6 +257,13 @@ static int test_boot(const struct guest_case *c, const char *kernel, int log)
     return judge(c, &r, NULL, c->status, log);
 }
 
+static int test_fuzz(const struct guest_case *c, const char *kernel, int log)
+{
+    struct mmfuzz_opts o = {.steps = 500, .kernel = kernel, .shrink = 1, .log = log};
+
+    return mmfuzz_range(c->script, &o) && !mmfuzz_run(&o) ? TEST_PASSED : TEST_FAILED;
+}
+
 int guest_test(const struct guest_case *c, const char *kernel, int log)
 {
     for (size_t i = 0; i < c->needs.n; i++) {
@@ -271,6 +279,8 @@ int guest_test(const struct guest_case *c, const char *kernel, int log)
         return test_boot(c, kernel, log);
     case CASE_SAME:
         return test_same(c, kernel, log);
+    case CASE_FUZZ:
+        return test_fuzz(c, kernel, log);
     default:
         return test_run(c, kernel, log);
     }

@@ -69,11 +69,15 @@ const char help_build[] =
 
 const char help_test[] =
     "Usage: pagoda test [--list] [--hosted | --guest] [--kernel WHICH] [PATTERN]\n"
+    "       pagoda test --mmfuzz SEED[-SEED] [--steps N] [--keep STEPS] [--shrink N] [-v]\n"
     "\n"
     "First the hosted tests (`make check`: the core on its software MMU, under ASan and UBSan),\n"
     "then the guest tests of tests/guest/cases, each in a guest of its own. PATTERN keeps the\n"
     "tests whose name contains it. The last line counts passed and failed; status 1 if any "
-    "failed.\n";
+    "failed.\n"
+    "\n"
+    "--mmfuzz plays random games of memory calls under Linux and Pagoda and compares them line by\n"
+    "line; the first N seeds that differ (3) are shrunk to the steps that matter.\n";
 
 const char help_bench[] =
     "Usage: pagoda bench [OPTIONS]\n"

@@ -20,13 +20,15 @@
 #include "cases.h"
 #include "guesttest.h"
 #include "help.h"
+#include "mmfuzz.h"
 #include "paths.h"
 #include "util.h"
 
 struct test_opts {
     bool list, hosted, guest;
-    const char *kernel, *pattern;
+    const char *kernel, *pattern, *fuzz;
     long jobs;
+    struct mmfuzz_opts games;
 };
 
 struct tally {
@@ -42,20 +44,35 @@ struct job {
 
 static void parse(int argc, char **argv, struct test_opts *o)
 {
-    enum { OPT_LIST = 256, OPT_HOSTED, OPT_GUEST, OPT_KERNEL };
+    enum {
+        OPT_LIST = 256,
+        OPT_HOSTED,
+        OPT_GUEST,
+        OPT_KERNEL,
+        OPT_FUZZ,
+        OPT_STEPS,
+        OPT_KEEP,
+        OPT_SHRINK
+    };
     static const struct option options[] = {{"list", no_argument, NULL, OPT_LIST},
                                             {"hosted", no_argument, NULL, OPT_HOSTED},
                                             {"guest", no_argument, NULL, OPT_GUEST},
                                             {"kernel", required_argument, NULL, OPT_KERNEL},
                                             {"jobs", required_argument, NULL, 'j'},
+                                            {"mmfuzz", required_argument, NULL, OPT_FUZZ},
+                                            {"steps", required_argument, NULL, OPT_STEPS},
+                                            {"keep", required_argument, NULL, OPT_KEEP},
+                                            {"shrink", required_argument, NULL, OPT_SHRINK},
+                                            {"verbose", no_argument, NULL, 'v'},
                                             {"help", no_argument, NULL, 'h'},
                                             {NULL, 0, NULL, 0}};
     int c;
 
     *o = (struct test_opts){
         .hosted = true, .guest = true, .kernel = "pagoda", .jobs = sysconf(_SC_NPROCESSORS_ONLN)};
+    o->games = (struct mmfuzz_opts){.steps = 500, .shrink = 3, .log = 1};
     optind = 1;
-    while ((c = getopt_long(argc, argv, "j:h", options, NULL)) != -1) {
+    while ((c = getopt_long(argc, argv, "j:hv", options, NULL)) != -1) {
         switch (c) {
         case OPT_LIST:
             o->list = true;
@@ -72,6 +89,21 @@ static void parse(int argc, char **argv, struct test_opts *o)
         case 'j':
             o->jobs = atol(optarg);
             break;
+        case OPT_FUZZ:
+            o->fuzz = optarg;
+            break;
+        case OPT_STEPS:
+            o->games.steps = (unsigned)atol(optarg);
+            break;
+        case OPT_KEEP:
+            o->games.keep = optarg;
+            break;
+        case OPT_SHRINK:
+            o->games.shrink = (unsigned)atol(optarg);
+            break;
+        case 'v':
+            o->games.verbose = true;
+            break;
         case 'h':
             fputs(help_test, stdout);
             exit(EXIT_OK);
@@ -84,6 +116,10 @@ static void parse(int argc, char **argv, struct test_opts *o)
         die(EXIT_USAGE, "`pagoda test --help` explains the options");
     if (o->jobs > 16)
         o->jobs = 16;
+    if (o->fuzz &&
+        (!mmfuzz_range(o->fuzz, &o->games) || o->games.steps < 1 || o->games.steps > 4096))
+        die(EXIT_USAGE, "--mmfuzz %s: a seed or FROM-TO, of 1 to 4096 steps", o->fuzz);
+    o->games.kernel = o->kernel;
 }
 
 /* `make check` in plain sight; its last words are "N passed, M failed". */
@@ -217,6 +253,11 @@ int cmd_test(int argc, char **argv)
                 puts(list.v[i].name);
         }
         return EXIT_OK;
+    }
+    if (o.fuzz) {
+        if (build_target("guest"))
+            die(EXIT_FAILED, "the guest tests do not build");
+        return mmfuzz_run(&o.games) ? EXIT_FAILED : EXIT_OK;
     }
     if (o.hosted)
         hosted_tests(&o, &t);

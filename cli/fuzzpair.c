@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: MIT */
+/* Two guests under `pagoda run`, each with mmfuzz's server in it; fuzzpair.h. */
+#include "fuzzpair.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "paths.h"
+#include "util.h"
+
+#define FIRST_SILENCE_MS 240000 /* booting, on a busy machine */
+
+void fuzz_pair_init(struct fuzz_pair *p, const char *kernel)
+{
+    *p = (struct fuzz_pair){.silence_ms = 120000};
+    p->side[SIDE_LINUX].kernel = "linux";
+    p->side[SIDE_OTHER].kernel = kernel;
+    signal(SIGPIPE, SIG_IGN);
+}
+
+static void start(struct fuzz_guest *g)
+{
+    char *self = path_self(), *program = path_build("tests/mmfuzz"),
+         *which = xasprintf("--kernel=%s", g->kernel);
+    char *argv[] = {self, "run", which, "-p", "2", "-m", "1G", "--", program, "-s", NULL};
+    int in[2], out[2];
+
+    if (pipe2(in, O_CLOEXEC) || pipe2(out, O_CLOEXEC))
+        die(EXIT_FAILED, "pipe: %s", strerror(errno));
+    g->pid = fork();
+    if (g->pid < 0)
+        die(EXIT_FAILED, "fork: %s", strerror(errno));
+    if (!g->pid) {
+        dup2(in[0], 0);
+        dup2(out[1], 1);
+        execv(self, argv);
+        _exit(127);
+    }
+    close(in[0]);
+    close(out[1]);
+    g->to = in[1];
+    g->from = out[0];
+    free(self);
+    free(program);
+    free(which);
+}
+
+static void stop(struct fuzz_guest *g)
+{
+    if (!g->pid)
+        return;
+    close(g->to);
+    close(g->from);
+    for (int i = 0; i < 100 && g->pid; i++) { /* it ends by itself when its input does */
+        if (waitpid(g->pid, NULL, WNOHANG) == g->pid)
+            g->pid = 0;
+        else
+            usleep(50000);
+    }
+    if (g->pid) {
+        kill(g->pid, SIGTERM);
+        waitpid(g->pid, NULL, 0);
+    }
+    g->pid = 0;
+}
+
+/* What came; "done" on a line of its own ends the answer and is taken off. */
+static void take(struct fuzz_guest *g)
+{
+    if (g->len + 65536 + 1 > g->room)
+        g->text = xrealloc(g->text, g->room = g->room * 2 + 131072);
+    ssize_t n = read(g->from, g->text + g->len, 65536);
+    if (n < 0 && errno == EINTR)
+        return;
+    if (n <= 0) {
+        g->lost = true;
+        return;
+    }
+    g->len += (size_t)n;
+    g->text[g->len] = '\0';
+    if (g->len >= 5 && !strcmp(g->text + g->len - 5, "done\n") &&
+        (g->len == 5 || g->text[g->len - 6] == '\n')) {
+        g->len -= 5;
+        g->text[g->len] = '\0';
+        g->done = true;
+    }
+}
+
+static void send_line(struct fuzz_guest *g, const char *line)
+{
+    size_t n = strlen(line);
+
+    if (!g->room)
+        g->text = xrealloc(NULL, g->room = 131072);
+    g->len = 0;
+    g->text[0] = '\0';
+    g->done = g->lost = false;
+    if (!g->pid)
+        start(g);
+    while (n) {
+        ssize_t did = write(g->to, line, n);
+        if (did <= 0) {
+            g->lost = true;
+            return;
+        }
+        line += did;
+        n -= (size_t)did;
+    }
+}
+
+bool fuzz_pair_order(struct fuzz_pair *p, const char *line,
+                     void (*progress)(struct fuzz_pair *p, void *arg), void *arg)
+{
+    int64_t heard[SIDES];
+    bool fresh[SIDES];
+
+    for (int i = 0; i < SIDES; i++) {
+        fresh[i] = !p->side[i].pid;
+        send_line(&p->side[i], line);
+        heard[i] = now_ms();
+    }
+    for (;;) {
+        struct pollfd fds[SIDES];
+        int waiting = 0;
+        for (int i = 0; i < SIDES; i++) {
+            struct fuzz_guest *g = &p->side[i];
+            fds[i] = (struct pollfd){g->done || g->lost ? -1 : g->from, POLLIN, 0};
+            waiting += !g->done && !g->lost;
+        }
+        if (!waiting)
+            break;
+        poll(fds, SIDES, 1000);
+        for (int i = 0; i < SIDES; i++) {
+            struct fuzz_guest *g = &p->side[i];
+            if (fds[i].fd >= 0 && fds[i].revents) {
+                take(g);
+                heard[i] = now_ms();
+                fresh[i] = false;
+            } else if (fds[i].fd >= 0 &&
+                       now_ms() - heard[i] > (fresh[i] ? FIRST_SILENCE_MS : p->silence_ms)) {
+                g->lost = true;
+            }
+        }
+        if (progress)
+            progress(p, arg);
+    }
+    for (int i = 0; i < SIDES; i++)
+        if (p->side[i].lost)
+            stop(&p->side[i]);
+    return p->side[SIDE_LINUX].done && p->side[SIDE_OTHER].done;
+}
+
+void fuzz_pair_end(struct fuzz_pair *p)
+{
+    for (int i = 0; i < SIDES; i++) {
+        stop(&p->side[i]);
+        free(p->side[i].text);
+        p->side[i].text = NULL;
+        p->side[i].room = 0;
+    }
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+/* Two guests that play mmfuzz, one under Pagoda and one under Linux, and take the same orders. */
+#ifndef CLI_FUZZPAIR_H
+#define CLI_FUZZPAIR_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+struct fuzz_guest {
+    const char *kernel;
+    pid_t pid; /* 0: not running */
+    int to, from;
+    char *text; /* the answer so far, NUL-terminated */
+    size_t len, room;
+    bool done, lost; /* the answer is complete; the guest ended or fell silent before that */
+};
+
+enum { SIDE_LINUX, SIDE_OTHER, SIDES };
+
+struct fuzz_pair {
+    struct fuzz_guest side[SIDES];
+    int silence_ms; /* a guest that says nothing for so long is lost */
+};
+
+/* Guests start at the first order and again at the next one after they were lost. */
+void fuzz_pair_init(struct fuzz_pair *p, const char *kernel);
+/* Sends a line to both and waits for both answers; progress(p, arg) is called whenever something came. True when both are
+ * complete. */
+bool fuzz_pair_order(struct fuzz_pair *p, const char *line,
+                     void (*progress)(struct fuzz_pair *p, void *arg), void *arg);
+void fuzz_pair_end(struct fuzz_pair *p);
+
+#endif
