@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: MIT
+# Two logs of one selftest, Linux's and Pagoda's, as one row of the table. A line "ok N TEXT" counts by its text without
+# the number, since a kernel with fewer cases numbers them otherwise, and without what differs from run to run.
+function verdict(k,    s) {
+    s = status[k] == 0 ? "pass" : status[k] == 4 ? "skip" : status[k] == 124 ? "time is up" : "fail"
+    if (ok[k] + no[k] + skip[k] > 1) {
+        s = s " (" ok[k] + 0 " ok"
+        if (no[k]) s = s ", " no[k] " not"
+        if (skip[k]) s = s ", " skip[k] " skipped"
+        s = s ")"
+    }
+    return s
+}
+FNR == 1 { k++ }
+{ sub(/\r$/, "") }
+/^status [0-9]+$/ { status[k] = $2; next }
+/^[ \t]*(ok|not ok) [0-9]/ {
+    line = $0
+    skipped = line ~ /# *SKIP/
+    good = line ~ /^[ \t]*ok/
+    sub(/^[ \t]*(not )?ok [0-9]+ */, "", line)
+    gsub(/0x[0-9a-f]+|[0-9]+\.[0-9]+|[0-9]+ *[mnu]?s/, "N", line)
+    if (skipped) { skip[k]++; next }
+    if (!good) { no[k]++; next }
+    ok[k]++
+    if (k == 1) want[line]++
+    else have[line]++
+}
+END {
+    for (line in want) if (have[line] < want[line]) lost += want[line] - have[line]
+    note = status[1] == 0 && status[2] != 0 ? "worse" : lost ? "worse: " lost : ""
+    printf "| `%s` | %s | %s | %s |\n", name, verdict(1), verdict(2), note
+}
