@@ -298,6 +298,21 @@ void seq_printf(struct seq *s, const char *fmt, ...)
     fmt_va_end(ap);
 }
 
+bool seq_record(struct seq *s, u64 next)
+{
+    if (s->overflow) {
+        s->more = s->whole;
+        if (s->more) {
+            s->len = s->whole;
+            s->overflow = false;
+        }
+        return false;
+    }
+    s->whole = s->len;
+    s->cursor = next;
+    return true;
+}
+
 void seq_write(struct seq *s, const void *data, size_t n)
 {
     size_t room = s->size - s->len;
@@ -327,6 +342,14 @@ void seq_put_dec(struct seq *s, const char *prefix, u64 v)
     char buf[20], *end = buf + sizeof(buf), *p = digits_dec(end, v);
     if (prefix)
         seq_puts(s, prefix);
+    seq_write(s, p, (size_t)(end - p));
+}
+
+void seq_put_dec_width(struct seq *s, u64 v, u32 width)
+{
+    char buf[40], *end = buf + sizeof(buf), *p = digits_dec(end, v);
+    while ((u32)(end - p) < width && p > buf)
+        *--p = ' ';
     seq_write(s, p, (size_t)(end - p));
 }
 

@@ -31,11 +31,17 @@ int fmt_vprint(char *buf, size_t size, const char *fmt, fmt_va_list ap) __printf
  * Text that grows in a fixed buffer (the /proc and /sys files). Invariant: len <= size. What does
  * not fit is cut and sets overflow; the caller then retries with a larger buffer. No NUL is kept:
  * use len.
+ *
+ * A text of many records comes in parts: its writer begins at the record that cursor names (0: the first) and calls
+ * seq_record() behind each. When the buffer is full the part ends with the last whole record and more is set; the
+ * caller goes on with a seq that has this cursor. Only a single record that does not fit sets overflow.
  */
 struct seq {
     char *buf;
     size_t size, len;
-    bool overflow;
+    bool overflow, more;
+    size_t whole; /* length of the records that are complete */
+    u64 cursor;
 };
 
 static inline void seq_init(struct seq *s, char *buf, size_t size)
@@ -54,6 +60,8 @@ static inline void seq_putc(struct seq *s, char c)
 void seq_printf(struct seq *s, const char *fmt, ...) __printf_fn(2, 3);
 void seq_vprintf(struct seq *s, const char *fmt, fmt_va_list ap) __printf_fn(2, 0);
 void seq_puts(struct seq *s, const char *text);
+/* A record is complete; the next one is `next`. False when this part of the text ends here. */
+bool seq_record(struct seq *s, u64 next);
 /* n bytes as they are */
 void seq_write(struct seq *s, const void *data, size_t n);
 /*
@@ -63,6 +71,8 @@ void seq_write(struct seq *s, const void *data, size_t n);
 void seq_pad_to(struct seq *s, size_t line_start, size_t col);
 /* prefix (may be NULL or ""), then v in decimal */
 void seq_put_dec(struct seq *s, const char *prefix, u64 v);
+/* v to the right in a column of at least width characters */
+void seq_put_dec_width(struct seq *s, u64 v, u32 width);
 void seq_put_sdec(struct seq *s, const char *prefix, s64 v);
 /* v in lower-case hex, at least width digits, zero-filled (width <= 16; 0 and 1 mean no filling) */
 void seq_put_hex(struct seq *s, u64 v, u32 width);

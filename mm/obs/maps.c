@@ -86,7 +86,10 @@ void obs_vma_line(struct seq *s, const struct vma *vma, const struct obs_files *
 void obs_maps(struct seq *s, struct mm *mm, const struct obs_files *files)
 {
     mmap_read_lock(mm);
-    for (struct vma *v = vma_first(mm); v && !s->overflow; v = vma_next(v))
+    for (struct vma *v = vma_find(mm, s->cursor); v; v = vma_next(v)) {
         obs_vma_line(s, v, files);
+        if (!seq_record(s, vma_end(v)))
+            break;
+    }
     mmap_read_unlock(mm);
 }

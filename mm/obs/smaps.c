@@ -74,7 +74,12 @@ static void count_vma(struct sizes *z, struct vma *vma)
 
 static void put_kb(struct seq *s, const char *label, u64 bytes)
 {
-    seq_printf(s, "%-15s %8lu kB\n", label, bytes >> 10);
+    size_t line = s->len;
+    seq_puts(s, label);
+    seq_pad_to(s, line, 15);
+    seq_putc(s, ' ');
+    seq_put_dec_width(s, bytes >> 10, 8);
+    seq_puts(s, " kB\n");
 }
 
 static void put_sizes(struct seq *s, const struct sizes *z, bool rollup)
@@ -99,7 +104,7 @@ static void put_sizes(struct seq *s, const struct sizes *z, bool rollup)
     put_kb(s, "ShmemPmdMapped:", 0);
     put_kb(s, "FilePmdMapped:", 0);
     put_kb(s, "Shared_Hugetlb:", 0);
-    seq_printf(s, "Private_Hugetlb: %7lu kB\n", 0UL);
+    seq_puts(s, "Private_Hugetlb:       0 kB\n");
     put_kb(s, "Swap:", z->swap);
     put_kb(s, "SwapPss:", z->swap_pss >> PSS_SHIFT);
     put_kb(s, "Locked:", z->pss_locked >> PSS_SHIFT);
@@ -133,7 +138,7 @@ static void put_vm_flags(struct seq *s, u64 flags)
 void obs_smaps(struct seq *s, struct mm *mm, const struct obs_files *files)
 {
     mmap_read_lock(mm);
-    for (struct vma *v = vma_first(mm); v && !s->overflow; v = vma_next(v)) {
+    for (struct vma *v = vma_find(mm, s->cursor); v; v = vma_next(v)) {
         struct sizes z = {0};
         count_vma(&z, v);
         obs_vma_line(s, v, files);
@@ -141,8 +146,10 @@ void obs_smaps(struct seq *s, struct mm *mm, const struct obs_files *files)
         put_kb(s, "KernelPageSize:", PAGE_SIZE);
         put_kb(s, "MMUPageSize:", PAGE_SIZE);
         put_sizes(s, &z, false);
-        seq_printf(s, "THPeligible:    %8u\n", 0);
+        seq_puts(s, "THPeligible:           0\n");
         put_vm_flags(s, v->flags);
+        if (!seq_record(s, vma_end(v)))
+            break;
     }
     mmap_read_unlock(mm);
 }

@@ -137,12 +137,50 @@ static void seq_overflows(void **state)
     }
 }
 
+/* Records of 1, 2, 3 ... characters in parts, as a reader with a buffer of `size` gets them. */
+static void seq_parts(void **state)
+{
+    for (size_t size = 1; size <= 60; size++) {
+        char buf[64];
+        size_t total = 0;
+        u64 cursor = 0;
+        struct seq s;
+        do {
+            seq_init(&s, buf, size);
+            s.cursor = cursor;
+            for (u64 i = s.cursor; i < 10; i++) {
+                for (u64 k = 0; k <= i; k++)
+                    seq_putc(&s, (char)('0' + i));
+                if (!seq_record(&s, i + 1))
+                    break;
+            }
+            if (s.overflow) {
+                assert_int_equal(s.cursor, size); /* the first record that is longer than the buffer */
+                assert_int_equal(s.more, false);
+                break;
+            }
+            assert_true(s.len > 0 && s.cursor > cursor);
+            cursor = s.cursor;
+            total += s.len;
+        } while (s.more);
+        assert_int_equal(s.overflow, size < 10);
+        assert_int_equal(total, size < 10 ? size * (size + 1) / 2 : 55);
+    }
+    char buf[16];
+    struct seq s;
+    seq_init(&s, buf, sizeof(buf));
+    seq_put_dec_width(&s, 42, 5);
+    seq_put_dec_width(&s, 1234567, 3);
+    assert_memory_equal(buf, "   421234567", s.len);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(plain),       cmocka_unit_test(widths),
         cmocka_unit_test(odd_formats), cmocka_unit_test(random_numbers),
         cmocka_unit_test(seq_grows),   cmocka_unit_test(seq_overflows),
+        cmocka_unit_test(seq_parts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

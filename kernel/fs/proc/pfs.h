@@ -3,7 +3,7 @@
  * Inside of procfs and sysfs.
  *
  *   tree.c   names registered at boot: /proc/... and /sys/... as one tree of nodes
- *   text.c   a file whose text a function writes: made whole at the first read and after a seek to 0
+ *   text.c   a file whose text a function writes, when reading begins
  *   pid*.c   the directories of processes, made as they are looked up
  */
 #ifndef KERNEL_FS_PROC_PFS_H

@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Files of text. The text is made whole, in a buffer that doubles until it fits, when reading begins at 0, and then handed out
- * piece by piece: one reader sees one moment.
+ * Files of text. The text is made whole, in a buffer that grows until it fits, when reading begins at 0, and then handed
+ * out piece by piece: one reader sees one moment. A text of records (struct seq: maps, smaps) is made part by part; a reader
+ * sees one moment in each.
+ *
+ *      0          base         base + seq.len
+ *      |  earlier  |  the part in buf  |  seq.more: from seq.cursor on
  *
  * Lock: t->lock (mutex) guards the buffer.
  */
@@ -18,10 +22,12 @@ struct text {
     void (*done)(void *arg);
     char *buf;
     size_t size;
+    u64 base;
     struct seq seq;
 };
 
-static int make_text(struct text *t)
+/* The part that begins with the record `cursor`. */
+static int make_part(struct text *t, u64 cursor)
 {
     size_t size = t->size ? t->size : PAGE_SIZE;
     for (;; size *= 4) {
@@ -34,6 +40,7 @@ static int make_text(struct text *t)
             t->size = size;
         }
         seq_init(&t->seq, t->buf, t->size);
+        t->seq.cursor = cursor;
         t->show(&t->seq, t->arg);
         if (!t->seq.overflow)
             return 0;
@@ -42,18 +49,33 @@ static int make_text(struct text *t)
     }
 }
 
+/* Puts the part with the byte at pos, or the last one, into the buffer. */
+static int find_part(struct text *t, u64 pos)
+{
+    int err = 0;
+    if (pos < t->base || !pos || !t->buf) {
+        t->base = 0;
+        err = make_part(t, 0);
+    }
+    while (!err && t->seq.more && pos - t->base >= t->seq.len) {
+        t->base += t->seq.len;
+        err = make_part(t, t->seq.cursor);
+    }
+    return err;
+}
+
 static ssize_t read(struct file *f, const struct iobuf *b, size_t n, u64 *pos)
 {
     struct text *t = f->priv;
-    ssize_t done = 0;
+    ssize_t done;
     if (!t->show)
         return -EINVAL;
     mutex_lock(&t->lock);
-    if (*pos == 0 || !t->buf)
-        done = make_text(t);
-    if (!done && *pos < t->seq.len) {
-        n = min(n, t->seq.len - (size_t)*pos);
-        if (iobuf_put(b, 0, t->buf + *pos, n)) {
+    done = find_part(t, *pos);
+    size_t from = *pos - t->base;
+    if (!done && from < t->seq.len) {
+        n = min(n, t->seq.len - from);
+        if (iobuf_put(b, 0, t->buf + from, n)) {
             done = -EFAULT;
         } else {
             *pos += n;
