@@ -7,6 +7,7 @@
 #ifndef MM_OBS_H
 #define MM_OBS_H
 #include <lib/fmt.h>
+#include <port/page.h>
 
 void proc_text_meminfo(struct seq *s);
 void proc_text_vmstat(struct seq *s);
@@ -15,6 +16,10 @@ void proc_text_buddyinfo(struct seq *s);
 void proc_text_pagetypeinfo(struct seq *s);
 void proc_text_slabinfo(struct seq *s);
 void proc_text_vmallocinfo(struct seq *s);
+/* Words of /proc/kpageflags and /proc/kpagecount for a frame, and the first frame beyond all. */
+u64 obs_kpageflags(pfn_t pfn);
+u64 obs_kpagecount(pfn_t pfn);
+u64 obs_kpage_end(void);
 /* /sys/devices/system/node/nodeN/meminfo, .../vmstat and .../numastat. */
 void sys_text_node_meminfo(struct seq *s, unsigned node);
 void sys_text_node_vmstat(struct seq *s, unsigned node);

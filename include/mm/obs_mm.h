@@ -23,6 +23,11 @@ void obs_statm(struct seq *s, struct mm *mm);
 /* The lines VmPeak to untag_mask of /proc/PID/status. */
 void obs_status(struct seq *s, struct mm *mm);
 
+/* pagemap's words for n pages from start on, into out. show_pfn: with frame numbers. */
+void obs_pagemap(struct mm *mm, u64 start, u64 n, bool show_pfn, u64 *out);
+/* clear_refs: what is 1..5, see the head of mm/obs/clear_refs.c. 0, -EINVAL, -EINTR, -ENOMEM (a part may be done). */
+int mm_clear_refs(struct mm *mm, int what);
+
 /* One area's line of maps without locks, shared by maps and smaps. */
 void obs_vma_line(struct seq *s, const struct vma *vma, const struct obs_files *files);
 #endif

@@ -136,6 +136,9 @@ void pcp_drain_all(void);
  */
 void phys_give(pfn_t lo, pfn_t hi);
 
+/* Is the frame RAM of a zone? *page: its struct page, NULL when that has not been filled in: then it is free. Never sleeps. */
+bool phys_find_page(pfn_t pfn, struct page **page);
+
 /* Pages. Free pages include pcp lists only in phys_free_all(). */
 u64 phys_free(void);
 u64 phys_free_all(void);

@@ -91,6 +91,10 @@ int pt_own_edges(struct mm *mm, u64 start, u64 end);
 void pt_sharers_lost(struct page *table, struct vma *vma, bool by_file, u64 start, u64 end, const s64 lost[NR_RSS]);
 /* How many address spaces share the table that maps addr; 1 when there is none. mmap_lock held. */
 u32 pt_sharers(struct mm *mm, u64 addr);
+/* Has a table but `except` that maps a part of [start,end) several sharers? The table that maps addr, NULL when there is none.
+ * mmap_lock held, or the lock of a list that the area is linked in. */
+bool pt_range_shared(struct mm *mm, u64 start, u64 end, const struct page *except);
+const struct page *pt_table_at(struct mm *mm, u64 addr);
 
 /* A new root table with the kernel half, 0 or -ENOMEM; and its end (no user tables may be left). */
 int pt_init_root(struct mm *mm);
@@ -154,6 +158,9 @@ int pt_copy_range(struct vma *dst, struct vma *src);
  * (faults give it), except for shared-writable or already-exclusive dirty pages where can_write says so. Flushes. After
  * pt_own_range() of the same range under the same mmap_lock. */
 void pt_protect_range(struct vma *vma, u64 start, u64 end);
+/* clear_refs: entries of [start,end) forget A, and their pages PG_referenced; or, with soft_dirty, SOFT_DIRTY and RW. Flushes.
+ * After pt_own_range() of the same range under the same mmap_lock. */
+void pt_clean_range(struct vma *vma, u64 start, u64 end, bool soft_dirty);
 /* Moves entries (mremap). Tables of the target are made: returns bytes moved; less than len when out of memory. Flushes. */
 u64 pt_move_range(struct vma *old_vma, u64 old_addr, struct vma *new_vma, u64 new_addr, u64 len);
 

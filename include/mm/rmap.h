@@ -61,6 +61,20 @@ int rmap_walk(struct page *page, int (*fn)(void *ctx, struct vma *vma, u64 addr)
 unsigned rmap_unmap(struct page *page);
 
 /*
+ * Mappings of a page, each sharer of a table counted (mm/rmap/count.c). page_map_count: of a page that the caller holds a
+ * reference to. map_count: of the page that vma's entry for addr maps, cheap in a series of calls with ascending addresses and
+ * one counter, which begins as {0}; a number from `enough` on need not be exact. Not sleeping.
+ */
+struct map_counter {
+    const struct vma *vma; /* the table that was looked at last covers 2 MiB from base on */
+    u64 base;
+    u32 sharers;
+    u8 others;
+};
+u32 page_map_count(struct page *page);
+u32 map_count(struct map_counter *c, struct vma *vma, u64 addr, struct page *page, u32 enough);
+
+/*
  * For every mm of mm_list: do mapcounts, references, rss and the NR_*_MAPPED gauges agree with the entries that exist? NULL or
  * the text of what is wrong. Nobody else may be in the core meanwhile: mapcounts change and return. Allocates nothing.
  */

@@ -10,7 +10,7 @@
 
 void fault_install_anon(struct fault *f, struct page *page)
 {
-    u64 bits = f->vma->prot | PTE_D;
+    u64 bits = f->vma->prot | PTE_D | PTE_SOFT_DIRTY;
     if (f->vma->flags & VM_WRITE)
         bits |= PTE_RW;
     rmap_add_new_anon(page, f->vma, f->addr);

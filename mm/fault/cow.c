@@ -24,7 +24,7 @@
 /* pt_lock held; the entry is f->orig. */
 static void make_writable(struct fault *f)
 {
-    pte_store(f->pte, (pte_t){f->orig.v | PTE_RW | PTE_D | PTE_A});
+    pte_store(f->pte, (pte_t){f->orig.v | PTE_RW | PTE_D | PTE_SOFT_DIRTY | PTE_A});
     mmu_flush_page_local(f->addr); /* others fault once more at worst: a read-only entry does no harm */
 }
 

@@ -101,7 +101,7 @@ static u32 install_cached(struct fault *f, bool write)
     rmap_add(page);
     rss_add(f->mm, page_rss_kind(page), 1);
     pt_count(table, page_rss_kind(page), 1);
-    pt_install(f->pte, pte_make(page_to_pfn(page), f->vma->prot | (write ? PTE_RW | PTE_D : 0)));
+    pt_install(f->pte, pte_make(page_to_pfn(page), f->vma->prot | (write ? PTE_RW | PTE_D | PTE_SOFT_DIRTY : 0)));
     pt_unlock(table);
     return 0;
 }

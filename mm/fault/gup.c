@@ -15,6 +15,7 @@ static bool usable(const struct vma *vma, pte_t e, u32 flags)
         return true;
     return flags & FAULT_FORCE && !(vma->flags & VM_SHARED) && !pte_special(e) &&
            page_is_anon(pfn_to_page(pte_pfn(e))) && pte_dirty(e) &&
+           (vma->flags & VM_SOFTDIRTY || e.v & PTE_SOFT_DIRTY) &&
            READ_ONCE(pfn_to_page(pte_pfn(e))->mapcount) == 0;
 }
 

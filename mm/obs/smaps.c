@@ -2,28 +2,27 @@
 /*
  * /proc/PID/smaps and smaps_rollup: what of each area is in memory, by a walk over its entries.
  *
- * Pss counts a page that n mappings share as 1/n, in units of 2^-12 bytes so that sums of many shares stay exact enough.
+ * Pss counts a page that n address spaces share as 1/n (mm/rmap/count.c), in units of 2^-12 bytes so that sums of many shares stay exact enough.
  */
 #include <mm/obs_mm.h>
 #include <mm/page.h>
 #include <mm/pt.h>
+#include <mm/rmap.h>
 #include <mm/vma.h>
 
 #define PSS_SHIFT 12
 
 struct sizes { /* bytes; pss: bytes << PSS_SHIFT */
-    const struct vma *vma;
-    u64 table;   /* number of the table that was looked at last, and how many share it */
-    u32 sharers; /* 0: none yet */
+    struct vma *vma;
+    struct map_counter counter;
     u64 rss, shared_clean, shared_dirty, private_clean, private_dirty, referenced, anonymous,
         lazyfree, swap;
     u64 pss, pss_anon, pss_file, pss_shmem, pss_dirty, pss_locked, swap_pss;
 };
 
-/* sharers: of the table that holds the entry; mapcount has them as one. */
-static void count_page(struct sizes *z, const struct page *page, pte_t e, u64 size, u32 sharers)
+static void count_page(struct sizes *z, struct page *page, u64 addr, pte_t e, u64 size)
 {
-    s32 mapcount = READ_ONCE(page->mapcount) + (s32)sharers;
+    u32 mapcount = map_count(&z->counter, z->vma, addr, page, U32_MAX);
     bool dirty = pte_dirty(e) || page_test(page, PG_dirty), anon = page_is_anon(page);
     u64 pss = size << PSS_SHIFT;
     z->rss += size;
@@ -35,7 +34,7 @@ static void count_page(struct sizes *z, const struct page *page, pte_t e, u64 si
     if (pte_young(e) || page_test(page, PG_referenced))
         z->referenced += size;
     if (mapcount > 1)
-        pss /= (u64)mapcount;
+        pss /= mapcount;
     z->pss += pss;
     *(anon ? &z->pss_anon : page_test(page, PG_swapbacked) ? &z->pss_shmem : &z->pss_file) += pss;
     if (dirty)
@@ -58,11 +57,7 @@ static int count_entry(void *ctx, u64 addr, unsigned level, pte_t e)
     }
     if (pte_special(e) || (z->vma->flags & VM_PFNMAP))
         return 0;
-    if (z->table != addr >> PMD_SHIFT || !z->sharers) {
-        z->table = addr >> PMD_SHIFT;
-        z->sharers = pt_sharers(z->vma->mm, addr);
-    }
-    count_page(z, pfn_to_page(pte_pfn(e)), e, pt_span(level), z->sharers);
+    count_page(z, pfn_to_page(pte_pfn(e)), addr, e, pt_span(level));
     return 0;
 }
 

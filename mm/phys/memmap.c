@@ -41,6 +41,26 @@ bool pfn_is_virgin(const struct zone *z, pfn_t pfn)
     return false;
 }
 
+bool phys_find_page(pfn_t pfn, struct page **page)
+{
+    const struct mem_range *r;
+    size_t n = mem_ranges(&r), i = 0;
+    struct zone *z;
+    while (i < n && (pfn << PAGE_SHIFT < r[i].base || pfn << PAGE_SHIFT >= r[i].base + r[i].size))
+        i++;
+    *page = NULL;
+    for_each_zone (z) {
+        if (i == n || pfn < z->start_pfn || pfn >= z->end_pfn || z->node != r[i].node)
+            continue;
+        spin_lock(&z->lock);
+        if (!pfn_is_virgin(z, pfn))
+            *page = pfn_to_page(pfn);
+        spin_unlock(&z->lock);
+        return true;
+    }
+    return false;
+}
+
 /*
  * Frees [lo,hi) to the buddy; the types of its page blocks become MOVABLE, as those of all free
  * memory at boot.

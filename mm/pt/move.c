@@ -70,6 +70,8 @@ static void move_entries(struct vma *vma, pte_t *s, u64 old_addr, pte_t *d, unsi
             continue;
         ASSERT(pte_none(pte_load(d + i)));
         pte_t e = pte_exchange(s + i, (pte_t){0});
+        if (pte_mapped(e))
+            e.v |= PTE_SOFT_DIRTY; /* whoever tracks writes finds contents here that he has not seen */
         pte_store(d + i, e);
         if (src != dst && !pte_special(e)) {
             enum rss_kind kind = page_rss_kind(pt_page(e));

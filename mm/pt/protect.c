@@ -24,12 +24,13 @@
 struct protect {
     u64 prot; /* without PTE_RW */
     bool write, shared, prot_rw;
+    bool watched; /* the area's writes are: an entry without soft-dirty must fault first */
 };
 
 /* May this entry be writable, though it is not? */
 static bool can_write(const struct protect *c, pte_t e)
 {
-    if (e.v & PTE_UFFD_WP)
+    if (e.v & PTE_UFFD_WP || (c->watched && !(e.v & PTE_SOFT_DIRTY)))
         return false;
     if (c->shared)
         return c->prot_rw;
@@ -85,6 +86,7 @@ void pt_protect_range(struct vma *vma, u64 start, u64 end)
         .write = vma->flags & VM_WRITE,
         .shared = vma->flags & VM_SHARED,
         .prot_rw = vma->prot & PTE_RW,
+        .watched = !(vma->flags & VM_SOFTDIRTY),
     };
     u64 first = 0, last = 0;
     pte_t *p;

@@ -256,6 +256,29 @@ u32 pt_sharers(struct mm *mm, u64 addr)
     return refs;
 }
 
+bool pt_range_shared(struct mm *mm, u64 start, u64 end, const struct page *except)
+{
+    bool found = false;
+    rcu_read_lock();
+    for (u64 addr = start; addr < end && !found; addr = pt_step(addr, end, 2)) {
+        pte_t *p = pt_find_level(mm, addr, 2);
+        pte_t e = p ? pte_load(p) : (pte_t){0};
+        if (pt_is_table(e) && !pt_is_own(e)) {
+            const struct page *table = virt_to_page(pt_below(e));
+            found = table != except && page_refs(table) > 1;
+        }
+    }
+    rcu_read_unlock();
+    return found;
+}
+
+const struct page *pt_table_at(struct mm *mm, u64 addr)
+{
+    pte_t *p = pt_find_level(mm, addr, 2);
+    pte_t e = p ? pte_load(p) : (pte_t){0};
+    return pt_is_table(e) ? virt_to_page(pt_below(e)) : NULL;
+}
+
 /* ---- giving up, and losing entries together ---- */
 
 static void forget_rss(struct mm *mm, const struct page *table)

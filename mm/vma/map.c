@@ -40,6 +40,16 @@ static s64 choose_address(struct mm *mm, const struct vma_request *req)
     return (s64)req->addr;
 }
 
+/* What grows may have been clean: nobody could tell the new part from what was there before. */
+static void mark_soft_dirty(struct vma *vma)
+{
+    if (likely(vma->flags & VM_SOFTDIRTY))
+        return;
+    vma_write_lock(vma);
+    WRITE_ONCE(vma->flags, vma->flags | VM_SOFTDIRTY);
+    vma->prot = vma_page_prot(vma->flags, vma->mapping);
+}
+
 /* Grows a neighbour over [start, start+len) if one agrees. True when done; prev and next are joined if both agree. */
 static bool extend_neighbour(struct mm *mm, const struct vma_request *req, u64 start)
 {
@@ -50,11 +60,13 @@ static bool extend_neighbour(struct mm *mm, const struct vma_request *req, u64 s
                                        : NULL;
     if (prev && vma_can_follow(prev, req, start)) {
         vma_set_bounds(prev, vma_start(prev), end);
+        mark_soft_dirty(prev);
         vma_merge(prev);
         return true;
     }
     if (next && vma_can_precede(next, req, end)) {
         vma_set_bounds(next, start, vma_end(next));
+        mark_soft_dirty(next);
         return true;
     }
     return false;
@@ -80,6 +92,7 @@ static struct vma *make_area(struct mm *mm, const struct vma_request *req, u64 s
 s64 vma_map(struct mm *mm, struct vma_request *req)
 {
     u64 pages = req->len >> PAGE_SHIFT;
+    req->flags |= VM_SOFTDIRTY;
     if (mm->map_count > sysctl_max_map_count)
         return -ENOMEM;
     s64 start = choose_address(mm, req);

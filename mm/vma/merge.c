@@ -66,6 +66,10 @@ static void absorb_next(struct vma *a, struct vma *b)
     u64 end = vma_end(b);
     if (!a->anon_vma && b->anon_vma)
         anon_vma_clone(a, b);
+    if (unlikely(b->flags & ~a->flags & VM_SOFTDIRTY)) {
+        WRITE_ONCE(a->flags, a->flags | VM_SOFTDIRTY); /* what b had not watched is dirty still */
+        a->prot = b->prot;
+    }
     vma_remove(mm, b);
     vma_set_bounds(a, vma_start(a), end);
     vma_unlink(b);

@@ -168,7 +168,9 @@ u64 vma_prot_bits(u64 f)
 u64 vma_page_prot(u64 flags, const struct address_space *mapping)
 {
     u64 bits = vma_prot_bits(flags);
-    bool shared_write = (flags & (VM_SHARED | VM_WRITE)) == (VM_SHARED | VM_WRITE);
+    /* An area whose writes are watched (clear_refs took VM_SOFTDIRTY away) needs the first one to fault. */
+    const u64 wanted = VM_SHARED | VM_WRITE | VM_SOFTDIRTY;
+    bool shared_write = (flags & wanted) == wanted;
     if (shared_write && (!mapping || !mapping->ops->write_page))
         bits |= PTE_RW;
     return bits;

@@ -66,6 +66,7 @@ struct pid_entry {
     void (*show)(struct seq *s, struct pid_inode *pi);
     int (*store)(struct pid_inode *pi, const char *text, size_t n);
     const struct file_ops *fops;  /* instead of show */
+    int (*open)(struct file *f, struct pid_inode *pi); /* instead of show: sets f->ops */
     const struct inode_ops *iops; /* directories and links */
     u8 where;                     /* IN_PID, IN_TASK */
     bool ptrace;                  /* opening needs the right to trace */
@@ -91,6 +92,12 @@ void pid_show_maps(struct seq *s, struct pid_inode *pi);
 void pid_show_smaps(struct seq *s, struct pid_inode *pi);
 void pid_show_smaps_rollup(struct seq *s, struct pid_inode *pi);
 void pid_show_statm(struct seq *s, struct pid_inode *pi);
+/* pid_pagemap.c */
+int pid_open_pagemap(struct file *f, struct pid_inode *pi);
+int pid_store_clear_refs(struct pid_inode *pi, const char *text, size_t n);
+/* kpage.c: seeking in files of words; the end is nowhere. */
+s64 proc_mem_lseek(struct file *f, s64 off, int whence);
+void proc_kpage_register(void);
 /* pid_status.c */
 void pid_show_status(struct seq *s, struct pid_inode *pi);
 void pid_show_stat(struct seq *s, struct pid_inode *pi);

@@ -83,8 +83,10 @@ bool pid_revalidate(struct inode *dir, const char *name, size_t len, struct inod
 {
     if (!inode)
         return false;
-    if (inode->ops == &pid_dir_iops || inode->ops == &pid_task_iops || inode->ops == &pid_text_iops)
+    if (inode->ops == &pid_dir_iops || inode->ops == &pid_task_iops || inode->ops == &pid_text_iops) {
+        set_owner(inode); /* setuid and exec change it while somebody holds the file */
         return !pid_gone(inode->priv);
+    }
     return true;
 }
 
@@ -259,6 +261,7 @@ static const struct pid_entry entries[] = {
      .show = show_mountinfo,
      .where = IN_PID | IN_TASK},
     {.name = "mountstats", .mode = S_IFREG | 0400, .show = show_mountstats, .where = IN_PID},
+    {.name = "clear_refs", .mode = S_IFREG | 0200, .store = pid_store_clear_refs, .where = IN_PID | IN_TASK},
     {.name = "smaps",
      .mode = S_IFREG | 0444,
      .show = pid_show_smaps,
@@ -267,6 +270,11 @@ static const struct pid_entry entries[] = {
     {.name = "smaps_rollup",
      .mode = S_IFREG | 0444,
      .show = pid_show_smaps_rollup,
+     .where = IN_PID | IN_TASK,
+     .ptrace = true},
+    {.name = "pagemap",
+     .mode = S_IFREG | 0400,
+     .open = pid_open_pagemap,
      .where = IN_PID | IN_TASK,
      .ptrace = true},
     {.name = "wchan", .mode = S_IFREG | 0444, .show = show_wchan, .where = IN_PID | IN_TASK},
@@ -328,11 +336,13 @@ static int pid_text_open(struct inode *i, struct file *f)
     struct pid_inode *pi = i->priv;
     if (pi->e->ptrace && !pid_may_trace(pi))
         return -EACCES;
+    if (pi->e->open)
+        return pi->e->open(f, pi);
     if (pi->e->fops) {
         f->ops = pi->e->fops;
         return 0;
     }
-    return text_open(f, pid_text_show, pid_text_store, i, NULL); /* the file holds the inode */
+    return text_open(f, pi->e->show ? pid_text_show : NULL, pid_text_store, i, NULL); /* the file holds the inode */
 }
 static const struct inode_ops pid_text_iops = {
     .open = pid_text_open, .getattr = pid_getattr, .evict = pid_evict};

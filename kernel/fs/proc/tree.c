@@ -217,5 +217,6 @@ void procfs_register(void)
     sysfs_sb = make_sb(&sysfs_type, 0x62656572, &sys_root_node);
     proc_system_register();
     proc_sysctl_register();
+    proc_kpage_register();
     sysfs_register();
 }

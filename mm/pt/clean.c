@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * /proc/PID/clear_refs on entries: they forget what was done to their pages, so that somebody can see what is done next.
+ *
+ *   wanted      entry                               page
+ *   A           A is cleared                        PG_referenced is cleared
+ *   SOFT_DIRTY  SOFT_DIRTY and RW are cleared       nothing: the next write faults and sets both
+ *
+ * An entry that maps nothing but holds bits (P and PROTNONE clear) keeps them. Tables are the mm's own (pt_own_range).
+ *
+ * Locks: mmap_lock; pt_lock per table. The MMU sets A and D meanwhile, so entries change by exchange.
+ */
+#include "pt_internal.h"
+
+static void clean_table(pte_t *p, u64 addr, u64 end, bool soft_dirty)
+{
+    struct page *table = pt_table_page(p);
+    const u64 gone = soft_dirty ? PTE_SOFT_DIRTY | PTE_RW : PTE_A;
+    pt_lock(table);
+    s32 left = table->mapcount;
+    for (; left && addr < end; addr += PAGE_SIZE, p++) {
+        pte_t e = pte_load(p);
+        if (pte_none(e))
+            continue;
+        left--;
+        if (!pte_mapped(e))
+            continue;
+        __atomic_fetch_and(&p->v, ~gone, __ATOMIC_RELAXED);
+        if (!soft_dirty && !pte_special(e))
+            page_clear(pt_page(e), PG_referenced);
+    }
+    pt_unlock(table);
+}
+
+void pt_clean_range(struct vma *vma, u64 start, u64 end, bool soft_dirty)
+{
+    pte_t *p;
+    for (u64 addr = start; (p = pt_next_own(vma->mm, &addr, end));) {
+        u64 next = pt_step(addr, end, 2);
+        clean_table(p, addr, next, soft_dirty);
+        addr = next;
+    }
+    tlb_flush_range(vma->mm, start, end);
+}
