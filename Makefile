@@ -6,7 +6,8 @@
 #   make check        build and run the hosted tests
 #   make check-threads  the tests on real threads, under ThreadSanitizer
 #   make check-points   storms with a scheduling point at each atomic operation
-#   make check-all    these three, and the hosted tests built by clang
+#   make check-pairs  pairs of operations in every schedule of at most two preemptions
+#   make check-all    check, check-threads, check-points, and the hosted tests built by clang
 #   make coverage     line and branch coverage of mm/ by the hosted tests (clang, llvm-cov)
 #   make check-build  everything compiles, nothing runs
 #   CC=clang and B=build-clang give a second tree; SAN= turns the sanitizers off, SAN=thread selects ThreadSanitizer.
@@ -62,7 +63,7 @@ GUEST_SRC := $(shell find tests/guest tests/linux -name '*.c' -not -path 'tests/
 FUZZ_SRC  := $(wildcard tests/linux/mmfuzz/*.c)
 GUESTS    := $(patsubst %.c,$(B)/%,$(GUEST_SRC)) $(B)/tests/mmfuzz
 
-.PHONY: all kernel hosted cli user guest check check-build check-threads check-points check-all coverage clean
+.PHONY: all kernel hosted cli user guest check check-build check-threads check-points check-pairs check-all coverage clean
 .SECONDARY:
 all: kernel cli user
 kernel: $(B)/pagoda.elf
@@ -141,6 +142,13 @@ check-points:
 	@$(MAKE) --no-print-directory SAN=points run-point-tests
 run-point-tests: $(POINT_TESTS)
 	@sh tests/run-hosted.sh $(POINT_TESTS)
+
+# Pairs of small operations in every schedule of at most two preemptions at any atomic operation.
+PAIR_TESTS := $(filter %test_pairs_fault %test_pairs_fork %test_pairs_file %test_pairs_alloc,$(TESTS))
+check-pairs:
+	@$(MAKE) --no-print-directory SAN=points run-pair-tests
+run-pair-tests: $(PAIR_TESTS)
+	@TIMEOUT=3600 sh tests/run-hosted.sh $(PAIR_TESTS)
 
 # All hosted tests: gcc and clang with AddressSanitizer and UBSan, real threads with ThreadSanitizer.
 check-all: check

@@ -85,7 +85,7 @@ static bool spin_take(spinlock_t *lock)
 
 static void spin_acquire(spinlock_t *lock, bool nested)
 {
-    host_point();
+    host_point_at(lock, true);
     u32 v = __atomic_load_n(&lock->v, __ATOMIC_RELAXED);
     if ((v & HOLDER_MASK) == my_id())
         panic("thread %u (%s) takes spinlock %p (rank %s) twice", host_current->id,
@@ -109,7 +109,7 @@ void spin_lock_nested(spinlock_t *lock)
 
 bool spin_trylock(spinlock_t *lock)
 {
-    host_point();
+    host_point_at(lock, true);
     if (!spin_take(lock))
         return false;
     /* A try can't deadlock, so its rank is free. */
@@ -190,7 +190,7 @@ static bool mutex_take(void *lock)
 void mutex_lock(struct mutex *m)
 {
     host_check_may_sleep("mutex_lock");
-    host_point();
+    host_point_at(m, true);
     if (holds(m))
         panic("thread %u takes mutex %p twice", host_current->id, (void *)m);
     if (!mutex_take(m))
@@ -200,7 +200,7 @@ void mutex_lock(struct mutex *m)
 
 bool mutex_trylock(struct mutex *m)
 {
-    host_point();
+    host_point_at(m, true);
     if (!mutex_take(m))
         return false;
     note_acquire(m, RANK_NONE, false, false, false);
@@ -249,7 +249,7 @@ static bool take_write(void *lock)
 static int rwsem_acquire_read(struct rwsem *s, bool killable)
 {
     host_check_may_sleep("down_read");
-    host_point();
+    host_point_at(s, false);
     if (holds(s))
         panic("thread %u takes rwsem %p twice", host_current->id, (void *)s);
     if (!take_read(s) &&
@@ -262,7 +262,7 @@ static int rwsem_acquire_read(struct rwsem *s, bool killable)
 static int rwsem_acquire_write(struct rwsem *s, bool killable, bool nested)
 {
     host_check_may_sleep("down_write");
-    host_point();
+    host_point_at(s, true);
     if (holds(s))
         panic("thread %u takes rwsem %p twice", host_current->id, (void *)s);
     int err = 0;
@@ -306,7 +306,7 @@ int down_write_killable(struct rwsem *s)
 
 bool down_read_trylock(struct rwsem *s)
 {
-    host_point();
+    host_point_at(s, false);
     if (!take_read(s))
         return false;
     note_acquire(s, RANK_NONE, false, true, false);
@@ -315,7 +315,7 @@ bool down_read_trylock(struct rwsem *s)
 
 bool down_write_trylock(struct rwsem *s)
 {
-    host_point();
+    host_point_at(s, true);
     if (!take_write(s))
         return false;
     note_acquire(s, RANK_NONE, false, false, false);

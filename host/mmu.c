@@ -9,6 +9,7 @@
  * The walk checks P, RW, US and XD at every level, as long mode with NXE and WP does (SDM vol. 3, 4.6). A write through an
  * entry that has no D yet walks again to set it.
  */
+#include <host/explore.h>
 #include <host/mmu.h>
 #include <host/sched_internal.h>
 #include <mm/fault.h>
@@ -28,6 +29,7 @@ again:
     for (unsigned level = pt_levels();; level--) {
         pte_t *p = (pte_t *)phys_to_virt(table) + pt_index(va, level);
         pte_t e = pte_load(p);
+        host_explore_note(p, set_bits);
         bool leaf = level == 1 || (level <= 3 && pte_huge(e));
         if (!pte_present(e))
             return w;
@@ -148,6 +150,7 @@ static void bump(u64 *counter)
 static u8 *translate(u64 va, enum host_access_kind kind, u32 *error)
 {
     struct host_tlb *t = &host_tlbs[cpu_id()];
+    host_explore_note(t, true);
     tlb_lock(t);
     struct tlb_entry *e = tlb_find(t, va);
     if (e && entry_allows(e, kind)) {

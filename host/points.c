@@ -72,20 +72,20 @@ EXPORT void __tsan_write_range(void *p, size_t n)
     EXPORT u##bits __tsan_atomic##bits##_##name(volatile u##bits *p, u##bits v, int order);        \
     EXPORT u##bits __tsan_atomic##bits##_##name(volatile u##bits *p, u##bits v, int order)         \
     {                                                                                              \
-        host_point();                                                                              \
+        host_point_at((const void *)p, true);                                                      \
         return builtin(p, v, __ATOMIC_SEQ_CST);                                                    \
     }
 #define ATOMIC(bits)                                                                               \
     EXPORT u##bits __tsan_atomic##bits##_load(const volatile u##bits *p, int order);               \
     EXPORT u##bits __tsan_atomic##bits##_load(const volatile u##bits *p, int order)                \
     {                                                                                              \
-        host_point();                                                                              \
+        host_point_at((const void *)p, false);                                                     \
         return __atomic_load_n(p, __ATOMIC_SEQ_CST);                                               \
     }                                                                                              \
     EXPORT void __tsan_atomic##bits##_store(volatile u##bits *p, u##bits v, int order);            \
     EXPORT void __tsan_atomic##bits##_store(volatile u##bits *p, u##bits v, int order)             \
     {                                                                                              \
-        host_point();                                                                              \
+        host_point_at((const void *)p, true);                                                      \
         __atomic_store_n(p, v, __ATOMIC_SEQ_CST);                                                  \
     }                                                                                              \
     RMW(bits, exchange, __atomic_exchange_n)                                                       \
@@ -99,7 +99,7 @@ EXPORT void __tsan_write_range(void *p, size_t n)
     EXPORT int __tsan_atomic##bits##_compare_exchange_strong(volatile u##bits *p, u##bits *old,    \
                                                              u##bits v, int order, int fail)       \
     {                                                                                              \
-        host_point();                                                                              \
+        host_point_at((const void *)p, true);                                                      \
         return __atomic_compare_exchange_n(p, old, v, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);  \
     }                                                                                              \
     EXPORT int __tsan_atomic##bits##_compare_exchange_weak(volatile u##bits *p, u##bits *old,      \
@@ -107,7 +107,7 @@ EXPORT void __tsan_write_range(void *p, size_t n)
     EXPORT int __tsan_atomic##bits##_compare_exchange_weak(volatile u##bits *p, u##bits *old,      \
                                                            u##bits v, int order, int fail)         \
     {                                                                                              \
-        host_point();                                                                              \
+        host_point_at((const void *)p, true);                                                      \
         return __atomic_compare_exchange_n(p, old, v, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);  \
     }
 ATOMIC(8)

@@ -139,7 +139,8 @@ void host_rcu_start(void)
     waitq_init(&rcu_wq);
     period = 1;
     stopping = waiting_for_readers = false;
-    rcu_thread = host_thread_start(rcu_main, NULL, "rcu", U32_MAX);
+    /* Where schedules are enumerated it shares the CPU of the main thread, which then waits. */
+    rcu_thread = host_thread_start(rcu_main, NULL, "rcu", host_machine.cfg.never_switch ? 0 : U32_MAX);
     rcu_thread->daemon = true;
 }
 

@@ -11,6 +11,7 @@
  *
  * Invariants H1 and H2: host/thread.h. Entry points there and in host/sched_internal.h.
  */
+#include <host/explore.h>
 #include <host/sched_internal.h>
 #include <port/log.h>
 #include <port/clock.h>
@@ -105,12 +106,30 @@ static void go_elsewhere(u32 except)
     u32 n = runnable_cpus(except, cpus);
     if (n == 0)
         report_deadlock();
-    go_to_cpu(cpus[rand_below(&host_machine.rand, n)]);
+    go_to_cpu(host_exploring ? host_explore_must(cpus, n)
+                             : cpus[rand_below(&host_machine.rand, n)]);
 }
 
 /* ---- scheduling points ---- */
 
+/* While schedules are enumerated: host/explore.c says whether another CPU runs. */
+static void explored_point(const void *obj, bool write)
+{
+    u8 cpus[NR_CPUS];
+    if (!host_explore_wants(obj, write))
+        return;
+    u32 n = runnable_cpus(host_current->cpu, cpus);
+    u32 cpu = n ? host_explore_may(cpus, n, obj, write) : HOST_STAY;
+    if (cpu != HOST_STAY)
+        go_to_cpu(cpu);
+}
+
 void host_point(void)
+{
+    host_point_at(NULL, true);
+}
+
+void host_point_at(const void *obj, bool write)
 {
     struct host_machine *m = &host_machine;
     if (!m->up)
@@ -122,6 +141,10 @@ void host_point(void)
     m->clock += EVENT_NS;
     m->events++;
     relaxed = 0;
+    if (unlikely(host_exploring)) {
+        explored_point(obj, write);
+        return;
+    }
     if (host_nr_cpus == 1 || m->cfg.never_switch || !host_chance(m->cfg.switch_permille))
         return;
     u8 cpus[NR_CPUS];
@@ -147,7 +170,8 @@ void host_spin_wait(const u32 *word)
         if (++relaxed > MAX_RELAX)
             report_deadlock();
         if (n)
-            go_to_cpu(cpus[rand_below(&host_machine.rand, n)]);
+            go_to_cpu(host_exploring ? host_explore_must(cpus, n)
+                                     : cpus[rand_below(&host_machine.rand, n)]);
     }
     self->spin_word = NULL;
 }
@@ -159,7 +183,7 @@ void cpu_relax(void)
 
 bool host_chance(u32 permille)
 {
-    return rand_below(&host_machine.rand, 1000) < permille;
+    return !host_exploring && rand_below(&host_machine.rand, 1000) < permille;
 }
 
 /* ---- sleeping ---- */
@@ -249,7 +273,7 @@ void sched_cond(void)
 
 void host_user_point(void)
 {
-    host_point();
+    host_point_at(HOST_ANYTHING, true);
     if (!threads_mode() && host_chance(30))
         sched_yield_cpu();
 }

@@ -7,6 +7,7 @@
  * Locks: with pthreads a TLB has a spin word, held also while an access goes through an entry, so that a flush on
  * another CPU returns only when no access uses what it dropped. On fibers nothing can come between.
  */
+#include <host/explore.h>
 #include <host/mmu.h>
 #include <host/sched_internal.h>
 #include <mm/mm.h>
@@ -99,6 +100,8 @@ void mmu_flush(struct mmu_ctx *ctx, u64 start, u64 end, bool freed_tables)
     __atomic_fetch_add(&host_mmu_stats.flushes, 1, __ATOMIC_RELAXED);
     for_each_cpu (c, cpumask_load(&ctx->cpus)) {
         struct host_tlb *t = &host_tlbs[c];
+        if (host_exploring)
+            host_point_at(t, true);
         tlb_lock(t);
         u32 n = t->mm && &t->mm->mmu == ctx ? drop_range(t, start, end, false) : 0;
         tlb_unlock(t);

@@ -3,6 +3,7 @@
  * Wait queues. A waiter arms itself (prepare), looks at its condition, and sleeps; a wake-up in between sets `woken`, so
  * that the sleep returns at once. Woken waiters leave the queue: wake_one wakes the longest sleeper that is still on it.
  */
+#include <host/explore.h>
 #include <host/sched_internal.h>
 
 void waitq_init(struct waitq *wq)
@@ -15,7 +16,7 @@ void host_waitq_begin(struct host_waiter *w, struct waitq *wq)
 {
     host_check_may_sleep("waitq_wait");
     *w = (struct host_waiter){.wq = wq, .thread = host_current};
-    host_point();
+    host_point_at(wq, true);
 }
 
 void host_waitq_prepare(struct host_waiter *w)
@@ -76,6 +77,7 @@ void host_wake_locked(struct waitq *wq)
 
 static void wake_queue(struct waitq *wq, bool all)
 {
+    host_explore_note(wq, true);
     if (__atomic_load_n(&wq->waiting, __ATOMIC_SEQ_CST)) {
         host_sched_lock();
         wake(wq, all);

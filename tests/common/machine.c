@@ -5,6 +5,7 @@
 #include <mm/validate.h>
 
 #define MAX_CACHES 192
+#define LEFT_SIZE  160
 
 static u64 pages_at_start;
 static s64 commit_at_start;
@@ -24,6 +25,7 @@ static void note_cache(void *ctx, const struct slab_info *info)
 
 static void check_cache(void *ctx, const struct slab_info *info)
 {
+    char *wrong = ctx;
     u64 before = 0;
     if (!strncmp(info->name, "slab_stack", 10))
         return; /* the caches' own per-CPU stacks: made when first needed, kept */
@@ -31,8 +33,8 @@ static void check_cache(void *ctx, const struct slab_info *info)
         if (!strcmp(cache_at_start[i].name, info->name))
             before = cache_at_start[i].objs;
     if (info->active_objs != before)
-        fail_msg("slab %s: %lu objects in use, %lu at the start", info->name, info->active_objs,
-                 before);
+        snprintf(wrong, LEFT_SIZE, "slab %s: %lu objects in use, %lu at the start", info->name,
+                 info->active_objs, before);
 }
 
 u64 machine_pages_used(void)
@@ -88,17 +90,33 @@ void assert_machine_valid(void)
         fail_msg("%s (seed %lu, event %lu)", bad, host_machine.cfg.seed, host_machine.events);
 }
 
-void machine_down(void)
+const char *machine_left(void)
 {
+    static char text[LEFT_SIZE];
     host_fail_none();
     machine_settle();
-    assert_true(list_empty(&mm_list));
-    assert_machine_valid();
+    if (!list_empty(&mm_list))
+        return "an address space is left";
+    const char *bad = machine_validate();
+    if (bad)
+        return bad;
     machine_settle(); /* validators take memory, too */
-    slab_for_each(check_cache, NULL);
-    if (machine_pages_used() != pages_at_start)
-        fail_msg("%lu pages in use, %lu at the start", machine_pages_used(), pages_at_start);
-    assert_int_equal(commit_total(), commit_at_start);
+    text[0] = 0;
+    slab_for_each(check_cache, text);
+    if (!text[0] && machine_pages_used() != pages_at_start)
+        snprintf(text, sizeof(text), "%lu pages in use, %lu at the start", machine_pages_used(),
+                 pages_at_start);
+    if (!text[0] && commit_total() != commit_at_start)
+        snprintf(text, sizeof(text), "%ld pages of commit charge, %ld at the start", commit_total(),
+                 commit_at_start);
+    return text[0] ? text : NULL;
+}
+
+void machine_down(void)
+{
+    const char *bad = machine_left();
+    if (bad)
+        fail_msg("%s (seed %lu, event %lu)", bad, host_machine.cfg.seed, host_machine.events);
     host_machine_stop();
 }
 

@@ -34,6 +34,8 @@ void machine_up(u32 mib, u32 cpus, u64 seed);
 void machine_up_config(const struct host_config *cfg);
 /* Waits for what is left to RCU, checks as said above, stops the machine. */
 void machine_down(void);
+/* The same checks while the machine stays up: NULL or what is left or wrong. */
+const char *machine_left(void);
 /* After a panic that was caught: no checks. */
 void machine_abandon(void);
 

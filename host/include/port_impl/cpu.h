@@ -8,6 +8,8 @@ extern struct mm_cpu *host_cpu_local[NR_CPUS];
 extern u32 host_nr_cpus;
 /* A point where another CPU may run: host/sched.c. */
 void host_point(void);
+/* The same before an access to the word at obj (a lock, an atomic): host/explore.h. */
+void host_point_at(const void *obj, bool write);
 
 static inline unsigned cpu_id(void)
 {
