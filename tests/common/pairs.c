@@ -12,7 +12,7 @@
 #ifdef HOST_POINTS
 #define BOUND 2
 #else
-#define BOUND 1
+#define BOUND 0
 #endif
 #define PAIR_SECONDS 900 /* a schedule that never ends */
 

@@ -9,7 +9,7 @@
  *
  *   PAGODA_PAIR='fork/fault' PAGODA_SCHEDULE=12:2,40:1 build/host-points/tests/host/test_pairs_fork
  *
- * PAGODA_PAIR alone explores that pair only; PAGODA_BOUND=3 allows three preemptions. Without SAN=points one preemption is tried.
+ * PAGODA_PAIR alone explores that pair only; PAGODA_BOUND=3 allows three preemptions. Without SAN=points the default is none: each order of the operations.
  */
 #ifndef TESTS_COMMON_PAIRS_H
 #define TESTS_COMMON_PAIRS_H
