@@ -47,7 +47,7 @@ COREFLAGS := $(CORE) $(if $(filter points,$(SAN)),-fsanitize=thread -Wno-unknown
 KEEP_STATE := objcopy --rename-section .data=core_data --rename-section .data.rel=core_data --rename-section .data.rel.local=core_data --rename-section .bss=core_bss
 HOST_SRC := $(shell find host -name '*.c' 2>/dev/null | LC_ALL=C sort)
 # Parts of the kernel that depend on nothing but lib: tested in the hosted home
-PURE_SRC := $(wildcard kernel/fs/cpio.c kernel/fs/lock_range.c)
+PURE_SRC := $(wildcard kernel/fs/cpio.c kernel/fs/lock_range.c kernel/block/partition.c)
 HOBJ     := $(patsubst %,$(HDIR)/%.o,$(CORE_SRC) $(HOST_SRC) $(PURE_SRC))
 TEST_SRC := $(shell find tests -name 'test_*.c' -not -path 'tests/guest/*' -not -path 'tests/linux/*' 2>/dev/null | LC_ALL=C sort)
 TESTS    := $(patsubst %.c,$(HDIR)/%,$(TEST_SRC))

@@ -39,6 +39,8 @@ static bool set_key(struct guest_case *c, const char *key, char *value)
         add_line(&c->script, value);
     else if (!strcmp(key, "opts"))
         split_words(&c->opts, value);
+    else if (!strcmp(key, "disk"))
+        words_add(&c->disks, value);
     else if (!strcmp(key, "append"))
         c->append = xstrdup(value);
     else if (!strcmp(key, "initrd"))

@@ -21,6 +21,7 @@ struct guest_case {
     struct words opts;   /* of pagoda run, or QEMU's */
     char *append;        /* boot only: more kernel command line */
     char *initrd;        /* boot only: a shell command that spoils the archive between stdin and stdout; "none" */
+    struct words disks;  /* MiB of each empty disk, with ",ro" behind a read-only one: vda, vdb, ... */
     struct words needs;  /* programs the host must have */
     struct words match;  /* extended regular expressions, each found in the output */
     char *input;         /* standard input, or NULL */

@@ -64,10 +64,28 @@ static struct result run_apart(char *const argv[], const char *input)
     return r;
 }
 
+/* An empty file of the given MiB for each disk of the case; their options go to w, their names to files. */
+static void make_disks(const struct guest_case *c, struct words *w, struct words *files)
+{
+    for (size_t i = 0; i < c->disks.n; i++) {
+        char *end, *path = path_build("tests/disk-XXXXXX");
+        unsigned long mib = strtoul(c->disks.v[i], &end, 10);
+        int fd = mkstemp(path);
+
+        if (fd < 0 || ftruncate(fd, (off_t)mib << 20) < 0)
+            die(EXIT_FAILED, "%s: %s", path, strerror(errno));
+        close(fd);
+        words_addf(w, "--disk=%s%s", path, end);
+        words_add(files, path);
+        free(path);
+    }
+}
+
 static struct result run_guest(const struct guest_case *c, const char *kernel)
 {
-    struct words w = {0};
+    struct words w = {0}, files = {0};
     char *self = path_self(), *programs = path_build("tests");
+    struct result result;
 
     words_add(&w, self);
     words_add(&w, "run");
@@ -76,6 +94,7 @@ static struct result run_guest(const struct guest_case *c, const char *kernel)
     words_addf(&w, "--env=PAGODA_TESTS=%s", programs);
     for (size_t i = 0; i < c->opts.n; i++)
         words_add(&w, c->opts.v[i]);
+    make_disks(c, &w, &files);
     words_add(&w, "--");
     if (c->kind == CASE_RUN) {
         words_add(&w, "sh");
@@ -84,7 +103,10 @@ static struct result run_guest(const struct guest_case *c, const char *kernel)
     words_add(&w, c->script);
     free(self);
     free(programs);
-    return run_apart(w.v, c->input);
+    result = run_apart(w.v, c->input);
+    for (size_t i = 0; i < files.n; i++)
+        unlink(files.v[i]);
+    return result;
 }
 
 static int memory_file(const char *text)

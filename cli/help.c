@@ -44,6 +44,7 @@ const char help_run[] =
     "      --timeout SECONDS  end CMD after that (status 124);  --boot-timeout (120)\n"
     "      --dry-run          print the QEMU command and do nothing\n"
     "      --console          CMD on the serial console, without virtio-serial: for debugging\n"
+    "      --disk FILE[,ro]   a raw image as a disk: vda, the next one vdb; may be repeated\n"
     "      --qemu-arg WORD    one more word for QEMU, may be repeated\n"
     "  -v, --verbose          the QEMU command and the kernel's console on standard error\n"
     "\n"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The cache holds, per series and flavour:  linux-6.12-generic/{vmlinuz,release,*.ko}
+ * The cache holds, per series and flavour:  linux-6.12-generic/{vmlinuz,release,asked,*.ko}
  * linux-6.12-cloud/{vmlinuz,release}
  *
  * Fetching uses apt with a source list, lists and cache of its own inside the cache directory, so
@@ -39,6 +39,7 @@ static const char *const modules[] = {
     "9p",
     "overlay",
     "virtio_console",
+    "virtio_blk",
     "rng-core",
     "virtio-rng",
 };
@@ -58,11 +59,28 @@ static char *inside(const char *dir, const char *name)
     return xasprintf("%s/%s", dir, name);
 }
 
+/* What unpack() is asked for, to tell a folder that was filled with a shorter list. */
+static char *module_list(void)
+{
+    char *list = xstrdup("");
+
+    for (size_t i = 0; i < MODULES; i++) {
+        char *longer = xasprintf("%s%s\n", list, modules[i]);
+        free(list);
+        list = longer;
+    }
+    return list;
+}
+
 bool refkernel_cached(const char *series, enum kernel_use use)
 {
-    char *dir = cache_dir(series, use), *path = inside(dir, "release");
-    bool there = file_exists(path);
+    char *dir = cache_dir(series, use), *path = inside(dir, "release"), *asked = inside(dir, "asked");
+    char *want = module_list(), *have = file_exists(asked) ? file_read(asked, NULL) : NULL;
+    bool there = file_exists(path) && (use != USE_RUN || (have && !strcmp(have, want)));
 
+    free(have);
+    free(want);
+    free(asked);
     free(path);
     free(dir);
     return there;
@@ -206,7 +224,7 @@ static char *release_of(const char *package)
 static void fetch(const char *series, enum kernel_use use, const char *dir)
 {
     char *apt_dir = path_cache("apt"), *work = xasprintf("%s.new", dir), *package, *deb, *path,
-         *release;
+         *release, *asked;
     char *here = getcwd(NULL, 0);
     struct words w = {0}, rm = {0};
 
@@ -232,6 +250,12 @@ static void fetch(const char *series, enum kernel_use use, const char *dir)
         die(EXIT_PAGODA, "apt-get download left no package in %s", work);
     unpack(deb, work);
     unlink(deb);
+    path = inside(work, "asked");
+    asked = module_list();
+    if (file_write(path, asked, strlen(asked)))
+        die(EXIT_PAGODA, "cannot write %s", path);
+    free(path);
+    free(asked);
     path = inside(work, "release");
     release = release_of(package);
     if (file_write(path, release, strlen(release)))

@@ -31,7 +31,7 @@ struct run_opts {
     const char *memory, *append, *accel, *kernel, *machine, *cpu, *cwd;
     unsigned cpus, timeout, boot_timeout;
     bool rw, no_root, dry_run, verbose, console;
-    struct words env, qemu;
+    struct words env, disks, qemu;
     char **cmd; /* NULL-terminated */
 };
 
@@ -49,6 +49,7 @@ enum {
     OPT_CPU,
     OPT_ENV,
     OPT_CWD,
+    OPT_DISK,
     OPT_QEMU
 };
 
@@ -67,6 +68,7 @@ static const struct option long_options[] = {
     {"cpu", required_argument, NULL, OPT_CPU},
     {"env", required_argument, NULL, OPT_ENV},
     {"cwd", required_argument, NULL, OPT_CWD},
+    {"disk", required_argument, NULL, OPT_DISK},
     {"qemu-arg", required_argument, NULL, OPT_QEMU},
     {"verbose", no_argument, NULL, 'v'},
     {"help", no_argument, NULL, 'h'},
@@ -160,6 +162,9 @@ static void parse(int argc, char **argv, const char *help, struct run_opts *o)
             break;
         case OPT_CWD:
             o->cwd = optarg;
+            break;
+        case OPT_DISK:
+            words_add(&o->disks, optarg);
             break;
         case OPT_QEMU:
             words_add(&o->qemu, optarg);
@@ -291,6 +296,8 @@ static int run(struct run_opts *o)
     if (!o->cwd)
         o->cwd = cwd ? cwd : "/";
     kernel_find(o->kernel, USE_RUN, &kernel);
+    if (!kernel.is_pagoda && !strcmp(o->machine, "microvm") && !accel_is_kvm(o->accel))
+        die(EXIT_USAGE, "--machine microvm --kernel %s: under TCG it finds no timer there; use q35", o->kernel);
     for (int fd = 0; fd < STREAM_COUNT; fd++)
         tty |= isatty(fd) && !o->console ? 1u << fd : 0;
     append =
@@ -314,6 +321,7 @@ static int run(struct run_opts *o)
                     .port_fd = -1,
                     .share_root = true,
                     .share_writable = o->rw,
+                    .disks = o->disks,
                     .extra = o->qemu};
     if (o->dry_run || o->console) {
         struct words command = {0};

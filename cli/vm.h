@@ -19,6 +19,7 @@ struct vm {
     int port_fd;        /* connected socket of the port "pagoda", or -1 */
     bool share_root;    /* the host's files over 9p, tag "host" */
     bool share_writable;
+    struct words disks; /* raw images: "FILE" or "FILE,ro" */
     struct words extra; /* further QEMU words */
 };
 

@@ -28,10 +28,11 @@ PART(ipc_boot);
 PART(sysv_boot);
 PART(socket_boot);
 PART(tty_boot);
+PART(block_boot);
 PART(virtio_boot);
 PART(p9_boot);
 static void (*const parts[])(void) = {poll_boot,   pipe_boot, ipc_boot,    sysv_boot,
-                                      socket_boot, tty_boot,  virtio_boot, p9_boot};
+                                      socket_boot, tty_boot,  block_boot,  virtio_boot, p9_boot};
 
 static char init_line[sizeof(boot_cmdline)];
 static struct init_args init_args;

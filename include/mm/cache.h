@@ -47,6 +47,7 @@ struct address_space {
 } __aligned_to(16);
 #define AS_SHMEM       1u /* pages are PG_swapbacked, counted as Shmem */
 #define AS_UNEVICTABLE 2u
+#define AS_BLOCKDEV    4u /* the cache of a block device, counted as Buffers */
 
 #define CACHE_MARK_DIRTY     XA_MARK_0
 #define CACHE_MARK_WRITEBACK XA_MARK_1

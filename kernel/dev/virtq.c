@@ -175,6 +175,9 @@ void virtio_device_found(struct virtio_dev *d)
 {
     int err;
     switch (d->id) {
+    case VIRTIO_ID_BLOCK:
+        err = virtio_blk_probe(d);
+        break;
     case VIRTIO_ID_9P:
         err = virtio_9p_probe(d);
         break;

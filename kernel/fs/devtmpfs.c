@@ -95,6 +95,36 @@ static int make_node(const char *name, u32 mode, u64 rdev)
     return 0;
 }
 
+int dev_node_add(const char *name, u32 mode, u32 major, u32 minor)
+{
+    mutex_lock(&dev_lock);
+    int err = make_node(name, mode, dev_make(major, minor));
+    mutex_unlock(&dev_lock);
+    return err;
+}
+
+void dev_node_remove(const char *name)
+{
+    struct dentry *root = dev_sb->root;
+    mutex_lock(&root->inode->lock);
+    struct dentry *d = lookup_locked(root, name, str_len(name));
+    if (!IS_ERR(d)) {
+        struct inode *victim = d->inode;
+        int err = victim ? 0 : -ENOENT;
+        if (!err) {
+            mutex_lock(&victim->lock);
+            err = root->inode->ops->unlink(root->inode, name, str_len(name), victim);
+            mutex_unlock(&victim->lock);
+        }
+        if (!err) {
+            dentry_delete(d);
+            notify_dir(root->inode, IN_DELETE, name, str_len(name));
+        }
+        dentry_put(d);
+    }
+    mutex_unlock(&root->inode->lock);
+}
+
 int dev_register(const char *name, u32 mode, u32 major, u32 minor, const struct file_ops *ops,
                  void *priv)
 {

@@ -26,20 +26,19 @@ static void file_accessed(struct file *f, struct inode *i)
         i->atime = time_now();
 }
 
-ssize_t generic_file_read(struct file *f, const struct iobuf *b, size_t n, u64 *pos)
+ssize_t cached_read(struct address_space *m, const struct iobuf *b, size_t n, u64 *pos)
 {
-    struct inode *i = f->inode;
     ssize_t done = 0;
     if (likely(!b->iov && !b->kernel)) {
-        done = cache_read(&i->mapping, *pos, b->addr, n);
+        done = cache_read(m, *pos, b->addr, n);
     } else {
         while ((size_t)done < n) {
             size_t part = n - (size_t)done;
             u64 at = iobuf_piece(b, (size_t)done, &part);
             if (!part)
                 break;
-            ssize_t r = b->kernel ? cache_read_kernel(&i->mapping, *pos + done, (void *)at, part)
-                                  : cache_read(&i->mapping, *pos + done, at, part);
+            ssize_t r = b->kernel ? cache_read_kernel(m, *pos + done, (void *)at, part)
+                                  : cache_read(m, *pos + done, at, part);
             if (r < 0 && !done)
                 return r;
             if (r <= 0)
@@ -49,10 +48,39 @@ ssize_t generic_file_read(struct file *f, const struct iobuf *b, size_t n, u64 *
                 break;
         }
     }
-    if (done > 0) {
+    if (done > 0)
         *pos += (u64)done;
-        file_accessed(f, i);
+    return done;
+}
+
+ssize_t generic_file_read(struct file *f, const struct iobuf *b, size_t n, u64 *pos)
+{
+    ssize_t done = cached_read(&f->inode->mapping, b, n, pos);
+    if (done > 0)
+        file_accessed(f, f->inode);
+    return done;
+}
+
+ssize_t cached_write(struct address_space *m, const struct iobuf *b, size_t n, u64 *pos)
+{
+    ssize_t done = 0;
+    while ((size_t)done < n) {
+        size_t part = n - (size_t)done;
+        u64 at = iobuf_piece(b, (size_t)done, &part);
+        if (!part)
+            break;
+        ssize_t r = b->kernel ? cache_write_kernel(m, *pos + done, (const void *)at, part)
+                              : cache_write(m, *pos + done, at, part);
+        if (r < 0 && !done)
+            done = r;
+        if (r <= 0)
+            break;
+        done += r;
+        if ((size_t)r < part)
+            break;
     }
+    if (done > 0)
+        *pos += (u64)done;
     return done;
 }
 
@@ -96,25 +124,9 @@ ssize_t generic_file_write(struct file *f, const struct iobuf *b, size_t n, u64 
     }
     n = (size_t)room;
     drop_suid(i);
-    while ((size_t)done < n) {
-        size_t part = n - (size_t)done;
-        u64 at = iobuf_piece(b, (size_t)done, &part);
-        if (!part)
-            break;
-        ssize_t r = b->kernel ? cache_write_kernel(&i->mapping, *pos + done, (const void *)at, part)
-                              : cache_write(&i->mapping, *pos + done, at, part);
-        if (r < 0 && !done)
-            done = r;
-        if (r <= 0)
-            break;
-        done += r;
-        if ((size_t)r < part)
-            break;
-    }
-    if (done > 0) {
-        *pos += (u64)done;
+    done = cached_write(&i->mapping, b, n, pos);
+    if (done > 0)
         i->mtime = i->ctime = time_now();
-    }
     mutex_unlock(&i->lock);
     if (done > 0 && (f->flags & O_DSYNC) && f->ops->fsync) {
         int err = f->ops->fsync(f, *pos - (u64)done, *pos - 1, true);
@@ -146,9 +158,8 @@ int generic_fsync(struct file *f, u64 start, u64 end, bool data_only)
     return cache_sync(&f->inode->mapping, start, end);
 }
 
-s64 generic_lseek(struct file *f, s64 off, int whence)
+s64 lseek_within(struct file *f, s64 off, int whence, u64 size, u64 most)
 {
-    u64 size = READ_ONCE(f->inode->mapping.size);
     s64 to;
     switch (whence) {
     case SEEK_SET:
@@ -175,10 +186,15 @@ s64 generic_lseek(struct file *f, s64 off, int whence)
     }
     if (to < 0)
         return -EINVAL;
-    if ((u64)to > f->inode->sb->max_bytes)
+    if ((u64)to > most)
         return -EINVAL;
     f->pos = (u64)to;
     return to;
+}
+
+s64 generic_lseek(struct file *f, s64 off, int whence)
+{
+    return lseek_within(f, off, whence, READ_ONCE(f->inode->mapping.size), f->inode->sb->max_bytes);
 }
 
 s64 no_lseek(struct file *f, s64 off, int whence)

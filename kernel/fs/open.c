@@ -100,8 +100,7 @@ struct file *file_open_path(const struct path *p, u32 flags)
     struct file *f = file_alloc();
     if (!f)
         return ERR_PTR(-ENOMEM);
-    f->flags =
-        flags & ~(O_CREAT | O_EXCL | O_TRUNC | O_CLOEXEC); /* a terminal's open looks at O_NOCTTY */
+    f->flags = flags & ~(O_CREAT | O_TRUNC | O_CLOEXEC); /* devices look at O_NOCTTY and O_EXCL */
     int err = 0;
     u32 acc = flags & O_ACCMODE;
     if (!(flags & O_PATH))
@@ -135,7 +134,7 @@ struct file *file_open_path(const struct path *p, u32 flags)
             }
         }
     }
-    f->flags &= ~O_NOCTTY;
+    f->flags &= ~(O_NOCTTY | O_EXCL);
     if (!err && (flags & O_PATH)) {
         path_get(p);
         f->mount = p->mount;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* fsync, sync and the advice calls. */
 #include "internal.h"
+#include <kernel/block.h>
 #include <kernel/syscall.h>
 
 int vfs_fsync(struct file *f, u64 start, u64 end, bool data_only)
@@ -104,6 +105,8 @@ SYSCALL(syncfs)
 static struct address_space *file_pages(struct file *f)
 {
     struct inode *i = f->inode;
+    if (f->ops == &bdev_fops)
+        return &((struct block_dev *)f->priv)->inode->mapping;
     return &(i->ops && i->ops->data ? i->ops->data(i) : i)->mapping;
 }
 

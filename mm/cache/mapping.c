@@ -74,6 +74,8 @@ static void account(struct address_space *m, struct page *page, s64 n)
     stat_node_add(page_node(page), NR_FILE_PAGES, n);
     if (m->flags & AS_SHMEM)
         stat_node_add(page_node(page), NR_SHMEM, n);
+    else if (m->flags & AS_BLOCKDEV)
+        stat_node_add(page_node(page), NR_BUFFERS, n);
 }
 
 /* One try under tree_lock. */

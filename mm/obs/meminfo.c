@@ -114,8 +114,8 @@ void proc_text_meminfo(struct seq *s)
     put_pages(s, "MemTotal:", phys_managed());
     put_pages(s, "MemFree:", phys_free());
     put_pages(s, "MemAvailable:", phys_available());
-    put_kb(s, "Buffers:", 0);
-    put_stat(s, "Cached:", NR_FILE_PAGES);
+    put_stat(s, "Buffers:", NR_BUFFERS);
+    put_pages(s, "Cached:", (u64)(stat_sum(NR_FILE_PAGES) - stat_sum(NR_BUFFERS)));
     put_kb(s, "SwapCached:", 0);
     put_lru(s);
     put_zeros(s, swap, ARRAY_SIZE(swap));

@@ -175,12 +175,6 @@ static void show_swaps(struct seq *s, void *arg)
 {
     seq_puts(s, "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n");
 }
-static void show_partitions(struct seq *s, void *arg)
-{
-}
-static void show_nothing(struct seq *s, void *arg)
-{
-}
 
 /* Texts of the core take no argument. */
 static void show_core(struct seq *s, void *arg)
@@ -212,12 +206,10 @@ void proc_system_register(void)
         {"/proc/cmdline", 0444, show_cmdline, NULL, NULL},
         {"/proc/cpuinfo", 0444, proc_cpuinfo_show, NULL, NULL},
         {"/proc/devices", 0444, show_devices, NULL, NULL},
-        {"/proc/diskstats", 0444, show_nothing, NULL, NULL},
         {"/proc/filesystems", 0444, show_filesystems, NULL, NULL},
         {"/proc/interrupts", 0444, show_interrupts, NULL, NULL},
         {"/proc/iomem", 0444, show_iomem, NULL, NULL},
         {"/proc/loadavg", 0444, show_loadavg, NULL, NULL},
-        {"/proc/partitions", 0444, show_partitions, NULL, NULL},
         {"/proc/stat", 0444, show_stat, NULL, NULL},
         {"/proc/swaps", 0444, show_swaps, NULL, NULL},
         {"/proc/uptime", 0444, show_uptime, NULL, NULL},

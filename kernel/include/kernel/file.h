@@ -264,8 +264,13 @@ ssize_t generic_file_write(struct file *f, const struct iobuf *buf, size_t n,
                            u64 *pos); /* takes inode->lock, sets times */
 int generic_file_mmap(struct file *f, struct map_file *out, u64 len, u64 prot, u64 flags,
                       u64 offset);
+/* The same for a mapping, whoever owns it: no times, no limits, no lock. */
+ssize_t cached_read(struct address_space *m, const struct iobuf *buf, size_t n, u64 *pos);
+ssize_t cached_write(struct address_space *m, const struct iobuf *buf, size_t n, u64 *pos);
 int generic_fsync(struct file *f, u64 start, u64 end, bool data_only);
 s64 generic_lseek(struct file *f, s64 off, int whence);
+/* In a file of size bytes whose position may be at most `most`. */
+s64 lseek_within(struct file *f, s64 off, int whence, u64 size, u64 most);
 s64 no_lseek(struct file *f, s64 off, int whence); /* -ESPIPE */
 bool dir_emit_dots(struct file *f, emit_fn *emit, void *ctx);
 static inline u8 mode_to_dt(u32 mode)
@@ -357,6 +362,9 @@ int proc_mkdir(const char *path); /* parents of files appear by themselves */
  */
 int dev_register(const char *name, u32 mode_and_type, u32 major, u32 minor,
                  const struct file_ops *ops, void *priv);
+/* The node /dev/NAME (no directories) of a registered device goes, or comes again. 0 or -errno. */
+void dev_node_remove(const char *name);
+int dev_node_add(const char *name, u32 mode_and_type, u32 major, u32 minor);
 
 /* Supplied by kernel/ipc: opening a FIFO node (sets f->ops, f->priv), and the end of an inode whose ->ipc is set. */
 int fifo_open(struct inode *inode, struct file *f); /* may sleep: waits for the other side */

@@ -91,6 +91,7 @@ void virtio_mmio_scan(void);
 
 /* Drivers. 0 or -errno. */
 int virtio_9p_probe(struct virtio_dev *d);
+int virtio_blk_probe(struct virtio_dev *d);
 int virtio_rng_probe(struct virtio_dev *d);
 int virtio_console_probe(struct virtio_dev *d);
 #endif

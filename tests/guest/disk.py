@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: MIT
+# Block devices as files: vda (32 MiB, empty) and vdb (1 MiB, read-only). Prints "ok".
+import errno
+import fcntl
+import mmap
+import os
+import struct
+import zlib
+
+BLKRRPART, BLKFLSBUF, BLKDISCARD, BLKZEROOUT = 0x125F, 0x1261, 0x1277, 0x127F
+SIZE = 32 << 20
+
+
+def fails(number, call, *args):
+    try:
+        call(*args)
+    except OSError as e:
+        assert e.errno == number, (call, args, e)
+        return
+    raise AssertionError((call, args, "went through"))
+
+
+def meminfo(name):
+    for line in open("/proc/meminfo"):
+        if line.startswith(name + ":"):
+            return int(line.split()[1])
+
+
+def pattern(block):
+    return struct.pack("<Q", block * 0x9E3779B97F4A7C15 % 2**64) * 512
+
+
+def reads_and_writes():
+    f = os.open("/dev/vda", os.O_RDWR)
+    before = meminfo("Buffers")
+    for block in range(0, SIZE // 4096, 3):
+        assert os.pwrite(f, pattern(block), block * 4096) == 4096
+    assert os.pwrite(f, b"x" * 100, 5000) == 100
+    os.fsync(f)
+    assert meminfo("Buffers") - before >= SIZE // 4096 // 3 * 4, "the cache of a device counts as Buffers"
+    fcntl.ioctl(f, BLKFLSBUF, 0)
+    assert meminfo("Buffers") < 64, "what is clean leaves on request"
+    for block in range(0, SIZE // 4096, 3):
+        assert os.pread(f, 4096, block * 4096) == pattern(block), block
+    assert os.pread(f, 102, 4999) == b"\0" + b"x" * 100 + b"\0"
+    assert os.lseek(f, 0, os.SEEK_END) == SIZE
+    assert os.read(f, 1) == b""
+    fails(errno.ENOSPC, os.write, f, b"beyond")
+    assert os.pwrite(f, b"y" * 4096, SIZE - 100) == 100, "up to the end"
+    fails(errno.EINVAL, os.lseek, f, SIZE + 1, os.SEEK_SET)
+    os.close(f)
+
+
+def mapped():
+    f = os.open("/dev/vda", os.O_RDWR)
+    m = mmap.mmap(f, 1 << 20)
+    m[8192:8196] = b"mmap"
+    assert os.pread(f, 4, 8192) == b"mmap", "one frame for all who map or read"
+    m.flush()
+    m.close()
+    os.close(f)
+    f = os.open("/dev/vda", os.O_RDONLY)
+    assert os.pread(f, 4, 8192) == b"mmap", "the last close wrote it back and dropped it"
+    os.close(f)
+
+
+def ranges():
+    f = os.open("/dev/vda", os.O_RDWR)
+    os.pwrite(f, b"z" * 65536, 0)
+    fcntl.ioctl(f, BLKZEROOUT, struct.pack("QQ", 4096, 8192))
+    assert os.pread(f, 16384, 0) == b"z" * 4096 + b"\0" * 8192 + b"z" * 4096
+    fcntl.ioctl(f, BLKDISCARD, struct.pack("QQ", 16384, 4096))
+    assert os.pread(f, 4096, 20480) == b"z" * 4096
+    fails(errno.EINVAL, fcntl.ioctl, f, BLKDISCARD, struct.pack("QQ", 1, 4096))
+    fails(errno.EINVAL, fcntl.ioctl, f, BLKDISCARD, struct.pack("QQ", SIZE, 4096))
+    r = os.open("/dev/vda", os.O_RDONLY)
+    fails(errno.EBADF, fcntl.ioctl, r, BLKDISCARD, struct.pack("QQ", 0, 4096))
+    os.close(r)
+    os.close(f)
+
+
+def rights():
+    f = os.open("/dev/vdb", os.O_RDWR)
+    fails(errno.EPERM, os.write, f, b"no")
+    assert os.read(f, 4096) == b"\0" * 4096
+    os.close(f)
+    a = os.open("/dev/vda", os.O_RDONLY | os.O_EXCL)
+    fails(errno.EBUSY, os.open, "/dev/vda", os.O_RDONLY | os.O_EXCL)
+    os.close(a)
+    os.close(os.open("/dev/vda", os.O_RDONLY | os.O_EXCL))
+
+
+def entry(first, last):
+    return b"\x11" * 32 + struct.pack("<QQ", first, last) + b"\0" * 80
+
+
+def partitions():
+    entries = (entry(2048, 4095) + entry(4096, 8191)).ljust(128 * 128, b"\0")
+
+    def header(crc):
+        return struct.pack("<8sIIIIQQQQ16sQIII", b"EFI PART", 0x10000, 92, crc, 0, 1, SIZE // 512 - 1, 34, SIZE // 512 - 34,
+                           b"g" * 16, 2, 128, 128, zlib.crc32(entries))
+
+    mbr = b"\0" * 450 + b"\xee" + b"\0" * 3 + struct.pack("<II", 1, SIZE // 512 - 1) + b"\0" * 48 + b"\x55\xaa"
+    f = os.open("/dev/vda", os.O_RDWR)
+    os.pwrite(f, mbr + header(zlib.crc32(header(0))).ljust(512, b"\0") + entries, 0)
+    os.fsync(f)
+    fcntl.ioctl(f, BLKRRPART, 0)
+    os.close(f)
+    assert open("/sys/block/vda/vda2/size").read() == "4096\n"
+    p = os.open("/dev/vda2", os.O_RDWR)
+    assert os.lseek(p, 0, os.SEEK_END) == 4096 * 512
+    os.pwrite(p, b"second", 0)
+    f = os.open("/dev/vda", os.O_RDWR)
+    fails(errno.EBUSY, fcntl.ioctl, f, BLKRRPART, 0)
+    os.close(p)
+    assert os.pread(f, 6, 4096 * 512) == b"second", "a partition is a part of its disk"
+    os.pwrite(f, b"\0" * 512, 0)
+    os.fsync(f)
+    fcntl.ioctl(f, BLKRRPART, 0)
+    os.close(f)
+    fails(errno.ENOENT, os.open, "/dev/vda2", os.O_RDONLY)
+
+
+reads_and_writes()
+mapped()
+ranges()
+rights()
+partitions()
+assert meminfo("Buffers") == 0, "nobody has a device open"
+print("ok")
