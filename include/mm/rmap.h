@@ -37,6 +37,9 @@ int anon_vma_prepare(struct vma *vma);
 /* Links a copy (fork, split) of src to src's anon_vma, if any. Cannot fail. */
 void anon_vma_clone(struct vma *dst, struct vma *src);
 void anon_vma_unlink(struct vma *vma);
+/* vma->anon_id of an area that gets an anon_vma of its own (mm/vma/merge.c); lone: no fork made it. */
+u64 anon_vma_new_id(bool lone);
+#define ANON_ID_LONE 1UL
 /*
  * Keeps rmap_walk() and mapping_unmap_range() away from the area: taken around changes of its bounds and pgoff (split,
  * merge, stack growth) and while its entries move. Takes i_mmap_lock of a mapped area and the anon_vma's lock; no sleeping

@@ -84,6 +84,7 @@ struct vma {
     u64 lock_seq;
     struct anon_vma *anon_vma;
     struct list_head anon_link;    /* anon_vma->vmas */
+    u64 anon_id; /* 0 without anonymous pages; else who may merge: mm/vma/merge.c. Set with anon_vma */
     struct address_space *mapping; /* NULL: anonymous */
     struct list_head mapping_link; /* mapping->i_mmap */
     const struct vma_ops *ops;     /* may be NULL */
@@ -176,7 +177,7 @@ int vma_grow_stack(struct vma *vma, u64 addr);
 /*
  * For mremap and its like; mmap_lock held for writing.
  * vma_dup: a linked, opened copy for [start,end), not inserted, or NULL. vma_insert: into the tree and the counters.
- * vma_set_bounds: new bounds within the neighbours, pgoff follows start. vma_merge: joins with agreeing neighbours, returns the
+ * vma_set_bounds: new bounds within the neighbours, pgoff follows start. vma_merge: joins a changed area with agreeing neighbours, returns the
  * area that holds vma's addresses now. vma_may_expand: RLIMIT_AS and RLIMIT_DATA allow `pages` more.
  * vma_start_gap: where an area below vma must end: a stack keeps its guard gap.
  */
@@ -186,6 +187,7 @@ void vma_discard(struct vma *copy);
 void vma_insert(struct mm *mm, struct vma *vma);
 void vma_set_bounds(struct vma *vma, u64 start, u64 end);
 struct vma *vma_merge(struct vma *vma);
+void vma_merge_next(struct vma *vma); /* with the one above only */
 bool vma_may_expand(const struct mm *mm, u64 flags, u64 pages);
 u64 vma_start_gap(const struct vma *vma);
 /* pte bits for vm_flags (protection table of x86-64). Without VM_ACCESS: PTE_PROTNONE and no PTE_P (port/pte.h). */

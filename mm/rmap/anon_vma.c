@@ -23,6 +23,7 @@
 #include <port/log.h>
 
 static struct slab_cache *anon_vma_cache;
+static u64 last_id;
 
 int rmap_boot(void)
 {
@@ -35,8 +36,13 @@ static void free_rcu(struct rcu_head *head)
     slab_free(anon_vma_cache, container_of(head, struct anon_vma, rcu));
 }
 
+u64 anon_vma_new_id(bool lone)
+{
+    return __atomic_add_fetch(&last_id, 2, __ATOMIC_RELAXED) | lone;
+}
+
 /* With av->lock: true when vma got av, or has one already. False: av is dead. */
-static bool join(struct anon_vma *av, struct vma *vma)
+static bool join(struct anon_vma *av, struct vma *vma, u64 id)
 {
     struct anon_vma *none = NULL;
     if (av->refs == 0)
@@ -44,6 +50,7 @@ static bool join(struct anon_vma *av, struct vma *vma)
     if (__atomic_compare_exchange_n(&vma->anon_vma, &none, av, false, __ATOMIC_RELEASE,
                                     __ATOMIC_ACQUIRE)) {
         list_add_tail(&vma->anon_link, &av->vmas);
+        WRITE_ONCE(vma->anon_id, id);
         av->refs++;
     }
     return true;
@@ -71,7 +78,9 @@ static bool join_neighbour(struct vma *vma, struct rt_node *node, bool before)
     if (!av || !(before ? compatible(near, vma) : compatible(vma, near)))
         return false;
     spin_lock(&av->lock);
-    bool joined = join(av, vma);
+    /* Not one that a fork made: children of it would keep pages of this area from being found quickly. */
+    u64 id = READ_ONCE(near->anon_id);
+    bool joined = id & ANON_ID_LONE && READ_ONCE(near->anon_vma) == av && join(av, vma, id);
     spin_unlock(&av->lock);
     return joined;
 }
@@ -94,7 +103,7 @@ int anon_vma_prepare(struct vma *vma)
     list_init(&av->vmas);
     av->refs = 1; /* ours while we try */
     spin_lock(&av->lock);
-    join(av, vma);
+    join(av, vma, anon_vma_new_id(true));
     bool unused = --av->refs == 0;
     spin_unlock(&av->lock);
     if (unused) /* another CPU was faster; nobody has seen ours */
@@ -109,7 +118,7 @@ void anon_vma_clone(struct vma *dst, struct vma *src)
         return;
     ASSERT(!dst->anon_vma);
     spin_lock(&av->lock);
-    bool joined = join(av, dst);
+    bool joined = join(av, dst, src->anon_id);
     spin_unlock(&av->lock);
     ASSERT(joined);
 }
@@ -122,6 +131,7 @@ void anon_vma_unlink(struct vma *vma)
     spin_lock(&av->lock);
     list_del_init(&vma->anon_link);
     vma->anon_vma = NULL;
+    vma->anon_id = 0;
     bool dead = --av->refs == 0;
     spin_unlock(&av->lock);
     if (dead)

@@ -84,8 +84,8 @@ static int remove_pages(struct vma *vma, u64 start, u64 end)
 
 static int read_ahead(struct vma *vma, u64 start, u64 end)
 {
-    if (!vma->mapping)
-        return -EBADF;
+    if (!vma->mapping || !vma->mapping->ops->read_pages)
+        return 0; /* without swap there is nothing to read */
     u64 pages = DIV_ROUND_UP(READ_ONCE(vma->mapping->size), PAGE_SIZE);
     u64 last = min(vma_index(vma, end - PAGE_SIZE) + 1, pages);
     for (u64 i = vma_index(vma, start); i < last; i++) {

@@ -74,7 +74,7 @@ static int grow_in_place(struct move *m, struct vma *vma)
         m->populate_len = more << PAGE_SHIFT;
     }
     vma_set_bounds(vma, vma_start(vma), end);
-    vma_merge(vma);
+    vma_merge_next(vma);
     return 0;
 }
 

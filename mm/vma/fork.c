@@ -53,6 +53,8 @@ static int fork_area(struct mm *child, struct vma *src)
         return -ENOMEM;
     }
     WRITE_ONCE(vma->flags, vma->flags & ~(VM_LOCKED | VM_LOCKONFAULT));
+    if (vma->anon_vma)
+        vma->anon_id = anon_vma_new_id(false); /* not inserted yet: nobody else looks */
     struct rt_node *last = child->vmas.last;
     rt_insert_between(&child->vmas, last, NULL, &vma->node);
     child->map_count++;

@@ -50,21 +50,34 @@ static void mark_soft_dirty(struct vma *vma)
     vma->prot = vma_page_prot(vma->flags, vma->mapping);
 }
 
-/* Grows a neighbour over [start, start+len) if one agrees. True when done; prev and next are joined if both agree. */
+/* Grows a neighbour over [start, start+len) if one agrees. True when done; prev and next are joined if both agree. The new
+ * part has no anonymous pages (mm/vma/merge.c). */
 static bool extend_neighbour(struct mm *mm, const struct vma_request *req, u64 start)
 {
     u64 end = start + req->len;
     struct vma *next = vma_find(mm, start);
-    struct vma *prev = next              ? vma_prev(next)
+    struct vma *prev = next            ? vma_prev(next)
                        : mm->vmas.last ? container_of(mm->vmas.last, struct vma, node)
                                        : NULL;
-    if (prev && vma_can_follow(prev, req, start)) {
+    bool follows = prev && vma_can_follow(prev, req, start),
+         precedes = next && vma_can_precede(next, req, end);
+    if (likely(!follows && !precedes))
+        return false;
+    /* Their first anonymous faults would change the answer. */
+    if (follows)
+        vma_write_lock(prev);
+    if (precedes)
+        vma_write_lock(next);
+    follows = follows && vma_anon_agrees(0, prev);
+    precedes = precedes && vma_anon_agrees(0, next);
+    if (follows) {
         vma_set_bounds(prev, vma_start(prev), end);
         mark_soft_dirty(prev);
-        vma_merge(prev);
+        if (precedes && vma_anon_compatible(prev, next))
+            vma_absorb_next(prev, next);
         return true;
     }
-    if (next && vma_can_precede(next, req, end)) {
+    if (precedes) {
         vma_set_bounds(next, start, vma_end(next));
         mark_soft_dirty(next);
         return true;

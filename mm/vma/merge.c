@@ -7,8 +7,21 @@
  *   [AAAAAAA][AAAAAAAAA][BBBBBB]   ->  prev grows
  *   [BBBBBBB][AAAAAAAAA][AAAAAA]   ->  next grows downwards
  *
- * They agree when flags, backing (ops, file, mapping, priv), name and anon_vma fit and the page offsets run on. Two
- * different anon_vmas never merge: rmap could not find the pages of one of them.
+ * They agree when flags, backing (ops, file, mapping, priv) and name fit, the page offsets run on, and their anonymous pages go
+ * together. For that every area with an anon_vma has an anon_id, so that programs see the areas they see on Linux, where each
+ * fork makes an anon_vma of its own for each area:
+ *
+ *   first anonymous page   a new id with ANON_ID_LONE, or that of a lone neighbour that could be merged with but for its rights
+ *   fork                   the child's area has a new id, not lone
+ *   split, mremap, merge   the id is kept
+ *
+ *   changed area   neighbour   merge
+ *   none           none        yes
+ *   none           some        if the neighbour is lone
+ *   some           none        no
+ *   some           some        if the ids are the same
+ *
+ *  G1. Areas with the same id have the same anon_vma, or rmap could not find the pages of one of them.
  */
 #include <lib/string.h>
 #include <mm/rmap.h>
@@ -17,23 +30,25 @@
 
 #define MERGE_IGNORED VM_SOFTDIRTY
 
-static bool same_backing(const struct vma *v, u64 flags, const struct vma_ops *ops, const void *file,
-                         const struct address_space *mapping, const void *priv)
+static bool same_backing(const struct vma *v, u64 flags, const struct vma_ops *ops,
+                         const void *file, const struct address_space *mapping, const void *priv)
 {
-    return !((v->flags ^ flags) & ~MERGE_IGNORED) && !(flags & (VM_PFNMAP | VM_IO)) && v->ops == ops &&
-           v->file == file && v->mapping == mapping && v->priv == priv;
+    return !((v->flags ^ flags) & ~MERGE_IGNORED) && !(flags & (VM_PFNMAP | VM_IO)) &&
+           v->ops == ops && v->file == file && v->mapping == mapping && v->priv == priv;
 }
 
 bool vma_can_follow(const struct vma *v, const struct vma_request *req, u64 start)
 {
-    return vma_end(v) == start && same_backing(v, req->flags, req->ops, req->file, req->mapping, req->priv) &&
-           !v->name && v->pgoff + vma_pages(v) == req->pgoff;
+    return vma_end(v) == start &&
+           same_backing(v, req->flags, req->ops, req->file, req->mapping, req->priv) && !v->name &&
+           v->pgoff + vma_pages(v) == req->pgoff;
 }
 
 bool vma_can_precede(const struct vma *v, const struct vma_request *req, u64 end)
 {
-    return vma_start(v) == end && same_backing(v, req->flags, req->ops, req->file, req->mapping, req->priv) &&
-           !v->name && req->pgoff + (req->len >> PAGE_SHIFT) == v->pgoff;
+    return vma_start(v) == end &&
+           same_backing(v, req->flags, req->ops, req->file, req->mapping, req->priv) && !v->name &&
+           req->pgoff + (req->len >> PAGE_SHIFT) == v->pgoff;
 }
 
 static bool names_equal(const char *a, const char *b)
@@ -41,29 +56,32 @@ static bool names_equal(const char *a, const char *b)
     return a == b || (a && b && !str_cmp(a, b));
 }
 
+/* All but the anonymous pages. */
 static bool can_merge(const struct vma *a, const struct vma *b)
 {
     return vma_end(a) == vma_start(b) &&
            same_backing(a, b->flags, b->ops, b->file, b->mapping, b->priv) &&
-           (a->anon_vma == b->anon_vma || !a->anon_vma || !b->anon_vma) && names_equal(a->name, b->name) &&
-           a->pgoff + vma_pages(a) == b->pgoff;
+           names_equal(a->name, b->name) && a->pgoff + vma_pages(a) == b->pgoff;
 }
 
-/* can_merge() for good: a first anonymous fault may give either area an anon_vma until both are locked. */
-static bool lock_to_merge(struct vma *a, struct vma *b)
+bool vma_anon_agrees(u64 changed, const struct vma *near)
 {
-    if (!can_merge(a, b))
-        return false;
-    vma_write_lock(a);
-    vma_write_lock(b);
-    return can_merge(a, b);
+    u64 id = near->anon_id;
+    if (changed || !id)
+        return changed == id;
+    return id & ANON_ID_LONE;
 }
 
-/* b's addresses join a, which lies right before it; b is freed. Both are write-locked. */
-static void absorb_next(struct vma *a, struct vma *b)
+bool vma_anon_compatible(const struct vma *a, const struct vma *b)
+{
+    return a->anon_id == b->anon_id || !a->anon_id || !b->anon_id;
+}
+
+void vma_absorb_next(struct vma *a, struct vma *b)
 {
     struct mm *mm = a->mm;
     u64 end = vma_end(b);
+    ASSERT(!a->anon_vma || !b->anon_vma || a->anon_vma == b->anon_vma); /* G1 */
     if (!a->anon_vma && b->anon_vma)
         anon_vma_clone(a, b);
     if (unlikely(b->flags & ~a->flags & VM_SOFTDIRTY)) {
@@ -76,14 +94,32 @@ static void absorb_next(struct vma *a, struct vma *b)
     vma_free_rcu(b);
 }
 
+/* A first anonymous fault may give an area an anon_vma until it is locked. */
+static bool lock_to_merge(struct vma *vma, struct vma *near)
+{
+    vma_write_lock(vma);
+    vma_write_lock(near);
+    return vma_anon_agrees(vma->anon_id, near);
+}
+
+void vma_merge_next(struct vma *vma)
+{
+    struct vma *next = vma_next(vma);
+    if (next && can_merge(vma, next) && lock_to_merge(vma, next))
+        vma_absorb_next(vma, next);
+}
+
 struct vma *vma_merge(struct vma *vma)
 {
     struct vma *prev = vma_prev(vma), *next = vma_next(vma);
-    if (next && lock_to_merge(vma, next))
-        absorb_next(vma, next);
-    if (prev && lock_to_merge(prev, vma)) {
-        absorb_next(prev, vma);
-        return prev;
-    }
-    return vma;
+    if (prev && !(can_merge(prev, vma) && lock_to_merge(vma, prev)))
+        prev = NULL;
+    if (next && !(can_merge(vma, next) && lock_to_merge(vma, next)))
+        next = NULL;
+    if (next && (!prev || vma_anon_compatible(prev, next)))
+        vma_absorb_next(vma, next);
+    if (!prev)
+        return vma;
+    vma_absorb_next(prev, vma);
+    return prev;
 }

@@ -22,6 +22,12 @@ void vma_account(struct mm *mm, u64 flags, s64 pages);
 /* May an area with these properties be one with `vma`, right behind (after) or before it? */
 bool vma_can_follow(const struct vma *vma, const struct vma_request *req, u64 start);
 bool vma_can_precede(const struct vma *vma, const struct vma_request *req, u64 end);
+/* May an area whose anon_id is `changed` be one with near; may two areas be one when a third between them is one with both?
+ * All are write-locked. */
+bool vma_anon_agrees(u64 changed, const struct vma *near);
+bool vma_anon_compatible(const struct vma *a, const struct vma *b);
+/* b's addresses join a, which lies right before it; b is freed. Both are write-locked. */
+void vma_absorb_next(struct vma *a, struct vma *b);
 
 /* A private writable area counts against the commit limit. */
 bool vma_is_accountable(u64 flags);

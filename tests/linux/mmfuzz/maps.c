@@ -108,9 +108,6 @@ void fuzz_smaps(struct fuzz *f)
         } else if (shown) {
             for (unsigned i = 0; i < sizeof(shown_fields) / sizeof(shown_fields[0]); i++) {
                 size_t k = strlen(shown_fields[i]);
-                char *dirty = i == 5 && fuzz_avoided("softdirty") ? strstr(line, " sd") : NULL;
-                if (dirty)
-                    memmove(dirty, dirty + 3, strlen(dirty + 3) + 1);
                 if (!strncmp(line, shown_fields[i], k) && !fuzz_avoided(shown_fields[i]))
                     fuzz_say(" %s%s", shown_fields[i], line + k + strspn(line + k, " "));
             }

@@ -38,6 +38,54 @@ static void neighbours_merge_when_they_agree(void **state)
     assert_scene(&s, "AAAAAA|RR|A");
 }
 
+/* The table at the head of mm/vma/merge.c. */
+static void anonymous_pages_decide(void **state)
+{
+    scene_make(&s, "AAAAAA");
+    protect(2, 2, RO);
+    assert_scene(&s, "AA|RR|AA");
+    host_store_u8(scene_addr(0), 1);
+    protect(2, 2, RW); /* none, between lone ones: of the second the store knew nothing, so it has none either */
+    assert_scene(&s, "AAAAAA");
+    protect(2, 2, RO);
+    protect(2, 2, RW); /* all have the same id */
+    assert_scene(&s, "AAAAAA");
+    scene_map(&s, 'A', 6, 1); /* none beside a lone one */
+    assert_scene(&s, "AAAAAAA");
+    scene_map(&s, 'R', 8, 1);
+    scene_map(&s, 'A', 9, 1);
+    host_store_u8(scene_addr(9), 1);
+    scene_map(&s, 'A', 7, 1); /* joins the lower one, not both: their ids differ */
+    assert_scene(&s, "AAAAAAAA|R|A");
+    protect(8, 1, RW);
+    assert_scene(&s, "AAAAAAAAA|A");
+}
+
+static void a_child_merges_less(void **state)
+{
+    int err;
+    struct mm *parent = s.mm;
+    scene_make(&s, "AAAA");
+    host_store_u8(scene_addr(0), 1);
+    protect(1, 1, RO);
+    assert_scene(&s, "A|R|AA");
+    struct mm *child = host_fork(&err);
+    host_mm_switch(child);
+    s.mm = child;
+    protect(1, 1, RW); /* one id in the parent, three in the child */
+    assert_scene(&s, "A|A|AA");
+    scene_map(&s, 'A', 4, 1); /* not beside what a fork made */
+    assert_scene(&s, "A|A|AA|A");
+    host_store_u8(scene_addr(4), 1);
+    scene_map(&s, 'A', 5, 1); /* but beside what is the child's own */
+    assert_scene(&s, "A|A|AA|AA");
+    host_mm_switch(parent);
+    s.mm = parent;
+    protect(1, 1, RW);
+    assert_scene(&s, "AAAA");
+    host_mm_exit(child);
+}
+
 static void growing_down_from_the_next(void **state)
 {
     scene_make(&s, "..AA");
@@ -143,10 +191,10 @@ static void locking_splits_and_counts(void **state)
     assert_int_equal(s.mm->locked_vm, 2);
     assert_int_equal(rss_sum(s.mm, RSS_ANON), 2); /* locked pages are present */
     assert_int_equal(host_munlock(scene_addr(0), 4 * PAGE_SIZE), 0);
-    assert_scene(&s, "AAAA");
+    assert_scene(&s, "A|AA|A"); /* with pages it does not go back to one without */
     assert_int_equal(s.mm->locked_vm, 0);
     assert_int_equal(host_mlock(scene_addr(2), 4 * PAGE_SIZE, 0), -ENOMEM); /* runs into a hole */
-    assert_scene(&s, "AA|LL");
+    assert_scene(&s, "A|A|LL"); /* one without joins one with */
 }
 
 static void moving(void **state)
@@ -355,7 +403,7 @@ static void fork_copies_the_layout(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        SCENE_TEST(neighbours_merge_when_they_agree),
+        SCENE_TEST(neighbours_merge_when_they_agree), SCENE_TEST(anonymous_pages_decide), SCENE_TEST(a_child_merges_less),
         SCENE_TEST(growing_down_from_the_next),
         SCENE_TEST(files_merge_by_offset),
         SCENE_TEST(a_fixed_mapping_replaces),
