@@ -64,6 +64,11 @@ struct page *cache_find(struct address_space *m, u64 index);
  * waited for). Errors as ERR_PTR: -ENOMEM, -EIO, -EINTR. index may lie past the end: the caller checks size.
  */
 struct page *cache_get(struct address_space *m, u64 index, bool *major);
+/*
+ * Without a device (no read_pages): makes sure that index has a page, which stays not uptodate until cache_get() wants it.
+ * 0, -ENOMEM or what reserve says. May sleep.
+ */
+int cache_reserve(struct address_space *m, u64 index);
 /* out[i]: the uptodate page at index + i, referenced, or NULL; n <= 64. Returns how many are not NULL. Never sleeps. */
 unsigned cache_find_present(struct address_space *m, u64 index, unsigned n, struct page **out);
 /* Up to n uptodate pages from index on, without gaps and without sleeping, referenced. Returns how many (fault-around, read). */

@@ -165,6 +165,7 @@ static int shed(struct exec_image *im, struct cred *cred)
     t->exit_signal = SIGCHLD;
     p->exit_signal = p->exit_signal ? SIGCHLD : 0;
     p->did_exec = true;
+    p->membarrier = 0;
     p->dumpable = true;
     posix_timers_exec(p);
     if (cred) {

@@ -65,6 +65,7 @@ static struct process *new_process(const struct clone_request *r, struct task *l
     p->exit_signal = r->flags & CLONE_PARENT ? cur->exit_signal : r->exit_signal;
     p->dumpable = cur->dumpable;
     p->no_new_privs = cur->no_new_privs;
+    p->membarrier = cur->membarrier;
     p->has_subreaper = cur->has_subreaper || cur->child_subreaper;
     p->oom_score_adj = cur->oom_score_adj;
     p->start_ns = leader->start_ns;

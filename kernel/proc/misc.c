@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* The machine's name, load, log, end; random bytes; barriers. */
+/* The machine's name, load, log, end; random bytes. */
 #include "proc.h"
 #include <arch/boot.h>
 #include <arch/power.h>
-#include <arch/smp.h>
 #include <arch/trap.h>
 #include <arch/uaccess.h>
 #include <kernel/syscall.h>
@@ -257,51 +256,4 @@ SYSCALL(getrandom)
         }
     }
     return (s64)done;
-}
-
-/* The IPI itself is the barrier: it serialises the CPU that takes it. */
-static void nothing(void *arg)
-{
-}
-
-SYSCALL(membarrier)
-{
-    enum {
-        QUERY = 0,
-        GLOBAL = 1,
-        GLOBAL_EXP = 2,
-        REG_GLOBAL_EXP = 4,
-        PRIV = 8,
-        REG_PRIV = 16,
-        PRIV_CORE = 32,
-        REG_PRIV_CORE = 64
-    };
-    if (a1)
-        return -EINVAL;
-    switch ((int)a0) {
-    case QUERY:
-        return GLOBAL | GLOBAL_EXP | REG_GLOBAL_EXP | PRIV | REG_PRIV | PRIV_CORE | REG_PRIV_CORE;
-    case REG_GLOBAL_EXP:
-    case REG_PRIV:
-    case REG_PRIV_CORE:
-        current_process()->membarrier |= (u32)a0;
-        return 0;
-    case PRIV:
-        if (!(current_process()->membarrier & REG_PRIV))
-            return -EPERM;
-        break;
-    case PRIV_CORE:
-        if (!(current_process()->membarrier & REG_PRIV_CORE))
-            return -EPERM;
-        break;
-    case GLOBAL:
-    case GLOBAL_EXP:
-        break;
-    default:
-        return -EINVAL;
-    }
-    __atomic_thread_fence(__ATOMIC_SEQ_CST);
-    smp_call(cpu_online_mask(), nothing, NULL);
-    __atomic_thread_fence(__ATOMIC_SEQ_CST);
-    return 0;
 }

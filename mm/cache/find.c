@@ -7,6 +7,7 @@
  *
  * Read-ahead: a miss right behind a cached page, or at the start of the file, reads a window of READ_WINDOW pages at once;
  * any other miss reads a few around. Pages that are in flight are locked and not uptodate; who wants one waits for its lock.
+ * Without a device, a page that is not uptodate was reserved and is cleared when it is first used.
  *
  * Locks: invalidate_lock for reading around a fill, so that truncation can't meet a half-read page.
  */
@@ -191,6 +192,37 @@ static struct page *get_zeroed(struct address_space *m, u64 index)
     return page;
 }
 
+int cache_reserve(struct address_space *m, u64 index)
+{
+    struct page *page = find_any(m, index);
+    if (!page) {
+        down_read(&m->invalidate_lock);
+        page = insert_new(m, index, 0);
+        up_read(&m->invalidate_lock);
+        if (IS_ERR(page))
+            return page == ERR_PTR(-EEXIST) ? 0 : (int)PTR_ERR(page);
+        page_unlock(page);
+    }
+    page_put(page);
+    return 0;
+}
+
+/* The first use of a reserved page. It may have been truncated meanwhile: then the caller looks again. */
+static int zero_reserved(struct address_space *m, u64 index, struct page *page)
+{
+    page_lock(page);
+    bool there = is_at(page, m, index);
+    if (there && !page_test(page, PG_uptodate)) {
+        memset(page_to_virt(page), 0, PAGE_SIZE);
+        page_set(page, PG_uptodate);
+    }
+    page_unlock(page);
+    if (there)
+        return 0;
+    page_put(page);
+    return -EAGAIN;
+}
+
 struct page *cache_get(struct address_space *m, u64 index, bool *major)
 {
     for (;;) {
@@ -198,8 +230,8 @@ struct page *cache_get(struct address_space *m, u64 index, bool *major)
         if (page) {
             if (likely(page_test(page, PG_uptodate)))
                 return page;
-            *major = true;
-            if (!wait_uptodate(page))
+            *major |= m->ops->read_pages != NULL;
+            if (!(m->ops->read_pages ? wait_uptodate(page) : zero_reserved(m, index, page)))
                 return page;
             continue;
         }

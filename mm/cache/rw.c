@@ -7,6 +7,7 @@
  */
 #include <lib/errno.h>
 #include <mm/lru.h>
+#include <mm/pt.h>
 #include <port/log.h>
 #include <port/sched.h>
 #include <port/uaccess.h>
@@ -34,6 +35,16 @@ static inline size_t copy_in(const struct end *e, size_t off, void *dst, size_t 
     return 0;
 }
 
+/* As cache_get(), but what has no device behind it is not filled for a reader: the zero page (without a reference). */
+static struct page *page_for_read(struct address_space *m, u64 index)
+{
+    bool major = false;
+    struct page *page = cache_find(m, index);
+    if (likely(page))
+        return page;
+    return m->ops->read_pages ? cache_get(m, index, &major) : zero_page;
+}
+
 static ssize_t read_to(struct address_space *m, u64 pos, const struct end *e, size_t n)
 {
     u64 size = READ_ONCE(m->size);
@@ -45,16 +56,17 @@ static ssize_t read_to(struct address_space *m, u64 pos, const struct end *e, si
     while (done < n) {
         u64 at = pos + done, off = at & ~PAGE_MASK;
         size_t chunk = min(n - done, (size_t)(PAGE_SIZE - off));
-        bool major = false;
-        struct page *page = cache_get(m, at >> PAGE_SHIFT, &major);
+        struct page *page = page_for_read(m, at >> PAGE_SHIFT);
         if (IS_ERR(page)) {
             err = PTR_ERR(page);
             break;
         }
         size_t left = copy_out(e, done, (char *)page_to_virt(page) + off, chunk);
-        if (!page_test(page, PG_referenced))
-            lru_mark_accessed(page);
-        page_put(page);
+        if (page != zero_page) {
+            if (!page_test(page, PG_referenced))
+                lru_mark_accessed(page);
+            page_put(page);
+        }
         done += chunk - left;
         if (left) {
             err = -EFAULT;

@@ -26,6 +26,15 @@ FNR == 1 { k++ }
     if (k == 1) want[line]++
     else have[line]++
 }
+/^Testing .*\.\.\. *(done|skipped|failed)/ { # uffd-unit-tests
+    line = $0
+    sub(/\.\.\..*/, "", line)
+    if (/ skipped/) { skip[k]++; next }
+    if (/ failed/) { no[k]++; next }
+    ok[k]++
+    if (k == 1) want[line]++
+    else have[line]++
+}
 END {
     for (line in want) if (have[line] < want[line]) lost += want[line] - have[line]
     note = status[1] == 0 && status[2] != 0 ? "worse" : lost ? "worse: " lost : ""

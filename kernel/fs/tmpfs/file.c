@@ -95,12 +95,7 @@ static int fallocate(struct file *f, int mode, u64 off, u64 len)
         goto out;
     }
     for (u64 at = off >> PAGE_SHIFT; at < DIV_ROUND_UP(end, PAGE_SIZE) && !err; at++) {
-        bool major = false;
-        struct page *p = cache_get(&i->mapping, at, &major);
-        if (IS_ERR(p))
-            err = (int)PTR_ERR(p);
-        else
-            page_put(p);
+        err = cache_reserve(&i->mapping, at);
         if (!err && fatal_signal_pending())
             err = -EINTR;
         sched_cond();
@@ -113,7 +108,7 @@ out:
     return err;
 }
 
-/* Pages that exist are data, the rest is hole. */
+/* Pages that were ever used are data, the rest is hole: missing, or reserved. */
 static s64 lseek(struct file *f, s64 off, int whence)
 {
     if (whence != SEEK_DATA && whence != SEEK_HOLE)
@@ -126,12 +121,16 @@ static s64 lseek(struct file *f, s64 off, int whence)
     rcu_read_lock();
     if (whence == SEEK_DATA) {
         u64 found = index;
-        if (!xa_find(&m->pages, &found, last))
+        struct page *p;
+        while ((p = xa_find(&m->pages, &found, last)) && !page_test(p, PG_uptodate) && found < last)
+            found++;
+        if (!p || !page_test(p, PG_uptodate))
             to = ~0UL;
         else if (found != index)
             to = found << PAGE_SHIFT;
     } else {
-        while (index <= last && xa_load(&m->pages, index))
+        struct page *p;
+        while (index <= last && (p = xa_load(&m->pages, index)) && page_test(p, PG_uptodate))
             index++;
         to = index == to >> PAGE_SHIFT ? to : min(index << PAGE_SHIFT, size);
     }

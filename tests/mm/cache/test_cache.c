@@ -190,6 +190,41 @@ static void user_memory_of_the_same_file(void **state)
     assert_int_equal(cache_read(&s.shared->mapping, 0, scene_addr(30), 10), -EFAULT);
 }
 
+/* Frames that hold something else are reserved; whoever looks first, by whatever way, finds zeros. */
+static void reserved_pages_begin_as_zeros(void **state)
+{
+    static u8 ones[2 * PAGE_SIZE];
+    scene_make(&s, "SSSSSS");
+    struct address_space *m = &s.shared->mapping;
+    memset(ones, 0xff, sizeof(ones));
+    assert_int_equal(cache_write_kernel(m, 0, ones, sizeof(ones)), sizeof(ones));
+    assert_int_equal(cache_punch(m, 0, sizeof(ones)), 0); /* back to the allocator, full of ones */
+    for (u64 i = 0; i < 5; i++)
+        assert_int_equal(cache_reserve(m, i), 0);
+    assert_int_equal(cache_reserve(m, 0), 0); /* there is one already */
+    assert_int_equal(m->nrpages, 5);
+    assert_null(cache_find(m, 0));
+    u8 v = 1;
+    assert_int_equal(host_load_u8(scene_addr(0) + 9, &v), 0);
+    assert_int_equal(v, 0);
+    assert_int_equal(host_store_u8(scene_addr(1) + 9, 7), 0);
+    assert_int_equal(cache_read_kernel(m, 2 * PAGE_SIZE, buf, PAGE_SIZE), PAGE_SIZE);
+    for (u64 i = 0; i < PAGE_SIZE; i++)
+        assert_int_equal(buf[i], 0);
+    assert_null(cache_find(m, 2)); /* a reader gets zeros and leaves it as it is */
+    assert_int_equal(cache_write_kernel(m, 3 * PAGE_SIZE + 1, ones, 1), 1);
+    assert_int_equal(cache_read_kernel(m, PAGE_SIZE, buf, 4 * PAGE_SIZE), 4 * PAGE_SIZE);
+    for (u64 i = 0; i < 4 * PAGE_SIZE; i++)
+        assert_int_equal(buf[i], i == 9 ? 7 : i == 2 * PAGE_SIZE + 1 ? 0xff : 0);
+    assert_int_equal(m->nrpages, 5);
+    host_fail_nth(FAIL_PAGE_ALLOC, 1, true);
+    assert_int_equal(cache_reserve(m, 6), -ENOMEM);
+    host_fail_none();
+    assert_int_equal(cache_truncate(m, 4 * PAGE_SIZE + 100), 0);
+    assert_int_equal(cache_truncate(m, 0), 0);
+    assert_int_equal(m->nrpages, 0);
+}
+
 #define SCENE_TEST(fn) cmocka_unit_test_setup_teardown(fn, up, down)
 int main(void)
 {
@@ -202,6 +237,7 @@ int main(void)
         SCENE_TEST(no_memory_for_the_cache),
         SCENE_TEST(a_hole_reads_as_zeros_and_keeps_its_neighbours),
         SCENE_TEST(user_memory_of_the_same_file),
+        SCENE_TEST(reserved_pages_begin_as_zeros),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
