@@ -12,6 +12,8 @@
 void lru_add(struct page *page);
 /* Takes the page off (PG_lru set) and adjusts the gauges. */
 void lru_remove(struct page *page);
+/* A page moves to the unevictable list (and is not active any more) or back. True when it was on the other. */
+bool lru_set_unevictable(struct page *page, bool unevictable);
 /* Second touch: referenced becomes active. */
 void lru_mark_accessed(struct page *page);
 /* Drops one reference of each page; those that reach 0 leave their lruvec (one lock for runs) and are freed. n <= 512. */

@@ -117,6 +117,8 @@ static inline void rss_add(struct mm *mm, enum rss_kind kind, s64 pages)
 /* Pages, never negative. */
 u64 rss_sum(const struct mm *mm, enum rss_kind kind);
 u64 rss_total(const struct mm *mm); /* file + anon + shmem */
+/* Resident memory is about to shrink: its peak so far is kept (VmHWM). */
+void mm_update_hiwater(struct mm *mm);
 
 /* Every live mm, for validators and /proc; guarded by mm_list_lock. */
 extern struct list_head mm_list;

@@ -18,6 +18,7 @@ struct obs_files {
 
 void obs_maps(struct seq *s, struct mm *mm, const struct obs_files *files);
 void obs_smaps(struct seq *s, struct mm *mm, const struct obs_files *files);
+void obs_numa_maps(struct seq *s, struct mm *mm, const struct obs_files *files);
 void obs_smaps_rollup(struct seq *s, struct mm *mm);
 void obs_statm(struct seq *s, struct mm *mm);
 /* The lines VmPeak to untag_mask of /proc/PID/status. */

@@ -164,8 +164,10 @@ bool cache_set_dirty(struct page *page)
     if (page_mapping(page) == m && !page_test_and_set(page, PG_dirty)) {
         xa_set_mark(&m->pages, page->index, CACHE_MARK_DIRTY);
         m->nrdirty++;
-        if (m->ops->write_page)
+        if (m->ops->write_page) {
             stat_node_add(page_node(page), NR_FILE_DIRTY, 1);
+            stat_event(NR_DIRTIED);
+        }
         fresh = true;
     }
     spin_unlock(&m->tree_lock);

@@ -64,6 +64,7 @@ static int write_one(struct address_space *m, struct page *page)
     stat_node_add(page_node(page), NR_WRITEBACK, 1);
     err = m->ops->write_page(m, page);
     stat_node_add(page_node(page), NR_WRITEBACK, -1);
+    stat_event(NR_WRITTEN);
     spin_lock(&m->tree_lock);
     if (page_mapping(page) == m)
         xa_clear_mark(&m->pages, page->index, CACHE_MARK_WRITEBACK);

@@ -4,6 +4,7 @@
  * Locks: see fault.c. The page is cleared before pt_lock is taken.
  */
 #include <mm/lru.h>
+#include <mm/mlock.h>
 #include <mm/rmap.h>
 #include <mm/stat.h>
 #include "fault_internal.h"
@@ -11,9 +12,12 @@
 void fault_install_anon(struct fault *f, struct page *page)
 {
     u64 bits = f->vma->prot | PTE_D | PTE_SOFT_DIRTY;
-    if (f->vma->flags & VM_WRITE)
+    u64 flags = f->vma->flags & (VM_WRITE | VM_LOCKED);
+    if (likely(flags & VM_WRITE))
         bits |= PTE_RW;
     rmap_add_new_anon(page, f->vma, f->addr);
+    if (unlikely(flags & VM_LOCKED))
+        mlock_page(page);
     rss_add(f->mm, RSS_ANON, 1);
     pt_count(pt_table_page(f->pte), RSS_ANON, 1);
     pt_install(f->pte, pte_make(page_to_pfn(page), bits));

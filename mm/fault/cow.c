@@ -17,6 +17,7 @@
  */
 #include <mm/cache.h>
 #include <mm/lru.h>
+#include <mm/mlock.h>
 #include <mm/rmap.h>
 #include <mm/stat.h>
 #include "fault_internal.h"
@@ -97,6 +98,8 @@ static u32 copy_page(struct fault *f, struct page *old)
     r = 0;
     if (!replace(f, fresh, old))
         page_put(fresh);
+    else if (unlikely(f->vma->flags & VM_LOCKED) && old)
+        munlock_page(old, f->vma);
 out:
     if (old)
         page_put(old);

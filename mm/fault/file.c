@@ -14,6 +14,7 @@
 #include <lib/errno.h>
 #include <mm/cache.h>
 #include <mm/lru.h>
+#include <mm/mlock.h>
 #include <mm/rmap.h>
 #include <mm/stat.h>
 #include <port/log.h>
@@ -72,6 +73,10 @@ static void fault_around(struct fault *f)
     rss_add(f->mm, kind, mapped);
     pt_count(table, kind, mapped);
     pt_unlock(table);
+    if (unlikely(vma->flags & VM_LOCKED)) {
+        u64 lo = f->addr - (before << PAGE_SHIFT);
+        mlock_range(vma, lo, lo + (n << PAGE_SHIFT));
+    }
     for (u64 i = 0; i < n; i++)
         if (pages[i])
             page_put(pages[i]);
@@ -96,6 +101,8 @@ static u32 install_cached(struct fault *f, bool write)
         page_put(page);
         return r;
     }
+    if (unlikely(f->vma->flags & VM_LOCKED) && page_test(page, PG_lru))
+        mlock_page(page);
     if (m && write)
         cache_set_dirty(page); /* before the entry, under pt_lock: see mm/cache/sync.c */
     rmap_add(page);

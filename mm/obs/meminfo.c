@@ -10,10 +10,14 @@
 
 #define PAGE_KB (PAGE_SIZE / 1024)
 
-/* "Name:   value kB" with the value ending in column 24, as Linux aligns it. */
+/* "Name:   value kB" with the value ending in column 24, as Linux aligns it. Without a format: programs read this often. */
 static void put_kb(struct seq *s, const char *name, u64 kb)
 {
-    seq_printf(s, "%-16s%8lu kB\n", name, kb);
+    size_t line = s->len;
+    seq_puts(s, name);
+    seq_pad_to(s, line, 16);
+    seq_put_dec_width(s, kb, 8 - (u32)min(s->len - line - 16, 8UL));
+    seq_puts(s, " kB\n");
 }
 
 static void put_pages(struct seq *s, const char *name, u64 pages)
@@ -27,11 +31,17 @@ static void put_stat(struct seq *s, const char *name, enum node_stat item)
 }
 
 /*
- * Pages of the linear map of RAM by size of the leaf, as found in the kernel's own tables:
- * found[level].
+ * Bytes of the linear map of RAM by size of the leaf, as found in the kernel's own tables: found[level]. Looked for once: it is
+ * made at boot and stays.
  */
 static void count_direct_map(u64 found[4])
 {
+    static u64 kept[4];
+    if (READ_ONCE(kept[1]) | READ_ONCE(kept[2]) | READ_ONCE(kept[3])) {
+        for (unsigned level = 1; level <= 3; level++)
+            found[level] = READ_ONCE(kept[level]);
+        return;
+    }
     const struct mem_range *r;
     size_t n = mem_ranges(&r);
     for (size_t i = 0; i < n; i++) {
@@ -49,6 +59,8 @@ static void count_direct_map(u64 found[4])
             va = ALIGN_DOWN(va, pt_span(level)) + pt_span(level);
         }
     }
+    for (unsigned level = 1; level <= 3; level++)
+        WRITE_ONCE(kept[level], found[level]);
 }
 
 /* Memory of the core's per-CPU data. */
@@ -92,7 +104,7 @@ static void put_huge_and_map(struct seq *s)
         "HugePages_Total:", "HugePages_Free:", "HugePages_Rsvd:", "HugePages_Surp:"};
     u64 direct[4] = {0};
     for (unsigned i = 0; i < ARRAY_SIZE(absent); i++)
-        seq_printf(s, i ? "%-16s%8u kB\n" : "%-19s%5u kB\n", absent[i], 0);
+        put_kb(s, absent[i], 0);
     for (unsigned i = 0; i < ARRAY_SIZE(pools); i++)
         seq_printf(s, "%-16s%8u\n", pools[i], 0);
     put_kb(s, "Hugepagesize:", PMD_SIZE >> 10);
@@ -105,7 +117,7 @@ static void put_huge_and_map(struct seq *s)
 
 void proc_text_meminfo(struct seq *s)
 {
-    static const char *const swap[] = {"SwapTotal:", "SwapFree:"};
+    static const char *const swap[] = {"SwapTotal:", "SwapFree:", "Zswap:", "Zswapped:"};
     static const char *const rare[] = {
         "SecPageTables:", "NFS_Unstable:", "Bounce:", "WritebackTmp:"};
     struct vmalloc_stats v;

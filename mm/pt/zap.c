@@ -150,8 +150,13 @@ static void zap_init(struct zap *z, struct gather *g)
     z->anon = z->file = z->shmem = 0;
 }
 
+/* Smaller losses don't count for the peak: it is as exact as a batch. */
+#define HIWATER_BATCH 128
+
 static void apply_rss(const struct zap *z, struct mm *mm)
 {
+    if (z->anon + z->file + z->shmem >= HIWATER_BATCH && !z->g->full_mm)
+        mm_update_hiwater(mm);
     if (z->anon)
         rss_add(mm, RSS_ANON, -z->anon);
     if (z->file)

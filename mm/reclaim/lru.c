@@ -18,6 +18,7 @@
  * Locks: lru_shard.lock, in runs: 64 consecutive frames share a shard, so a batch takes it once per run.
  */
 #include <mm/lru.h>
+#include <mm/mlock.h>
 #include <mm/stat.h>
 #include <port/log.h>
 
@@ -68,6 +69,32 @@ void lru_remove(struct page *page)
     count(cpu_local(), page, list, -1);
 }
 
+bool lru_set_unevictable(struct page *page, bool unevictable)
+{
+    struct lru_shard *shard = lru_shard_of(page);
+    struct mm_cpu *cpu = cpu_local();
+    bool moved = false;
+    spin_lock(&shard->lock);
+    u32 flags = READ_ONCE(page->flags);
+    if (flags & (1u << PG_lru) && unevictable != !!(flags & (1u << PG_unevictable))) {
+        enum lru_list list = list_of(flags);
+        page_list_remove(&shard->list[list], page);
+        count(cpu, page, list, -1);
+        if (unevictable) {
+            page_clear(page, PG_active);
+            page_set(page, PG_unevictable);
+        } else {
+            page_clear(page, PG_unevictable);
+        }
+        list = list_of(READ_ONCE(page->flags));
+        page_list_add(&shard->list[list], page);
+        count(cpu, page, list, 1);
+        moved = true;
+    }
+    spin_unlock(&shard->lock);
+    return moved;
+}
+
 static void activate(struct page *page)
 {
     struct lru_shard *shard = lru_shard_of(page);
@@ -101,8 +128,11 @@ void page_free_last(struct page *page)
 {
     u32 flags = page->flags;
     ASSERT(!(flags & (1u << PG_locked | 1u << PG_writeback | 1u << PG_slab | 1u << PG_table)));
-    if (flags & (1u << PG_lru))
+    if (flags & (1u << PG_lru)) {
         lru_remove(page);
+        if (unlikely(flags & (1u << PG_mlocked)))
+            mlock_freed(flags, 1);
+    }
     free_pages(page, unlikely(flags & (1u << PG_head)) ? page_order(page) : 0);
 }
 
@@ -132,6 +162,8 @@ static void run_unlink(struct run *r)
         l->tail = r->outer_prev;
     l->nr -= r->nr;
     cpu_local()->zone_lru[(r->flags >> PAGE_ZONE_SHIFT) & 63][kind] -= r->nr;
+    if (unlikely(r->flags & (1u << PG_mlocked)))
+        mlock_freed(r->flags, r->nr);
     r->flags = NO_RUN;
 }
 

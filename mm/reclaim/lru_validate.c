@@ -42,10 +42,19 @@ static const char *check_list(struct lru_shard *s, unsigned node, unsigned shard
     return l->tail == prev && l->nr == nr ? NULL : "LRU list's tail or length is wrong";
 }
 
+/* K1 of mm/reclaim/mlock.c */
+static u64 count_mlocked(const struct page_list *l)
+{
+    u64 n = 0;
+    for (u32 pfn = l->head; pfn; pfn = pfn_to_page(pfn)->next)
+        n += page_test(pfn_to_page(pfn), PG_mlocked);
+    return n;
+}
+
 const char *lru_validate(void)
 {
     for (unsigned n = 0; n < nr_nodes; n++) {
-        u64 sum[NR_LRU_LISTS] = {0};
+        u64 sum[NR_LRU_LISTS] = {0}, mlocked = 0;
         for (unsigned i = 0; i < LRU_SHARDS; i++) {
             struct lru_shard *s = &nodes[n]->lruvec.shard[i];
             const char *err = NULL;
@@ -53,11 +62,16 @@ const char *lru_validate(void)
             for (unsigned l = 0; l < NR_LRU_LISTS && !err; l++) {
                 err = check_list(s, n, i, l);
                 sum[l] += s->list[l].nr;
+                mlocked += err ? 0 : count_mlocked(&s->list[l]);
+                if (l != LRU_UNEVICTABLE && count_mlocked(&s->list[l]))
+                    err = "K1: a locked page on an evictable list";
             }
             spin_unlock(&s->lock);
             if (err)
                 return err;
         }
+        if (stat_node_sum(n, NR_MLOCK) != (s64)mlocked)
+            return "K1: NR_MLOCK is not the number of locked pages";
         for (unsigned l = 0; l < NR_LRU_LISTS; l++)
             if (stat_node_sum(n, NR_INACTIVE_ANON + l) != (s64)sum[l])
                 return "LRU gauge is not the length of its lists";

@@ -10,6 +10,7 @@
 #include <lib/errno.h>
 #include <mm/cache.h>
 #include <mm/fault.h>
+#include <mm/mlock.h>
 #include <mm/pt.h>
 #include <mm/sys.h>
 #include <mm/vma.h>
@@ -65,6 +66,8 @@ static int drop_pages(struct vma *vma, u64 start, u64 end, int nr)
         return -EAGAIN;
     struct gather g;
     gather_begin(&g, vma->mm, false);
+    if (unlikely(vma->flags & VM_LOCKED))
+        munlock_range(vma, start, end);
     pt_zap_range(&g, vma, start, end);
     gather_end(&g);
     return 0;

@@ -6,6 +6,7 @@
  * Locks: mmap_lock for reading.
  */
 #include <lib/errno.h>
+#include <mm/mlock.h>
 #include <mm/pt.h>
 #include <mm/sys.h>
 #include <mm/vma.h>
@@ -19,6 +20,8 @@ s64 sys_mm_reap(struct mm *mm)
             continue;
         struct gather g;
         gather_begin(&g, mm, false);
+        if (unlikely(v->flags & VM_LOCKED))
+            munlock_range(v, vma_start(v), vma_end(v));
         pt_zap_range(&g, v, vma_start(v), vma_end(v));
         gather_end(&g);
     }

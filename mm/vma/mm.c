@@ -139,3 +139,10 @@ u64 rss_total(const struct mm *mm)
 {
     return rss_sum(mm, RSS_FILE) + rss_sum(mm, RSS_ANON) + rss_sum(mm, RSS_SHMEM);
 }
+
+void mm_update_hiwater(struct mm *mm)
+{
+    u64 now = rss_total(mm);
+    if (now > READ_ONCE(mm->hiwater_rss))
+        WRITE_ONCE(mm->hiwater_rss, now);
+}

@@ -8,6 +8,7 @@
  */
 #include <lib/errno.h>
 #include <lib/string.h>
+#include <mm/mlock.h>
 #include <mm/pt.h>
 #include <mm/rmap.h>
 #include <mm/shmem.h>
@@ -145,11 +146,15 @@ static int flags_change(struct vma *vma, void *arg)
 {
     struct flags_arg *a = arg;
     struct mm *mm = vma->mm;
-    u64 flags = (vma->flags | a->set) & ~a->clear;
+    u64 flags = (vma->flags | a->set) & ~a->clear, changed = flags ^ vma->flags;
     vma_write_lock(vma);
-    if ((flags ^ vma->flags) & VM_LOCKED)
+    if (changed & VM_LOCKED)
         mm->locked_vm += flags & VM_LOCKED ? vma_pages(vma) : -vma_pages(vma);
     WRITE_ONCE(vma->flags, flags); /* write-back looks at VM_SHARED without the lock of the area */
+    if (changed & flags & VM_LOCKED)
+        mlock_range(vma, vma_start(vma), vma_end(vma));
+    else if (changed & VM_LOCKED)
+        munlock_range(vma, vma_start(vma), vma_end(vma));
     return 0;
 }
 

@@ -10,6 +10,7 @@
  * Locks: mmap_lock for writing.
  */
 #include <lib/errno.h>
+#include <mm/mlock.h>
 #include <mm/pt.h>
 #include <mm/rmap.h>
 #include "vma_internal.h"
@@ -112,6 +113,8 @@ int vma_unmap(struct mm *mm, u64 start, u64 len)
     g.ceiling = end;
     for (struct rcu_head *h = chain; h; h = h->next) {
         struct vma *vma = container_of(h, struct vma, rcu);
+        if (unlikely(vma->flags & VM_LOCKED))
+            munlock_range(vma, vma_start(vma), vma_end(vma));
         pt_zap_range(&g, vma, vma_start(vma), vma_end(vma));
     }
     for (struct rcu_head *h = chain; h; h = h->next)
@@ -131,8 +134,11 @@ void vma_unmap_all(struct mm *mm)
     mmap_write_lock(mm);
     struct gather g;
     gather_begin(&g, mm, true);
-    for (struct vma *vma = vma_first(mm); vma; vma = vma_next(vma))
+    for (struct vma *vma = vma_first(mm); vma; vma = vma_next(vma)) {
+        if (unlikely(vma->flags & VM_LOCKED))
+            munlock_range(vma, vma_start(vma), vma_end(vma));
         pt_zap_range(&g, vma, vma_start(vma), vma_end(vma));
+    }
     u64 charged = 0;
     struct vma *vma = vma_first(mm);
     for (struct vma *v = vma; v; v = vma_next(v)) {

@@ -57,7 +57,8 @@ struct pid_inode {
     struct process *p; /* referenced */
     struct task *t;    /* referenced; the leader, but below task/TID */
     const struct pid_entry *e;
-    s32 fd; /* below fd/, fdinfo/ */
+    s32 fd;         /* below fd/, fdinfo/ */
+    u64 start, end; /* below map_files/ */
     bool in_task;
 };
 struct pid_entry {
@@ -83,18 +84,25 @@ u64 oom_score(struct process *p);
 extern const struct inode_ops pid_fd_iops, pid_fdinfo_iops, pid_exe_iops, pid_cwd_iops,
     pid_root_iops;
 extern const struct file_ops pid_fd_fops, pid_fdinfo_fops;
+/* pid_map_files.c */
+extern const struct inode_ops pid_map_files_iops;
+extern const struct file_ops pid_map_files_fops;
 /* pid_mem.c */
 extern const struct file_ops pid_mem_fops;
 void pid_show_cmdline(struct seq *s, struct pid_inode *pi);
 void pid_show_environ(struct seq *s, struct pid_inode *pi);
 void pid_show_auxv(struct seq *s, struct pid_inode *pi);
 void pid_show_maps(struct seq *s, struct pid_inode *pi);
+void pid_show_numa_maps(struct seq *s, struct pid_inode *pi);
 void pid_show_smaps(struct seq *s, struct pid_inode *pi);
 void pid_show_smaps_rollup(struct seq *s, struct pid_inode *pi);
 void pid_show_statm(struct seq *s, struct pid_inode *pi);
 /* pid_pagemap.c */
 int pid_open_pagemap(struct file *f, struct pid_inode *pi);
 int pid_store_clear_refs(struct pid_inode *pi, const char *text, size_t n);
+/* pid_timers.c: the slack of timers. */
+void pid_show_timerslack(struct seq *s, struct pid_inode *pi);
+int pid_store_timerslack(struct pid_inode *pi, const char *text, size_t n);
 /* kpage.c: seeking in files of words; the end is nowhere. */
 s64 proc_mem_lseek(struct file *f, s64 off, int whence);
 void proc_kpage_register(void);
@@ -109,5 +117,6 @@ void put_comm(struct seq *s, const char *comm, bool escape);
 
 void proc_system_register(void); /* system.c, cpuinfo.c, sysctl.c */
 void proc_sysctl_register(void);
+void proc_sysctl_vm_register(void);
 void sysfs_register(void);
 #endif

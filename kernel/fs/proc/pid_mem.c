@@ -41,6 +41,14 @@ void pid_show_maps(struct seq *s, struct pid_inode *pi)
     obs_maps(s, mm, &files);
     mm_put(mm);
 }
+void pid_show_numa_maps(struct seq *s, struct pid_inode *pi)
+{
+    struct mm *mm = task_get_mm(pi->t);
+    if (!mm)
+        return;
+    obs_numa_maps(s, mm, &files);
+    mm_put(mm);
+}
 void pid_show_smaps(struct seq *s, struct pid_inode *pi)
 {
     struct mm *mm = task_get_mm(pi->t);

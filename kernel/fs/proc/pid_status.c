@@ -2,6 +2,7 @@
 /* /proc/PID/status, stat, io, limits, schedstat. */
 #include "pfs.h"
 #include <arch/cpu.h>
+#include <arch/cpu.h>
 #include <kernel/tty.h>
 #include <mm/obs_mm.h>
 #include <mm/phys.h>
@@ -119,6 +120,15 @@ static void put_signals(struct seq *s, struct pid_inode *pi)
         pending, shared, blocked, ignored, caught);
 }
 
+/* Do loads of this processor run ahead of stores to the same place? Not on AMD's families 15 to 18, or where CPUID says so. */
+static bool bypasses_stores(void)
+{
+    bool amd = !memcmp(cpu_feat.vendor, "AuthenticAMD", 12);
+    if (amd && cpu_feat.family >= 0x0f && cpu_feat.family <= 0x12)
+        return false;
+    return !(cpuid(0x80000000, 0).a >= 0x80000008 && cpuid(0x80000008, 0).b >> 26 & 1);
+}
+
 static void put_caps(struct seq *s, struct pid_inode *pi)
 {
     rcu_read_lock();
@@ -128,8 +138,8 @@ static void put_caps(struct seq *s, struct pid_inode *pi)
         s, "CapInh:\t%016lx\nCapPrm:\t%016lx\nCapEff:\t%016lx\nCapBnd:\t%016lx\nCapAmb:\t%016lx\n",
         c.cap_inheritable, c.cap_permitted, c.cap_effective, c.cap_bounding, c.cap_ambient);
     seq_printf(s, "NoNewPrivs:\t%d\nSeccomp:\t0\nSeccomp_filters:\t0\n", pi->p->no_new_privs);
-    seq_puts(s,
-             "Speculation_Store_Bypass:\tvulnerable\nSpeculationIndirectBranch:\talways enabled\n");
+    seq_printf(s, "Speculation_Store_Bypass:\t%s\nSpeculationIndirectBranch:\talways enabled\n",
+               bypasses_stores() ? "vulnerable" : "not vulnerable");
 }
 
 /* "0-3,7" */
@@ -148,6 +158,8 @@ static void put_list(struct seq *s, u64 bits)
     }
 }
 
+#define LINUX_NODES 1024 /* bits of a mask of nodes, with MAX_NUMNODES as Debian has it */
+
 static void put_allowed(struct seq *s, struct pid_inode *pi)
 {
     unsigned nr = cpu_nr_possible();
@@ -159,10 +171,14 @@ static void put_allowed(struct seq *s, struct pid_inode *pi)
         seq_printf(s, "%0*x", (int)DIV_ROUND_UP(nr, 4u), (u32)cpus);
     seq_puts(s, "\nCpus_allowed_list:\t");
     put_list(s, cpus);
-    seq_printf(s, "\nMems_allowed:\t%08lx\nMems_allowed_list:\t", BIT(nr_nodes) - 1);
+    seq_puts(s, "\nMems_allowed:\t");
+    for (unsigned k = 1; k < LINUX_NODES / 32; k++)
+        seq_puts(s, "00000000,");
+    seq_printf(s, "%08lx\nMems_allowed_list:\t", BIT(nr_nodes) - 1);
     put_list(s, BIT(nr_nodes) - 1);
     seq_printf(s, "\nvoluntary_ctxt_switches:\t%lu\nnonvoluntary_ctxt_switches:\t%lu\n",
                pi->t->nvcsw, pi->t->nivcsw);
+    seq_puts(s, "x86_Thread_features:\t\nx86_Thread_features_locked:\t\n"); /* there are no shadow stacks */
 }
 
 void pid_show_status(struct seq *s, struct pid_inode *pi)

@@ -34,7 +34,6 @@ static const struct knob knobs[] = {
     {"/proc/sys/vm/mmap_min_addr", &sysctl_mmap_min_addr, 0, ~0UL},
     {"/proc/sys/vm/fork_share", &sysctl_fork_share, 0, 512},
     {"/proc/sys/vm/legacy_va_layout", &zero, 1, 0},
-    {"/proc/sys/vm/page-cluster", &zero, 1, 0},
     {"/proc/sys/fs/file-max", &file_max, 1, 0},
     {"/proc/sys/fs/nr_open", &nr_open, 1, 0},
     {"/proc/sys/fs/pipe-max-size", &pipe_max, 1, 0},
@@ -129,38 +128,6 @@ static void show_core_pattern(struct seq *s, void *arg)
     seq_puts(s, "core\n");
 }
 
-static int drop_caches(const char *text, size_t n, void *arg)
-{
-    if (text[0] < '1' || text[0] > '4')
-        return -EINVAL;
-    u32 what = (u32)(text[0] - '0');
-    struct superblock *sb;
-    if (what & 1) {
-        mutex_lock(&sb_list_lock);
-        list_for_each_entry (sb, &sb_list, link) {
-            sb_drop_clean_pages(sb);
-        }
-        mutex_unlock(&sb_list_lock);
-    }
-    if (what & 2)
-        dcache_shrink(~0UL);
-    return 0;
-}
-
-static int store_min_free(const char *text, size_t n, void *arg)
-{
-    u64 v;
-    const char *end;
-    if (str_parse_u64(text, 0, &v, &end) || (*end && *end != '\n') || v > phys_managed())
-        return -EINVAL;
-    watermark_setup(v);
-    return 0;
-}
-static void show_min_free(struct seq *s, void *arg)
-{
-    seq_printf(s, "%lu\n", sysctl_min_free_kbytes);
-}
-
 void proc_sysctl_register(void)
 {
     static const struct proc_file files[] = {
@@ -173,8 +140,6 @@ void proc_sysctl_register(void)
         {"/proc/sys/kernel/core_pattern", 0444, show_core_pattern, NULL, NULL},
         {"/proc/sys/kernel/random/boot_id", 0444, show_boot_id, NULL, NULL},
         {"/proc/sys/kernel/random/uuid", 0444, show_uuid, NULL, NULL},
-        {"/proc/sys/vm/drop_caches", 0200, NULL, drop_caches, NULL},
-        {"/proc/sys/vm/min_free_kbytes", 0644, show_min_free, store_min_free, NULL},
         {"/proc/sys/fs/file-nr", 0444, show_file_nr, NULL, NULL},
     };
     for (size_t k = 0; k < ARRAY_SIZE(knobs); k++) {

@@ -128,6 +128,10 @@ static int open_text(struct inode *i, struct file *f)
     }
     if (!n->file.show && (f->mode & FMODE_READ) && !n->file.store)
         return -EACCES;
+    /* The modes of /proc/sys hold for root, too. */
+    if (n->file.path && str_starts(n->file.path, "/proc/sys/") &&
+        (((f->mode & FMODE_READ) && !(n->mode & 0444)) || ((f->mode & FMODE_WRITE) && !(n->mode & 0222))))
+        return -EACCES;
     return text_open(f, n->file.show, n->file.store, n->file.arg, NULL);
 }
 
@@ -217,6 +221,7 @@ void procfs_register(void)
     sysfs_sb = make_sb(&sysfs_type, 0x62656572, &sys_root_node);
     proc_system_register();
     proc_sysctl_register();
+    proc_sysctl_vm_register();
     proc_kpage_register();
     sysfs_register();
 }
