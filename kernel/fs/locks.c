@@ -12,16 +12,22 @@
 #include "internal.h"
 #include "locks.h"
 #include <kernel/syscall.h>
+#include <lib/fmt.h>
 #include <port/uaccess.h>
 
 struct inode_locks {
+    struct inode *inode;
+    struct list_head link; /* all_locks */
     struct lock_range *list;
     struct waitq wait;
 };
-struct waiter { /* on the stack of a POSIX waiter */
+struct waiter { /* on the stack of who waits */
     struct list_head link;
     const void *owner, *blocker;
+    const struct inode_locks *il;
+    const struct lock_range *want;
 };
+static LIST_HEAD(all_locks); /* newest first */
 static spinlock_t locks_lock = SPINLOCK_INIT(RANK_KERNEL_LEAF);
 static LIST_HEAD(waiters);
 
@@ -41,12 +47,17 @@ static struct inode_locks *inode_locks(struct inode *i)
     if (!il)
         return NULL;
     waitq_init(&il->wait);
+    il->inode = i;
+    list_init(&il->link);
     void *none = NULL;
     if (!__atomic_compare_exchange_n(&i->locks, &none, (void *)il, false, __ATOMIC_ACQ_REL,
                                      __ATOMIC_ACQUIRE)) {
         kfree(il);
-        il = none;
+        return none;
     }
+    spin_lock(&locks_lock);
+    list_add(&il->link, &all_locks);
+    spin_unlock(&locks_lock);
     return il;
 }
 
@@ -62,6 +73,9 @@ static void free_list(struct lock_range *l)
 void locks_inode_free(struct inode *i)
 {
     struct inode_locks *il = i->locks;
+    spin_lock(&locks_lock);
+    list_del(&il->link);
+    spin_unlock(&locks_lock);
     free_list(il->list);
     kfree(il);
     i->locks = NULL;
@@ -102,6 +116,8 @@ static int try_lock(struct inode_locks *il, const struct lock_range *want, struc
             if (w && want->kind == LOCK_POSIX && deadlock(want->owner, c->owner)) {
                 err = -EDEADLK;
             } else if (w) {
+                w->il = il;
+                w->want = want;
                 w->owner = want->owner;
                 w->blocker = c->owner;
                 list_add(&w->link, &waiters);
@@ -182,6 +198,37 @@ void locks_release(struct file *f)
 {
     drop_owner(f->inode, LOCK_OFD, f);
     drop_owner(f->inode, LOCK_FLOCK, f);
+}
+
+/* ---- /proc/locks ---- */
+static void put_lock(struct seq *s, u64 nr, const struct inode *i, const struct lock_range *l, bool waits)
+{
+    static const char *const kinds[] = {"POSIX ", "OFDLCK", "FLOCK "};
+    seq_printf(s, "%lu: %s%s ADVISORY  %s %d %02x:%02x:%lu %lu ", nr, waits ? "-> " : "", kinds[l->kind],
+               l->type == F_WRLCK ? "WRITE" : "READ", l->kind == LOCK_OFD ? -1 : l->pid, dev_major(i->sb->dev),
+               dev_minor(i->sb->dev), i->ino, l->start);
+    if (l->end == ~0UL)
+        seq_puts(s, "EOF\n");
+    else
+        seq_printf(s, "%lu\n", l->end - 1);
+}
+
+void locks_show(struct seq *s, void *arg)
+{
+    struct inode_locks *il;
+    struct waiter *w;
+    u64 nr = 0;
+    spin_lock(&locks_lock);
+    list_for_each_entry (il, &all_locks, link) {
+        for (const struct lock_range *l = il->list; l; l = l->next) {
+            put_lock(s, ++nr, il->inode, l, false);
+            list_for_each_entry (w, &waiters, link)
+                if (w->il == il && w->blocker == l->owner && w->want->kind == l->kind &&
+                    w->want->start < l->end && l->start < w->want->end)
+                    put_lock(s, nr, il->inode, w->want, true);
+        }
+    }
+    spin_unlock(&locks_lock);
 }
 
 static int range_from_user(struct file *f, const struct flock_k *k, struct lock_range *r)

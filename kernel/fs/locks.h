@@ -5,6 +5,9 @@
 #include <kernel/file.h>
 #include <kernel/lock_range.h>
 s64 locks_fcntl(struct file *f, u32 cmd, u64 user_flock, int fd);
+/* The text of /proc/locks. */
+struct seq;
+void locks_show(struct seq *s, void *arg);
 s64 memfd_fcntl(struct file *f, u32 cmd, u32 seals);
 
 #endif

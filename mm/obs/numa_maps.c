@@ -59,15 +59,45 @@ static void put_counts(struct seq *s, const struct gathered *g)
     seq_put_dec(s, " kernelpagesize_kB=", PAGE_SIZE >> 10);
 }
 
+/* The name that begins at from loses its blanks, tabs and equals signs to "\\040" and the like, as the line is made of words. */
+static void escape(struct seq *s, size_t from)
+{
+    size_t n = 0, len = s->len;
+    for (size_t i = from; i < len; i++)
+        n += s->buf[i] == ' ' || s->buf[i] == '\t' || s->buf[i] == '=';
+    if (s->overflow || len + 3 * n > s->size) {
+        s->overflow = true;
+        return;
+    }
+    s->len = len + 3 * n;
+    for (size_t i = len; n && i-- > from;) {
+        u8 c = (u8)s->buf[i];
+        char *to = &s->buf[i + 3 * n];
+        if (c == ' ' || c == '\t' || c == '=') {
+            n--;
+            to -= 3;
+            *to++ = '\\';
+            *to++ = '0';
+            *to++ = (char)('0' + (c >> 3));
+            c = (u8)('0' + (c & 7));
+        }
+        *to = (char)c;
+    }
+}
+
 static void put_backing(struct seq *s, const struct vma *v, const struct obs_files *files)
 {
     const struct mm *mm = v->mm;
     if (v->file) {
         seq_puts(s, " file=");
+        size_t from = s->len;
         files->name(s, v);
+        escape(s, from);
     } else if (v->mapping && v->ops && v->ops->name) {
         seq_puts(s, " file=");
+        size_t from = s->len;
         seq_puts(s, v->ops->name((struct vma *)v));
+        escape(s, from);
     } else if (vma_start(v) < mm->brk && vma_end(v) > mm->start_brk) {
         seq_puts(s, " heap");
     } else if (vma_start(v) <= mm->start_stack && vma_end(v) >= mm->start_stack) {

@@ -66,8 +66,11 @@ static int next_number(const char **text, u64 *v)
     return 0;
 }
 
-static int number_within(const char *text, u64 min, u64 max, u64 *v)
+/* 0, -EINVAL, or 1: nothing was written, nothing happens. */
+static int number_within(const char *text, size_t n, u64 min, u64 max, u64 *v)
 {
+    if (!n)
+        return 1;
     int err = next_number(&text, v);
     return err ? err : *v < min || *v > max ? -EINVAL : 0;
 }
@@ -76,9 +79,9 @@ static int store_knob(const char *text, size_t n, void *arg)
 {
     const struct vm_knob *k = arg;
     u64 v, old = *k->value;
-    int err = number_within(text, k->min, k->max, &v);
+    int err = number_within(text, n, k->min, k->max, &v);
     if (err)
-        return err;
+        return min(err, 0);
     WRITE_ONCE(*k->value, v);
     if (k->partner && v != old)
         WRITE_ONCE(*k->partner, 0);
@@ -89,33 +92,33 @@ static int store_knob(const char *text, size_t n, void *arg)
 static int store_min_free(const char *text, size_t n, void *arg)
 {
     u64 v;
-    int err = number_within(text, 0, INT_MAX, &v);
+    int err = number_within(text, n, 0, INT_MAX, &v);
     if (!err)
         watermark_setup(v);
-    return err;
+    return min(err, 0);
 }
 
 static int store_scale_factor(const char *text, size_t n, void *arg)
 {
     u64 v;
-    int err = number_within(text, 1, 3000, &v);
+    int err = number_within(text, n, 1, 3000, &v);
     if (!err) {
         sysctl_watermark_scale_factor = v;
         watermark_setup(sysctl_min_free_kbytes);
     }
-    return err;
+    return min(err, 0);
 }
 
 /* 0: the lists' own size; else a share of the zone, an eighth at most. */
 static int store_high_fraction(const char *text, size_t n, void *arg)
 {
     u64 v;
-    int err = number_within(text, 0, INT_MAX, &v);
+    int err = number_within(text, n, 0, INT_MAX, &v);
     if (!err && v && v < 8)
         err = -EINVAL;
     if (!err)
         pagelist_high_fraction = v;
-    return err;
+    return min(err, 0);
 }
 
 static void show_number(struct seq *s, void *arg)
@@ -143,8 +146,11 @@ static int store_reserve(const char *text, size_t n, void *arg)
             text++;
         if (!*text && given)
             break;
-        if (next_number(&text, &v[given]) || v[given] > INT_MAX)
-            return -EINVAL;
+        if (next_number(&text, &v[given]) || v[given] > INT_MAX) {
+            if (!given)
+                return -EINVAL;
+            break; /* those before it count */
+        }
         given++;
     }
     for (unsigned k = 0; k < given; k++)
@@ -158,9 +164,9 @@ static int drop_caches(const char *text, size_t n, void *arg)
 {
     u64 what;
     struct superblock *sb;
-    int err = number_within(text, 1, 4, &what);
+    int err = number_within(text, n, 1, 4, &what);
     if (err)
-        return err;
+        return min(err, 0);
     if (what & 1) {
         mutex_lock(&sb_list_lock);
         list_for_each_entry (sb, &sb_list, link) {

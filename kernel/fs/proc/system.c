@@ -10,6 +10,7 @@
 #include <port/clock.h>
 #include <port/cpu.h>
 #include "../../time/clock.h"
+#include "../locks.h"
 
 #define TICK_NS 10000000UL
 
@@ -209,6 +210,7 @@ void proc_system_register(void)
         {"/proc/filesystems", 0444, show_filesystems, NULL, NULL},
         {"/proc/interrupts", 0444, show_interrupts, NULL, NULL},
         {"/proc/iomem", 0444, show_iomem, NULL, NULL},
+        {"/proc/locks", 0444, locks_show, NULL, NULL},
         {"/proc/loadavg", 0444, show_loadavg, NULL, NULL},
         {"/proc/stat", 0444, show_stat, NULL, NULL},
         {"/proc/swaps", 0444, show_swaps, NULL, NULL},
