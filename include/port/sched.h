@@ -10,6 +10,8 @@
  *   void sched_yield_cpu(void)         lets others run; may sleep
  *   void sched_cond(void)              gives way only if someone waits; for long loops
  *   bool sched_fatal_signal(void)      the current thread is being killed
+ *   void sched_count_fault(bool major) the core has handled a fault that the current thread did not take itself (populate,
+ *                                      get_user_pages); those that it takes the home counts
  *   struct mm *sched_mm(void)          the address space of the current thread, NULL for kernel threads
  */
 #ifndef PORT_SCHED_H

@@ -6,6 +6,7 @@
 #include <lib/errno.h>
 #include <mm/cache.h>
 #include <mm/rmap.h>
+#include <mm/stat.h>
 #include "fault_internal.h"
 
 /* A forced write may end in a private copy that stays read-only for the program. */
@@ -63,6 +64,7 @@ static s64 gup_one_locked(struct mm *mm, u64 addr, u32 flags, struct page **out)
             return -ENOMEM;
         if (r & VM_FAULT_ERROR)
             return r & VM_FAULT_KILLED ? -EINTR : -EFAULT;
+        sched_count_fault(r & VM_FAULT_MAJOR);
     }
 }
 
@@ -102,6 +104,17 @@ size_t access_remote(struct mm *mm, u64 addr, void *buf, size_t n, u32 flags)
     return done;
 }
 
+/* A page was asked for; it counts as a fault unless the entry would do as it was. */
+static void count_populated(const struct fault *f, u32 r)
+{
+    if (!pte_none(f->orig) && (!(f->flags & FAULT_WRITE) || pte_write(f->orig)))
+        return;
+    stat_event(PGFAULT);
+    if (r & VM_FAULT_MAJOR)
+        stat_event(PGMAJFAULT);
+    sched_count_fault(r & VM_FAULT_MAJOR);
+}
+
 /* Faults in [pos, stop) of one area. mmap_lock held for reading. */
 static int populate_area(struct vma *vma, u64 pos, u64 stop)
 {
@@ -114,6 +127,7 @@ static int populate_area(struct vma *vma, u64 pos, u64 stop)
         do
             r = fault_handle(&f);
         while (r & VM_FAULT_RETRY);
+        count_populated(&f, r);
         if (r & VM_FAULT_ERROR)
             return r & VM_FAULT_OOM ? -ENOMEM : r & VM_FAULT_KILLED ? -EINTR : -EFAULT;
     }

@@ -51,6 +51,11 @@ static inline void count(u32 result)
         t->min_flt++;
 }
 
+void sched_count_fault(bool major)
+{
+    count(major ? VM_FAULT_MAJOR : 0);
+}
+
 /* A reaped address space gets no fresh pages: its threads must not take their zeros for what they wrote. */
 static u32 fault_in(struct mm *mm, u64 addr, u64 error)
 {

@@ -28,6 +28,11 @@ void host_waitq_sleep(struct host_waiter *w, bool killable);
 void host_waitq_end(struct host_waiter *w);
 
 bool sched_fatal_signal(void);
+/* Simulated threads have no resource usage. */
+static inline void sched_count_fault(bool major)
+{
+    (void)major;
+}
 
 #define waitq_wait(wq_, cond_)                                                                     \
     do {                                                                                           \

@@ -85,5 +85,6 @@ struct kthread *kthread_start(int (*fn)(void *), void *arg, const char *name);
 void sched_yield_cpu(void);
 void sched_cond(void);
 bool sched_fatal_signal(void);
+void sched_count_fault(bool major);
 struct mm *sched_mm(void);
 #endif
