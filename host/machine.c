@@ -4,6 +4,7 @@
 #include <host/failpoint.h>
 #include <port/pte.h>
 #include <port/log.h>
+#include <port/task.h>
 #include <stdlib.h>
 
 struct host_machine host_machine;
@@ -34,6 +35,9 @@ void host_machine_start(const struct host_config *cfg)
     fill_defaults(&m->cfg);
     host_pt_levels = m->cfg.levels;
     host_pt_1g = !m->cfg.no_1g;
+    host_pt_pkeys = !m->cfg.no_pkeys;
+    host_capabilities = 0;
+    task_personality_seen = false;
     rand_init(&m->rand, m->cfg.seed);
     host_fail_none();
     host_state_reset();

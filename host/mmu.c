@@ -53,6 +53,7 @@ again:
         if (leaf) {
             w.ok = true;
             w.level = (u8)level;
+            w.key = (u8)(e.v >> PTE_PKEY_SHIFT & 15);
             w.pfn = pte_pfn(e) & ~((pt_span(level) >> PAGE_SHIFT) - 1);
             w.dirty = pte_dirty(e);
             return w;
@@ -94,6 +95,8 @@ static void check_stale(const struct tlb_entry *e, u64 va, enum host_access_kind
     else if (w.pfn + ((va & (pt_span(w.level) - 1)) >> PAGE_SHIFT) !=
              e->pfn + ((va - e->va) >> PAGE_SHIFT))
         why = "another frame is mapped there";
+    else if (w.key != e->key)
+        why = "it has another protection key";
     else if (kind == HOST_WRITE && !w.write)
         why = "it is read-only";
     else if (kind == HOST_WRITE && !w.dirty)
@@ -121,14 +124,32 @@ static void raw_copy(void *dst, const void *src, size_t n)
     __asm__ volatile("rep movsb" : "+D"(dst), "+S"(src), "+c"(n) : : "memory");
 }
 
+/* PKRU counts at every access, whatever the TLB holds. */
+static bool key_denies(unsigned key, enum host_access_kind kind)
+{
+    u32 rights = host_current->pkru >> 2 * key;
+    return host_pt_pkeys && kind != HOST_EXEC && rights & (kind == HOST_WRITE ? PKRU_AD | PKRU_WD : PKRU_AD);
+}
+
+u32 mmu_pkru(void)
+{
+    return host_pt_pkeys ? host_current->pkru : 0;
+}
+
+void mmu_set_pkru(u32 v)
+{
+    host_current->pkru = v;
+}
+
 static bool entry_allows(const struct tlb_entry *e, enum host_access_kind kind)
 {
-    return kind == HOST_READ || (kind == HOST_WRITE ? e->write && e->dirty : e->exec);
+    return !key_denies(e->key, kind) && (kind == HOST_READ || (kind == HOST_WRITE ? e->write && e->dirty : e->exec));
 }
 
 static void fill(struct host_tlb *t, u64 va, const struct host_walk *w)
 {
     struct tlb_entry e = {.va = va & ~(pt_span(w->level) - 1), .pfn = w->pfn, .level = w->level};
+    e.key = w->key;
     e.write = w->write;
     e.exec = w->exec;
     e.dirty = w->dirty;
@@ -159,6 +180,10 @@ static u8 *translate(u64 va, enum host_access_kind kind, u32 *error)
     } else {
         bump(&host_mmu_stats.misses);
         struct host_walk w = host_walk(t->mm->mmu.root, va, kind, true);
+        if (w.ok && key_denies(w.key, kind)) {
+            w.ok = false;
+            w.error = PF_PRESENT | PF_PKEY;
+        }
         if (!w.ok) {
             *error =
                 w.error | (kind == HOST_WRITE ? PF_WRITE : 0) | (kind == HOST_EXEC ? PF_EXEC : 0);
@@ -175,7 +200,7 @@ static u8 *translate(u64 va, enum host_access_kind kind, u32 *error)
 static u32 fault(u64 va, u32 error, bool user)
 {
     u32 flags = (error & PF_WRITE ? FAULT_WRITE : 0) | (error & PF_EXEC ? FAULT_EXEC : 0) |
-                (error & PF_PRESENT ? FAULT_PRESENT : 0) | (user ? FAULT_USER : 0);
+                (error & PF_PRESENT ? FAULT_PRESENT : 0) | (error & PF_PKEY ? FAULT_PKEY : 0) | (user ? FAULT_USER : 0);
     bump(&host_mmu_stats.faults);
     /* The failed walk's entry, if any, is gone from the TLB, as on a real CPU. */
     mmu_flush_page_local(va);

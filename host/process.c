@@ -31,7 +31,7 @@ struct mm *host_mm_new(void)
     struct mm *mm = mm_alloc();
     if (mm) {
         const struct mm_layout_request req = {.stack_limit = 8UL << 20};
-        mm->rlimit = (struct mm_rlimits){U64_MAX, U64_MAX, 8UL << 20, U64_MAX};
+        mm->rlimit = (struct mm_rlimits){U64_MAX, U64_MAX, 8UL << 20, U64_MAX, U64_MAX};
         mm_set_layout(mm, &req);
         mm->start_brk = mm->brk = 0x10000000;
     }
@@ -114,6 +114,11 @@ s64 host_mmap_anon(u64 len)
 s64 host_munmap(u64 addr, u64 len)
 {
     CALL("munmap", sys_mm_munmap(host_current->mm, addr, len));
+}
+
+s64 host_pkey_mprotect(u64 addr, u64 len, u64 prot, int key)
+{
+    CALL("pkey_mprotect", sys_mm_mprotect(host_current->mm, addr, len, prot, key));
 }
 
 s64 host_mprotect(u64 addr, u64 len, u64 prot)

@@ -333,6 +333,7 @@ struct host_thread *host_thread_start(int (*fn)(void *), void *arg, const char *
     struct host_thread *t = new_thread(name);
     t->fn = fn;
     t->arg = arg;
+    t->pkru = host_current->pkru;
     t->pinned = cpu != U32_MAX;
     t->cpu = t->pinned ? cpu : t->id % host_nr_cpus;
     if (threads_mode())

@@ -17,7 +17,7 @@
 struct host_tlb host_tlbs[NR_CPUS];
 struct host_mmu_stats host_mmu_stats;
 u32 host_pt_levels = 4;
-bool host_pt_1g = true;
+bool host_pt_1g = true, host_pt_pkeys;
 
 void tlb_lock(struct host_tlb *t)
 {

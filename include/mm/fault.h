@@ -4,12 +4,14 @@
 #define MM_FAULT_H
 #include <mm/vma.h>
 
-#define FAULT_WRITE    1u
-#define FAULT_EXEC     2u
+/* The bits up to FAULT_PKEY are those of the CPU's error code. */
+#define FAULT_PRESENT  1u /* the entry was present: a protection fault */
+#define FAULT_WRITE    2u
 #define FAULT_USER     4u /* the access came from user mode: stack growth, signals */
-#define FAULT_PRESENT  8u /* the entry was present: a protection fault */
-#define FAULT_REMOTE   16u /* another process's memory (get_user_pages) */
-#define FAULT_FORCE    32u /* ptrace-like: ignore missing VM_WRITE on private areas */
+#define FAULT_EXEC     16u
+#define FAULT_PKEY     32u /* the thread's PKRU forbids the key of the entry */
+#define FAULT_REMOTE   256u /* another process's memory (get_user_pages): protection keys don't count */
+#define FAULT_FORCE    512u /* ptrace-like: ignore missing VM_WRITE on private areas */
 
 #define VM_FAULT_OOM     1u
 #define VM_FAULT_SIGBUS  2u  /* BUS_ADRERR */
@@ -18,7 +20,10 @@
 #define VM_FAULT_MAJOR   16u /* a device was waited for */
 #define VM_FAULT_RETRY   32u /* internal: begin again under mmap_lock */
 #define VM_FAULT_KILLED  64u /* a fatal signal arrived while waiting */
-#define VM_FAULT_ERROR   (VM_FAULT_OOM | VM_FAULT_SIGBUS | VM_FAULT_MAPERR | VM_FAULT_ACCERR | VM_FAULT_KILLED)
+#define VM_FAULT_PKUERR  128u /* SIGSEGV, forbidden by the protection key VM_FAULT_KEY() */
+#define VM_FAULT_KEY_SHIFT 28
+#define VM_FAULT_KEY(r)  ((r) >> VM_FAULT_KEY_SHIFT)
+#define VM_FAULT_ERROR   (VM_FAULT_PKUERR | VM_FAULT_OOM | VM_FAULT_SIGBUS | VM_FAULT_MAPERR | VM_FAULT_ACCERR | VM_FAULT_KILLED)
 
 struct fault {
     struct mm *mm;

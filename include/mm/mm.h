@@ -26,6 +26,7 @@ struct rss_shard {
 /* Limits of the owner, read at call time: bytes, U64_MAX = none. The home fills them in (mm->rlimit). */
 struct mm_rlimits {
     u64 as, data, stack, memlock;
+    u64 data_max; /* the hard limit */
 };
 
 struct mm {
@@ -42,6 +43,7 @@ struct mm {
     u64 task_size;   /* first address beyond user space: 1<<47 - 4096, or 1<<56 - 4096 with five levels */
     u64 map_limit;   /* mmap without a high hint stays below this (1<<47 - 4096) */
     u64 mmap_base;   /* top-down searches start here */
+    u64 legacy_base; /* bottom-up ones here */
     u64 map_count, total_vm, data_vm, exec_vm, stack_vm; /* pages but for map_count */
     u64 locked_vm;   /* pages; mmap_lock */
     s64 pinned_vm;   /* pages; atomic */
@@ -56,6 +58,8 @@ struct mm {
     u64 saved_auxv[48];
     struct rss_shard rss[RSS_SHARDS];
     struct mm_rlimits rlimit;
+    u16 pkeys;     /* mmap_lock: the protection keys in use, a bit each */
+    s8 exec_pkey;  /* mmap_lock: the key of execute-only memory, or -1 */
     void *exe_file; /* the home's, counted through mm_home_ops; fork copies it */
     void *home;     /* the home's */
     u64 vdso;
@@ -73,6 +77,7 @@ extern const struct mm_home_ops *mm_home_ops;
 #define MMF_MDWE 4u            /* memory may not become executable that was not, nor be both written and executed */
 #define MMF_MDWE_NO_INHERIT 8u /* a child is free of MMF_MDWE */
 #define MMF_DISABLE_THP 16u
+#define MMF_RANDOMIZE 32u /* its layout was randomised */
 /* What a child, or the next program, has of these flags. */
 static inline u64 mmf_inherited(u64 flags)
 {
@@ -91,7 +96,7 @@ void mm_grab(struct mm *mm);     /* count only: the struct and its root table st
 void mm_drop(struct mm *mm);     /* may be called where one may not sleep */
 /* Layout for a new program (mm/vma/layout.c): stack top, mmap base with the stack's limit and gap, randomised. */
 struct mm_layout_request {
-    bool randomize; /* stack, mmap, brk: randomize_va_space >= 1 (brk: 2) */
+    bool randomize; /* stack, mmap and PIE; the heap by mm_random_brk() */
     bool legacy;    /* bottom up */
     u64 stack_limit; /* bytes */
 };

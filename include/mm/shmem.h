@@ -14,6 +14,6 @@ struct shmem_anon {
 extern const struct mapping_ops shmem_mapping_ops;
 extern const struct vma_ops shmem_anon_vma_ops; /* open and close count shmem_anon through vma->priv */
 /* size in bytes; refs 1. NULL when out of memory. */
-struct shmem_anon *shmem_anon_alloc(u64 size, bool noreserve);
+struct shmem_anon *shmem_anon_alloc(struct mm *mm, u64 size, bool noreserve);
 void shmem_anon_put(struct shmem_anon *s);
 #endif

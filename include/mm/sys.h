@@ -28,6 +28,9 @@ struct map_file {
 s64 sys_mm_mmap(struct mm *mm, u64 addr, u64 len, u64 prot, u64 flags, const struct map_file *file, u64 offset);
 s64 sys_mm_munmap(struct mm *mm, u64 addr, u64 len);
 s64 sys_mm_mprotect(struct mm *mm, u64 addr, u64 len, u64 prot, int pkey);
+/* rights: UAPI_PKEY_DISABLE_*, for the calling thread. The key, -EINVAL, -ENOSPC. */
+s64 sys_mm_pkey_alloc(struct mm *mm, u64 flags, u64 rights);
+s64 sys_mm_pkey_free(struct mm *mm, int key);
 s64 sys_mm_mremap(struct mm *mm, u64 addr, u64 old_len, u64 new_len, u64 flags, u64 new_addr);
 s64 sys_mm_brk(struct mm *mm, u64 brk);
 s64 sys_mm_madvise(struct mm *mm, u64 addr, u64 len, int advice);

@@ -52,6 +52,9 @@ struct vma;
 #define VM_HUGEPAGE   0x20000000UL
 #define VM_NOHUGEPAGE 0x40000000UL
 #define VM_MERGEABLE  0x80000000UL
+#define VM_PKEY_SHIFT 32                     /* the protection key of the area's entries */
+#define VM_PKEY       (15UL << VM_PKEY_SHIFT)
+#define VM_DROPPABLE  (1UL << 40)            /* MAP_DROPPABLE: the system may take its pages back at any time */
 #define VM_SEALED     (1UL << 63) /* mseal: no unmapping, moving, protecting */
 #define VM_ACCESS     (VM_READ | VM_WRITE | VM_EXEC)
 
@@ -109,6 +112,10 @@ static inline u64 vma_index(const struct vma *v, u64 addr)
 {
     return v->pgoff + ((addr - v->node.start) >> PAGE_SHIFT);
 }
+static inline unsigned vma_pkey(const struct vma *v)
+{
+    return (v->flags & VM_PKEY) >> VM_PKEY_SHIFT;
+}
 static inline bool vma_is_anon(const struct vma *v)
 {
     return !v->mapping && !v->ops;
@@ -149,7 +156,8 @@ struct vma_request {
     void *priv;
     bool fixed;      /* replaces what is there */
     bool noreplace;  /* with fixed: -EEXIST instead */
-    bool below_4g;   /* MAP_32BIT */
+    bool placed;     /* vma_place() was asked */
+    u32 how;         /* VMA_GAP_* */
     bool populate;
 };
 /*
@@ -157,11 +165,17 @@ struct vma_request {
  * limits), -EEXIST. ops->open is called on the new area (not when merged away).
  */
 s64 vma_map(struct mm *mm, struct vma_request *req);
+/* Decides req->addr ahead of vma_map(), for callers that must know the address before they check the rest. 0, -ENOMEM, -EPERM, -EEXIST. */
+int vma_place(struct mm *mm, struct vma_request *req);
 /* Unmaps [start, start+len); holes are fine. 0, -ENOMEM (split impossible), -EPERM (sealed): nothing changed. mmap_lock for writing. */
 int vma_unmap(struct mm *mm, u64 start, u64 len);
 /* Does a sealed area lie in [start,end)? mmap_lock held. */
 bool vma_range_sealed(struct mm *mm, u64 start, u64 end);
-int vma_protect(struct mm *mm, u64 start, u64 end, u64 prot_vm_flags, int pkey);
+/*
+ * Gives [start,end) the rights UAPI_PROT_*; pkey: a key allocated in mm, or -1 for mprotect's rules. mmap_lock for writing.
+ * 0, -EACCES, -ENOMEM, -EPERM; areas before the one that refused stay changed.
+ */
+int vma_protect(struct mm *mm, u64 start, u64 end, u64 prot, int pkey);
 /* Splits so that an area begins at addr, if one straddles it. */
 int vma_split(struct mm *mm, struct vma *vma, u64 addr);
 /* Sets flag bits on [start,end) (madvise, mlock): splits and merges; -ENOMEM on holes after doing the rest. */
@@ -169,7 +183,11 @@ int vma_set_flags(struct mm *mm, u64 start, u64 end, u64 set, u64 clear);
 /* Names the anonymous areas of [start,end); NULL takes the name away. -EBADF (a file), -ENOMEM (hole), -EAGAIN (no memory). */
 int vma_set_name(struct mm *mm, u64 start, u64 end, const char *name);
 /* Address for len bytes: hint, top-down or bottom-up search. -ENOMEM. */
-s64 vma_find_gap(struct mm *mm, u64 hint, u64 len, u64 vm_flags, bool below_4g);
+#define VMA_GAP_32BIT   1u /* MAP_32BIT */
+#define VMA_GAP_ABOVE4G 2u /* MAP_ABOVE4G */
+s64 vma_find_gap(struct mm *mm, u64 hint, u64 len, u64 vm_flags, u32 how);
+/* 0, or -EPERM: addr lies below mmap_min_addr, and the thread has not CAP_SYS_RAWIO. */
+int vma_may_map_at(u64 addr);
 /* Grows the stack area so that it holds addr. mmap_lock for writing. 0, -ENOMEM (limit, guard gap). */
 int vma_grow_stack(struct vma *vma, u64 addr);
 #define STACK_GUARD_GAP (256UL << PAGE_SHIFT)
@@ -189,6 +207,8 @@ void vma_set_bounds(struct vma *vma, u64 start, u64 end);
 struct vma *vma_merge(struct vma *vma);
 void vma_merge_next(struct vma *vma); /* with the one above only */
 bool vma_may_expand(const struct mm *mm, u64 flags, u64 pages);
+/* RLIMIT_MEMLOCK, or CAP_IPC_LOCK, allows `pages` more of an area with these flags; true for those without VM_LOCKED. */
+bool vma_may_lock(const struct mm *mm, u64 flags, u64 pages);
 u64 vma_start_gap(const struct vma *vma);
 /* pte bits for vm_flags (protection table of x86-64). Without VM_ACCESS: PTE_PROTNONE and no PTE_P (port/pte.h). */
 u64 vma_prot_bits(u64 vm_flags);
@@ -203,6 +223,9 @@ u64 commit_limit(void);
 /* Knobs under /proc/sys/vm and /proc/sys/kernel. */
 extern u64 sysctl_max_map_count, sysctl_mmap_min_addr, sysctl_overcommit_memory, sysctl_overcommit_ratio;
 extern u64 sysctl_randomize_va_space, sysctl_stack_guard_gap;
+/* kB; overcommit_kbytes 0: the ratio counts. The reserves are set by vma_boot() to 1/32 of free memory at most. */
+extern u64 sysctl_overcommit_kbytes, sysctl_admin_reserve_kbytes, sysctl_user_reserve_kbytes;
+extern u64 sysctl_legacy_va_layout, sysctl_mmap_rnd_compat_bits;
 
 int vma_boot(void);
 

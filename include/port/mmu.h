@@ -12,6 +12,12 @@
 #include <port/page.h>
 #include <lib/cpumask.h>
 
+/* Of each key, shifted by twice its number. */
+#define PKRU_AD 1u /* no access to data */
+#define PKRU_WD 2u /* no writing */
+/* What a new program starts with: only key 0 is open. */
+#define PKRU_INIT 0x55555554u
+
 struct mmu_ctx {
     phys_t root;     /* top-level table */
     cpumask_t cpus;  /* CPUs that may cache translations; atomically changed */
@@ -32,6 +38,9 @@ phys_t mmu_kernel_root(void);
 /*
  * Inline, from the home:
  *   void mmu_flush_page_local(u64 addr)   this CPU, current space
+ *   u32 mmu_pkru(void)                    rights of the running thread by protection key, two bits each: PKRU_AD, PKRU_WD;
+ *                                         0 without keys
+ *   void mmu_set_pkru(u32 v)              only with pt_has_pkeys()
  */
 #include <port_impl/mmu.h>
 #endif

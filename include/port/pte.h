@@ -117,6 +117,7 @@ static inline u64 pt_span(unsigned level)
  *   u64 pte_xd_bit(void);       PTE_XD, or 0 on a CPU without it
  *   u64 pte_global_bit(void);   PTE_G or 0
  *   bool pt_has_1g(void)
+ *   bool pt_has_pkeys(void)     PTE_PKEY means something (protection keys for user pages)
  */
 #include <port_impl/pte.h>
 #endif

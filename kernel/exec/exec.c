@@ -15,6 +15,7 @@
 #include <kernel/syscall.h>
 #include <lib/string.h>
 #include <mm/mm.h>
+#include <mm/vma.h>
 #include <port/log.h>
 #include <port/uaccess.h>
 
@@ -191,6 +192,8 @@ static int commit(struct exec_image *im, const char *filename, struct cred *cred
     struct mm *mm = im->mm;
     im->mm = NULL;
     switch_mm(t, mm);
+    if (pt_has_pkeys())
+        mmu_set_pkru(PKRU_INIT); /* the new stack must be open */
     set_names(im, filename);
     err = exec_map_program(im);
     if (!err)
@@ -246,10 +249,11 @@ static int prepare(struct exec_image *im, const char *path, u64 uargv, u64 uenvp
     im->mm->rlimit.as = p->rlim[RLIMIT_AS].cur;
     im->mm->rlimit.data = p->rlim[RLIMIT_DATA].cur;
     im->mm->rlimit.stack = p->rlim[RLIMIT_STACK].cur;
+    im->mm->rlimit.data_max = p->rlim[RLIMIT_DATA].max;
     im->mm->rlimit.memlock = p->rlim[RLIMIT_MEMLOCK].cur;
     struct mm_layout_request layout = {
-        .randomize = sysctl_randomize_va_space && !(current_task()->personality & 0x0040000),
-        .legacy = current_task()->personality & 0x0200000,
+        .randomize = sysctl_randomize_va_space && !(current_task()->personality & ADDR_NO_RANDOMIZE),
+        .legacy = current_task()->personality & ADDR_COMPAT_LAYOUT || sysctl_legacy_va_layout,
         .stack_limit = im->mm->rlimit.stack,
     };
     im->randomize = layout.randomize;

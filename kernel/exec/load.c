@@ -100,7 +100,7 @@ static s64 find_base(struct mm *mm, const struct elf_plan *p)
 {
     u64 len = p->hi - p->lo;
     mmap_write_lock(mm);
-    s64 at = vma_find_gap(mm, 0, len + (p->align > PAGE_SIZE ? p->align : 0), 0, false);
+    s64 at = vma_find_gap(mm, 0, len + (p->align > PAGE_SIZE ? p->align : 0), 0, 0);
     mmap_write_unlock(mm);
     if (at < 0)
         return at;

@@ -52,7 +52,7 @@ int exec_map_vdso(struct mm *mm)
     if (!vdso_page(0))
         return 0;
     mmap_write_lock(mm);
-    s64 at = vma_find_gap(mm, 0, VDSO_PAGES * PAGE_SIZE, VVAR_FLAGS, false);
+    s64 at = vma_find_gap(mm, 0, VDSO_PAGES * PAGE_SIZE, VVAR_FLAGS, 0);
     s64 err = at < 0 ? at : map_page(mm, (u64)at, 0, VVAR_FLAGS);
     if (err >= 0)
         err = map_page(mm, (u64)at + PAGE_SIZE, 1, VDSO_FLAGS);

@@ -123,7 +123,8 @@ static struct sysv_perm *shm_make(void *arg)
     struct shm *s = kzalloc(sizeof(*s), GFP_KERNEL);
     if (!s)
         return ERR_PTR(-ENOMEM);
-    s->mem = shmem_anon_alloc(page_align_up(w->size), w->flags & SHM_NORESERVE);
+    s->mem = shmem_anon_alloc(current_task()->mm, page_align_up(w->size),
+                              w->flags & SHM_NORESERVE && sysctl_overcommit_memory != 2);
     if (!s->mem) {
         kfree(s);
         return ERR_PTR(-ENOMEM);

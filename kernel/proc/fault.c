@@ -48,6 +48,8 @@ void kernel_user_fault(struct regs *regs, u64 addr, u32 vm_fault, u64 error_code
         kernel_user_oom();
     else if (vm_fault & VM_FAULT_SIGBUS)
         signal_force(SIGBUS, BUS_ADRERR, addr);
+    else if (vm_fault & VM_FAULT_PKUERR)
+        signal_force_pkey(addr, VM_FAULT_KEY(vm_fault));
     else
         signal_force(SIGSEGV, vm_fault & VM_FAULT_ACCERR ? SEGV_ACCERR : SEGV_MAPERR, addr);
 }

@@ -30,6 +30,7 @@ static void mirror(struct process *p)
         return;
     mm->rlimit.as = p->rlim[RLIMIT_AS].cur;
     mm->rlimit.data = p->rlim[RLIMIT_DATA].cur;
+    mm->rlimit.data_max = p->rlim[RLIMIT_DATA].max;
     mm->rlimit.stack = p->rlim[RLIMIT_STACK].cur;
     mm->rlimit.memlock = p->rlim[RLIMIT_MEMLOCK].cur;
     mm_put(mm);

@@ -3,6 +3,7 @@
 #include "proc.h"
 #include <arch/uaccess.h>
 #include <kernel/syscall.h>
+#include <port/task.h>
 #include <port/uaccess.h>
 
 enum {
@@ -201,5 +202,7 @@ SYSCALL(personality)
     u32 old = (u32)t->personality;
     if ((u32)a0 != 0xffffffff)
         t->personality = (u32)a0;
+    if (t->personality & READ_IMPLIES_EXEC)
+        task_personality_seen = true;
     return old;
 }

@@ -118,6 +118,7 @@ int sigframe_push(struct regs *regs, int sig, const struct sigaction_k *act,
     if (alt && (t->signal.alt_flags & SS_AUTODISARM))
         t->signal.alt_sp = t->signal.alt_size = t->signal.alt_flags = 0;
 
+    arch_fpu_handler_state();
     regs->rdi = (u64)sig;
     regs->rsi = sp + offsetof(struct frame, info);
     regs->rdx = sp + offsetof(struct frame, uc);

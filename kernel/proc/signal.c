@@ -288,6 +288,14 @@ void signal_force(int sig, int code, u64 addr)
     force_info(sig, &info);
 }
 
+void signal_force_pkey(u64 addr, u32 key)
+{
+    struct siginfo_k info = {.signo = SIGSEGV, .code = SEGV_PKUERR};
+    info.fault.addr = addr;
+    info.fault.lower = key;
+    force_info(SIGSEGV, &info);
+}
+
 /* ---- taking signals off ---- */
 
 static bool take(struct sigpending *p, int sig, struct siginfo_k *info)

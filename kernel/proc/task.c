@@ -12,6 +12,7 @@
 #include <mm/mm.h>
 #include <port/clock.h>
 #include <port/log.h>
+#include <port/task.h>
 
 static struct slab_cache *task_cache, *process_cache, *sighand_cache;
 static size_t task_fpu_off;
@@ -187,6 +188,18 @@ struct cred *cred_copy(const struct cred *c)
         n->refs = 1;
     }
     return n;
+}
+
+bool task_capable(int cap)
+{
+    return capable(cap);
+}
+
+bool task_personality_seen;
+
+bool task_personality_read_exec(void)
+{
+    return current_task()->personality & READ_IMPLIES_EXEC;
 }
 
 bool capable(int cap)

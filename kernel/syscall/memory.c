@@ -52,6 +52,18 @@ SYSCALL(mprotect)
 {
     return sys_mm_mprotect(mm(), a0, a1, a2, -1);
 }
+SYSCALL(pkey_mprotect)
+{
+    return sys_mm_mprotect(mm(), a0, a1, a2, (int)a3);
+}
+SYSCALL(pkey_alloc)
+{
+    return sys_mm_pkey_alloc(mm(), a0, a1);
+}
+SYSCALL(pkey_free)
+{
+    return sys_mm_pkey_free(mm(), (int)a0);
+}
 SYSCALL(mremap)
 {
     return sys_mm_mremap(mm(), a0, a1, a2, a3, a4);

@@ -26,9 +26,24 @@
 #include <port/log.h>
 #include "fault_internal.h"
 
+/* The thread's own rights come before the area's. Key 0 is left to the MMU, which reports it with FAULT_PKEY (fault_handle). */
+static __noinline_fn u32 check_pkey(const struct vma *vma, u32 flags)
+{
+    u32 key = vma_pkey(vma), rights = mmu_pkru() >> 2 * key;
+    if (!(flags & FAULT_PKEY) && (flags & (FAULT_EXEC | FAULT_REMOTE) ||
+                                  !(rights & (flags & FAULT_WRITE ? PKRU_AD | PKRU_WD : PKRU_AD))))
+        return 0;
+    return VM_FAULT_PKUERR | key << VM_FAULT_KEY_SHIFT;
+}
+
 u32 fault_check_access(const struct vma *vma, u32 flags)
 {
     u64 f = vma->flags;
+    if (unlikely(f & VM_PKEY)) {
+        u32 denied = check_pkey(vma, flags);
+        if (denied)
+            return denied;
+    }
     if (flags & FAULT_WRITE) {
         if (f & VM_WRITE)
             return 0;
@@ -53,7 +68,7 @@ u32 fault_handle(struct fault *f)
     if (f->flags & FAULT_WRITE && !pte_write(f->orig))
         return fault_write_protected(f);
     mmu_flush_page_local(f->addr);
-    return 0;
+    return f->flags & FAULT_PKEY ? VM_FAULT_PKUERR : 0;
 }
 
 /* The area that holds addr, growing a stack if it is just above. *write: mmap_lock is held for writing on return. */

@@ -59,7 +59,7 @@ static s64 gup_one_locked(struct mm *mm, u64 addr, u32 flags, struct page **out)
         mmap_read_unlock(mm);
         if (denied)
             return -EFAULT;
-        u32 r = mm_fault(mm, addr, flags | FAULT_REMOTE);
+        u32 r = mm_fault(mm, addr, flags);
         if (r & VM_FAULT_OOM)
             return -ENOMEM;
         if (r & VM_FAULT_ERROR)
@@ -83,6 +83,7 @@ s64 gup(struct mm *mm, u64 addr, u64 n, u32 flags, struct page **out)
 size_t access_remote(struct mm *mm, u64 addr, void *buf, size_t n, u32 flags)
 {
     size_t done = 0;
+    flags |= FAULT_REMOTE;
     while (done < n) {
         struct page *page;
         u64 at = addr + done, off = at & ~PAGE_MASK;
@@ -121,6 +122,10 @@ static int populate_area(struct vma *vma, u64 pos, u64 stop)
     u32 flags = (vma->flags & (VM_WRITE | VM_SHARED)) == VM_WRITE ? FAULT_WRITE : 0;
     if (!(vma->flags & VM_ACCESS) || vma->flags & (VM_IO | VM_PFNMAP))
         return vma->flags & VM_ACCESS ? 0 : -EFAULT;
+    if (vma->flags & VM_LOCKONFAULT)
+        return 0;
+    if (fault_check_access(vma, flags) & VM_FAULT_PKUERR)
+        return -EFAULT;
     for (; pos < stop; pos += PAGE_SIZE) {
         struct fault f = {.mm = vma->mm, .vma = vma, .addr = pos, .flags = flags, .pgoff = vma_index(vma, pos)};
         u32 r;

@@ -118,7 +118,7 @@ static void put_vm_flags(struct seq *s, u64 flags)
         {VM_LOCKONFAULT, "lf"}, {VM_ACCOUNT, "ac"},    {VM_NORESERVE, "nr"},  {VM_HUGETLB, "ht"},
         {VM_SYNC, "sf"},        {VM_WIPEONFORK, "wf"}, {VM_DONTDUMP, "dd"},   {VM_SOFTDIRTY, "sd"},
         {VM_MIXEDMAP, "mm"},    {VM_HUGEPAGE, "hg"},   {VM_NOHUGEPAGE, "nh"}, {VM_MERGEABLE, "mg"},
-        {VM_SEALED, "sl"},
+        {VM_DROPPABLE, "dp"},   {VM_SEALED, "sl"},
     };
     seq_puts(s, "VmFlags: ");
     for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
@@ -142,6 +142,8 @@ void obs_smaps(struct seq *s, struct mm *mm, const struct obs_files *files)
         put_kb(s, "MMUPageSize:", PAGE_SIZE);
         put_sizes(s, &z, false);
         seq_puts(s, "THPeligible:           0\n");
+        if (pt_has_pkeys())
+            seq_printf(s, "ProtectionKey:  %8u\n", vma_pkey(v));
         put_vm_flags(s, v->flags);
         if (!seq_record(s, vma_end(v)))
             break;

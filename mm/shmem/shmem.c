@@ -16,10 +16,10 @@ const struct mapping_ops shmem_mapping_ops = {0};
 
 static u64 next_inode = 1;
 
-struct shmem_anon *shmem_anon_alloc(u64 size, bool noreserve)
+struct shmem_anon *shmem_anon_alloc(struct mm *mm, u64 size, bool noreserve)
 {
     u64 pages = DIV_ROUND_UP(size, PAGE_SIZE);
-    if (!noreserve && commit_charge(NULL, pages))
+    if (!noreserve && commit_charge(mm, pages))
         return NULL;
     struct shmem_anon *s = kzalloc(sizeof(*s), GFP_KERNEL);
     if (!s) {

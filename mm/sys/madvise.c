@@ -46,7 +46,9 @@ static int check_flag_advice(const struct vma *vma, int nr)
     case UAPI_MADV_DOFORK:
         return vma->flags & VM_IO ? -EINVAL : 0;
     case UAPI_MADV_DODUMP:
-        return vma->flags & (VM_IO | VM_PFNMAP | VM_DONTEXPAND | VM_MIXEDMAP) ? -EINVAL : 0;
+        return vma->flags & (VM_IO | VM_PFNMAP | VM_DONTEXPAND | VM_MIXEDMAP | VM_DROPPABLE) ? -EINVAL : 0;
+    case UAPI_MADV_KEEPONFORK:
+        return vma->flags & VM_DROPPABLE ? -EINVAL : 0;
     case UAPI_MADV_WIPEONFORK:
         return vma->file || vma->flags & VM_SHARED ? -EINVAL : 0;
     default:

@@ -4,9 +4,12 @@
 #include <mm/fault.h>
 #include <mm/sys.h>
 #include <mm/vma.h>
+#include <port/task.h>
 #include <uapi/mman.h>
 
 #define LOCK_BITS (VM_LOCKED | VM_LOCKONFAULT)
+/* Left as they are, without an error. */
+#define NEVER_LOCKED (VM_IO | VM_PFNMAP | VM_DONTEXPAND | VM_MIXEDMAP | VM_DROPPABLE)
 
 /* Pages of [start,end) that are locked already: they count once. */
 static u64 locked_in(struct mm *mm, u64 start, u64 end)
@@ -26,7 +29,7 @@ static int apply(struct mm *mm, u64 start, u64 end, u64 set, u64 clear)
         if (!vma || vma_start(vma) > pos)
             return -ENOMEM;
         u64 stop = min(end, vma_end(vma));
-        if (!(vma->flags & (VM_IO | VM_PFNMAP))) {
+        if (!(vma->flags & NEVER_LOCKED)) {
             int err = vma_set_flags(mm, pos, stop, set, clear);
             if (err)
                 return err;
@@ -41,7 +44,7 @@ static void apply_all(struct mm *mm, u64 set, u64 clear)
 {
     for (struct vma *v = vma_first(mm); v;) {
         u64 end = vma_end(v);
-        if (!(v->flags & (VM_IO | VM_PFNMAP)))
+        if (!(v->flags & NEVER_LOCKED))
             vma_set_flags(mm, vma_start(v), end, set, clear);
         v = vma_find(mm, end);
     }
@@ -51,7 +54,7 @@ s64 sys_mm_mlock(struct mm *mm, u64 addr, u64 len, int flags)
 {
     if (flags & ~UAPI_MLOCK_ONFAULT)
         return -EINVAL;
-    if (!mm->rlimit.memlock)
+    if (!mm->rlimit.memlock && !task_capable(TASK_CAP_IPC_LOCK))
         return -EPERM;
     u64 size = page_align_up(len + (addr & ~PAGE_MASK));
     addr &= PAGE_MASK;
@@ -63,15 +66,16 @@ s64 sys_mm_mlock(struct mm *mm, u64 addr, u64 len, int flags)
     if (err)
         return err;
     u64 pages = size >> PAGE_SHIFT, limit = mm->rlimit.memlock >> PAGE_SHIFT;
-    bool fits = mm->rlimit.memlock == U64_MAX ||
-                mm->locked_vm + pages - locked_in(mm, addr, addr + size) <= limit;
+    bool fits = mm->rlimit.memlock == U64_MAX || mm->locked_vm + pages <= limit ||
+                mm->locked_vm + pages - locked_in(mm, addr, addr + size) <= limit ||
+                task_capable(TASK_CAP_IPC_LOCK);
     u64 set = flags & UAPI_MLOCK_ONFAULT ? LOCK_BITS : VM_LOCKED;
     err = fits ? apply(mm, addr, addr + size, set, LOCK_BITS & ~set) : -ENOMEM;
     mmap_write_unlock(mm);
     if (err || flags & UAPI_MLOCK_ONFAULT)
         return err;
     err = mm_populate(mm, addr, size, false);
-    return err == -EFAULT ? -ENOMEM : err;
+    return err == -EFAULT ? -ENOMEM : err == -ENOMEM ? -EAGAIN : err;
 }
 
 s64 sys_mm_munlock(struct mm *mm, u64 addr, u64 len)
@@ -93,14 +97,15 @@ s64 sys_mm_mlockall(struct mm *mm, int flags)
     if (!flags || flags & ~(UAPI_MCL_CURRENT | UAPI_MCL_FUTURE | UAPI_MCL_ONFAULT) ||
         flags == UAPI_MCL_ONFAULT)
         return -EINVAL;
-    if (!mm->rlimit.memlock)
+    bool free_of_limits = mm->rlimit.memlock == U64_MAX || task_capable(TASK_CAP_IPC_LOCK);
+    if (!mm->rlimit.memlock && !free_of_limits)
         return -EPERM;
     int err = mmap_write_lock_killable(mm);
     if (err)
         return err;
     u64 set = flags & UAPI_MCL_ONFAULT ? LOCK_BITS : VM_LOCKED;
     bool current = flags & UAPI_MCL_CURRENT;
-    if (current && mm->rlimit.memlock != U64_MAX && mm->total_vm > mm->rlimit.memlock >> PAGE_SHIFT) {
+    if (current && !free_of_limits && mm->total_vm > mm->rlimit.memlock >> PAGE_SHIFT) {
         err = -ENOMEM;
     } else {
         mm->def_flags = (mm->def_flags & ~LOCK_BITS) | (flags & UAPI_MCL_FUTURE ? set : 0);

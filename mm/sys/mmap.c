@@ -6,9 +6,11 @@
 #include <lib/errno.h>
 #include <mm/cache.h>
 #include <mm/fault.h>
+#include <mm/pkey.h>
 #include <mm/shmem.h>
 #include <mm/sys.h>
 #include <mm/vma.h>
+#include <port/task.h>
 #include <uapi/mman.h>
 
 #define LEGACY_FLAGS                                                                               \
@@ -86,6 +88,12 @@ static int check_anon(u64 flags, struct vma_request *req)
         req->pgoff = 0;
         req->flags |= VM_SHARED | VM_MAYSHARE;
         return 0;
+    case UAPI_MAP_DROPPABLE:
+        if (flags & (UAPI_MAP_LOCKED | UAPI_MAP_HUGETLB) || req->flags & VM_GROWSDOWN)
+            return -EINVAL;
+        /* Nothing is promised for what may vanish, and nobody relies on it later. */
+        req->flags |= VM_DROPPABLE | VM_NORESERVE | VM_WIPEONFORK | VM_DONTDUMP;
+        return 0;
     case UAPI_MAP_PRIVATE:
         return 0;
     default:
@@ -93,18 +101,24 @@ static int check_anon(u64 flags, struct vma_request *req)
     }
 }
 
-static int check_locked(struct mm *mm, u64 vm_flags, u64 len)
+static int check_locked(const struct mm *mm, u64 flags, const struct vma_request *req)
 {
-    if (!(vm_flags & VM_LOCKED) || mm->rlimit.memlock == U64_MAX)
-        return 0;
-    return mm->locked_vm + (len >> PAGE_SHIFT) > mm->rlimit.memlock >> PAGE_SHIFT ? -EAGAIN : 0;
+    if (flags & UAPI_MAP_LOCKED && !mm->rlimit.memlock && !task_capable(TASK_CAP_IPC_LOCK))
+        return -EPERM;
+    return vma_may_lock(mm, req->flags, req->len >> PAGE_SHIFT) ? 0 : -EAGAIN;
 }
 
 /* mmap_lock held for writing. */
-static s64 map_locked(struct mm *mm, struct vma_request *req, const struct map_file *file, u64 flags)
+static s64 map_locked(struct mm *mm, struct vma_request *req, const struct map_file *file, u64 prot, u64 flags)
 {
     req->flags |= mm->def_flags;
-    int err = check_locked(mm, req->flags, req->len);
+    if (mm->map_count > sysctl_max_map_count)
+        return -ENOMEM;
+    if (unlikely(prot == UAPI_PROT_EXEC))
+        req->flags |= (u64)pkey_exec_only(mm) << VM_PKEY_SHIFT;
+    int err = vma_place(mm, req);
+    if (!err && unlikely(req->flags & VM_LOCKED))
+        err = check_locked(mm, flags, req);
     if (!err)
         err = file ? check_file(file, flags, req) : check_anon(flags, req);
     if (err)
@@ -113,7 +127,7 @@ static s64 map_locked(struct mm *mm, struct vma_request *req, const struct map_f
         req->flags |= VM_NORESERVE;
     struct shmem_anon *shared = NULL;
     if (!file && req->flags & VM_SHARED) {
-        shared = shmem_anon_alloc(req->len, req->flags & VM_NORESERVE);
+        shared = shmem_anon_alloc(mm, req->len, req->flags & VM_NORESERVE);
         if (!shared)
             return -ENOMEM;
         req->mapping = &shared->mapping;
@@ -138,14 +152,14 @@ s64 sys_mm_mmap(struct mm *mm, u64 addr, u64 len, u64 prot, u64 flags, const str
         return -ENOMEM;
     if ((offset >> PAGE_SHIFT) + (size >> PAGE_SHIFT) < offset >> PAGE_SHIFT)
         return -EOVERFLOW;
-    if (size > mm->task_size)
-        return -ENOMEM;
     if (flags & UAPI_MAP_HUGETLB)
         return -EINVAL; /* hugetlb is configured out */
     if (flags & UAPI_MAP_FIXED_NOREPLACE)
         flags |= UAPI_MAP_FIXED;
     if (flags & UAPI_MAP_FIXED && addr & ~PAGE_MASK)
         return -EINVAL;
+    if (prot & UAPI_PROT_READ && task_read_implies_exec() && (!file || file->executable))
+        prot |= UAPI_PROT_EXEC;
     struct vma_request req = {
         .addr = addr,
         .len = size,
@@ -153,12 +167,12 @@ s64 sys_mm_mmap(struct mm *mm, u64 addr, u64 len, u64 prot, u64 flags, const str
         .pgoff = offset >> PAGE_SHIFT,
         .fixed = flags & UAPI_MAP_FIXED,
         .noreplace = flags & UAPI_MAP_FIXED_NOREPLACE,
-        .below_4g = flags & UAPI_MAP_32BIT,
+        .how = (flags & UAPI_MAP_32BIT ? VMA_GAP_32BIT : 0) | (flags & UAPI_MAP_ABOVE4G ? VMA_GAP_ABOVE4G : 0),
     };
     int err = mmap_write_lock_killable(mm);
     if (err)
         return err;
-    s64 at = map_locked(mm, &req, file, flags);
+    s64 at = map_locked(mm, &req, file, prot, flags);
     mmap_write_unlock(mm);
     bool populate = (flags & (UAPI_MAP_POPULATE | UAPI_MAP_NONBLOCK)) == UAPI_MAP_POPULATE ||
                     (req.flags & (VM_LOCKED | VM_LOCKONFAULT)) == VM_LOCKED;
@@ -193,7 +207,7 @@ static int grow_heap(struct mm *mm, u64 old, u64 end)
     struct vma *next = vma_find(mm, old);
     if (next && end + PAGE_SIZE > vma_start_gap(next))
         return -ENOMEM;
-    if (check_locked(mm, req.flags, req.len))
+    if (!vma_may_lock(mm, req.flags, req.len >> PAGE_SHIFT))
         return -EAGAIN;
     s64 r = vma_map(mm, &req);
     if (r < 0)

@@ -32,8 +32,7 @@ static int check_growth(const struct move *m, const struct vma *vma)
         return -EINVAL;
     if (vma->flags & (VM_DONTEXPAND | VM_PFNMAP))
         return -EFAULT;
-    if (vma->flags & VM_LOCKED && mm->rlimit.memlock != U64_MAX &&
-        mm->locked_vm + more > mm->rlimit.memlock >> PAGE_SHIFT)
+    if (!vma_may_lock(mm, vma->flags, more))
         return -EAGAIN;
     return vma_may_expand(mm, vma->flags, more) ? 0 : -ENOMEM;
 }
@@ -153,9 +152,9 @@ static s64 remap_to(struct move *m)
         return -ENOMEM;
     int err;
     if (fixed) {
-        if (to < sysctl_mmap_min_addr)
-            return -EPERM;
-        err = vma_unmap(mm, to, m->new_len);
+        err = vma_may_map_at(to);
+        if (!err)
+            err = vma_unmap(mm, to, m->new_len);
         if (err)
             return err;
     }
@@ -169,7 +168,7 @@ static s64 remap_to(struct move *m)
     if (!vma)
         return err;
     if (!fixed) {
-        s64 at = vma_find_gap(mm, to, m->new_len, vma->flags, false);
+        s64 at = vma_find_gap(mm, to, m->new_len, vma->flags, 0);
         if (at < 0)
             return at;
         to = (u64)at;
@@ -202,7 +201,7 @@ static s64 remap_locked(struct move *m)
         return err ? err : (s64)m->addr;
     if (!(m->flags & UAPI_MREMAP_MAYMOVE))
         return -ENOMEM;
-    s64 to = vma_find_gap(mm, 0, m->new_len, vma->flags, false);
+    s64 to = vma_find_gap(mm, 0, m->new_len, vma->flags, 0);
     return to < 0 ? to : move_area(m, vma, (u64)to);
 }
 

@@ -19,6 +19,7 @@ static void copy_layout(struct mm *mm, const struct mm *from)
     mm->task_size = from->task_size;
     mm->map_limit = from->map_limit;
     mm->mmap_base = from->mmap_base;
+    mm->legacy_base = from->legacy_base;
     mm->start_code = from->start_code;
     mm->end_code = from->end_code;
     mm->start_data = from->start_data;
@@ -30,8 +31,10 @@ static void copy_layout(struct mm *mm, const struct mm *from)
     mm->arg_end = from->arg_end;
     mm->env_start = from->env_start;
     mm->env_end = from->env_end;
-    mm->flags = (from->flags & MMF_TOPDOWN) | mmf_inherited(from->flags);
+    mm->flags = (from->flags & (MMF_TOPDOWN | MMF_RANDOMIZE)) | mmf_inherited(from->flags);
     mm->rlimit = from->rlimit;
+    mm->pkeys = from->pkeys;
+    mm->exec_pkey = from->exec_pkey;
     mm->vdso = from->vdso;
     for (unsigned i = 0; i < ARRAY_SIZE(mm->saved_auxv); i++)
         mm->saved_auxv[i] = from->saved_auxv[i];

@@ -15,9 +15,11 @@
 
 u64 sysctl_randomize_va_space = 2;
 u64 sysctl_mmap_rnd_bits = 28;
+u64 sysctl_mmap_rnd_compat_bits = 8; /* of 32-bit programs, which there are none of */
+u64 sysctl_legacy_va_layout;
 
 #define STACK_RANDOM_PAGES 0x3fffffUL
-#define BRK_RANDOM_BYTES   0x02000000UL
+#define BRK_RANDOM_BYTES   (1UL << 30)
 #define GAP_MIN            (128UL << 20)
 
 u64 mm_random_pages(unsigned bits)
@@ -30,9 +32,11 @@ void mm_set_layout(struct mm *mm, const struct mm_layout_request *req)
     u64 rnd_stack = req->randomize ? (random_u64() & STACK_RANDOM_PAGES) << PAGE_SHIFT : 0;
     mm->start_stack = mm->map_limit - rnd_stack;
     u64 rnd = req->randomize ? mm_random_pages((unsigned)sysctl_mmap_rnd_bits) : 0;
+    mm->flags = (mm->flags & ~(u64)MMF_RANDOMIZE) | (req->randomize ? MMF_RANDOMIZE : 0);
+    mm->legacy_base = page_align_up(mm->map_limit / 3) + rnd;
     if (req->legacy) {
         mm->flags &= ~(u64)MMF_TOPDOWN;
-        mm->mmap_base = page_align_up(mm->map_limit / 3) + rnd;
+        mm->mmap_base = mm->legacy_base;
         return;
     }
     u64 pad = sysctl_stack_guard_gap << PAGE_SHIFT;
@@ -41,7 +45,7 @@ void mm_set_layout(struct mm *mm, const struct mm_layout_request *req)
     u64 gap = req->stack_limit;
     if (gap + pad > gap)
         gap += pad;
-    gap = max(gap, GAP_MIN + pad);
+    gap = max(gap, GAP_MIN);
     gap = min(gap, mm->map_limit / 6 * 5);
     mm->flags |= MMF_TOPDOWN;
     mm->mmap_base = page_align_up(mm->map_limit - gap - rnd);
@@ -55,5 +59,5 @@ u64 mm_pie_base(const struct mm *mm, bool randomize)
 
 u64 mm_random_brk(u64 brk)
 {
-    return page_align_up(brk + random_u64() % BRK_RANDOM_BYTES);
+    return page_align_down(brk) + (random_u64() % BRK_RANDOM_BYTES & PAGE_MASK);
 }

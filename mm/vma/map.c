@@ -24,20 +24,25 @@ static u64 pages_in_the_way(struct mm *mm, u64 start, u64 end)
     return n;
 }
 
-static s64 choose_address(struct mm *mm, const struct vma_request *req)
+int vma_place(struct mm *mm, struct vma_request *req)
 {
-    if (!req->fixed)
-        return vma_find_gap(mm, req->addr, req->len, req->flags, req->below_4g);
-    if (req->len > mm->task_size || req->addr > mm->task_size - req->len)
+    if (!req->fixed) {
+        s64 addr = vma_find_gap(mm, req->addr, req->len, req->flags, req->how);
+        if (addr < 0)
+            return (int)addr;
+        req->addr = (u64)addr;
+    } else if (req->len > mm->task_size || req->addr > mm->task_size - req->len) {
         return -ENOMEM;
-    if (req->addr < sysctl_mmap_min_addr)
+    }
+    if (unlikely(req->addr < sysctl_mmap_min_addr) && vma_may_map_at(req->addr))
         return -EPERM;
     if (req->noreplace) {
         struct vma *v = vma_find(mm, req->addr);
         if (v && vma_start(v) < req->addr + req->len)
             return -EEXIST;
     }
-    return (s64)req->addr;
+    req->placed = true;
+    return 0;
 }
 
 /* What grows may have been clean: nobody could tell the new part from what was there before. */
@@ -108,9 +113,10 @@ s64 vma_map(struct mm *mm, struct vma_request *req)
     req->flags |= VM_SOFTDIRTY;
     if (mm->map_count > sysctl_max_map_count)
         return -ENOMEM;
-    s64 start = choose_address(mm, req);
-    if (start < 0)
-        return start;
+    int err = req->placed ? 0 : vma_place(mm, req);
+    if (err)
+        return err;
+    s64 start = (s64)req->addr;
     if (mm->flags & MMF_MDWE && (req->flags & (VM_WRITE | VM_EXEC)) == (VM_WRITE | VM_EXEC))
         return -EACCES;
     u64 replaced = req->fixed ? pages_in_the_way(mm, (u64)start, (u64)start + req->len) : 0;
@@ -127,7 +133,7 @@ s64 vma_map(struct mm *mm, struct vma_request *req)
         req->flags |= VM_ACCOUNT;
     }
     if (replaced) {
-        int err = vma_unmap(mm, (u64)start, req->len);
+        err = vma_unmap(mm, (u64)start, req->len);
         if (err) {
             if (charged)
                 commit_uncharge(pages);

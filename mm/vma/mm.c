@@ -42,8 +42,11 @@ struct mm *mm_alloc(void)
     mm->task_size = (pt_levels() == 5 ? 1UL << 56 : 1UL << 47) - PAGE_SIZE;
     mm->map_limit = (1UL << 47) - PAGE_SIZE;
     mm->mmap_base = mm->map_limit;
+    mm->legacy_base = page_align_up(mm->map_limit / 3);
     mm->flags = MMF_TOPDOWN;
-    mm->rlimit = (struct mm_rlimits){U64_MAX, U64_MAX, 8UL << 20, 8UL << 20};
+    mm->pkeys = pt_has_pkeys() ? 1 : 0;
+    mm->exec_pkey = -1;
+    mm->rlimit = (struct mm_rlimits){U64_MAX, U64_MAX, 8UL << 20, 8UL << 20, U64_MAX};
     if (pt_init_root(mm)) {
         slab_free(mm_cache, mm);
         return NULL;

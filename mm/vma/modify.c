@@ -9,10 +9,12 @@
 #include <lib/errno.h>
 #include <lib/string.h>
 #include <mm/mlock.h>
+#include <mm/pkey.h>
 #include <mm/pt.h>
 #include <mm/rmap.h>
 #include <mm/shmem.h>
 #include <mm/slab.h>
+#include <port/task.h>
 #include "vma_internal.h"
 
 /*
@@ -76,12 +78,18 @@ static int for_range(struct mm *mm, u64 start, u64 end, int (*change)(struct vma
 }
 
 struct protect_arg {
-    u64 prot; /* VM_READ|VM_WRITE|VM_EXEC wanted */
+    u64 prot; /* as given to mprotect */
+    int pkey;
+    bool read_exec; /* personality READ_IMPLIES_EXEC */
 };
 
 static u64 protected_flags(const struct vma *vma, const struct protect_arg *a)
 {
-    return (vma->flags & ~VM_ACCESS) | a->prot;
+    u64 prot = a->prot;
+    if (a->read_exec && vma->flags & VM_MAYEXEC)
+        prot |= VM_EXEC;
+    u64 key = pkey_for_protect(vma, prot, a->pkey);
+    return (vma->flags & ~(VM_ACCESS | VM_PKEY)) | (prot & VM_ACCESS) | key << VM_PKEY_SHIFT;
 }
 
 static int protect_wanted(struct vma *vma, void *arg)
@@ -127,7 +135,11 @@ static int protect_change(struct vma *vma, void *arg)
 
 int vma_protect(struct mm *mm, u64 start, u64 end, u64 prot, int pkey)
 {
-    struct protect_arg arg = {.prot = prot};
+    struct protect_arg arg = {
+        .prot = prot,
+        .pkey = pkey,
+        .read_exec = prot & VM_READ && task_read_implies_exec(),
+    };
     /* Refused before the area that refuses is cut; earlier areas stay changed. */
     return for_range(mm, start, end, protect_change, protect_wanted, &arg, false);
 }

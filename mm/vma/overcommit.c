@@ -4,16 +4,21 @@
  *
  *   vm.overcommit_memory  0 heuristic: one request may not exceed all of RAM and swap   1 always   2 strict: commit_limit()
  *
+ *   strict: limit  -  admin_reserve (not for CAP_SYS_ADMIN)  -  min(1/32 of the process, user_reserve)
+ *
  * Source: Documentation/mm/overcommit-accounting.rst. Locks: one atomic counter.
  */
 #include <lib/errno.h>
 #include <mm/mm.h>
 #include <mm/phys.h>
 #include <mm/vma.h>
+#include <port/task.h>
 #include "vma_internal.h"
 
 u64 sysctl_overcommit_memory;
 u64 sysctl_overcommit_ratio = 50;
+u64 sysctl_overcommit_kbytes;
+u64 sysctl_admin_reserve_kbytes = 8192, sysctl_user_reserve_kbytes = 131072;
 static s64 committed; /* pages */
 
 s64 commit_total(void)
@@ -24,6 +29,8 @@ s64 commit_total(void)
 
 u64 commit_limit(void)
 {
+    if (sysctl_overcommit_kbytes)
+        return sysctl_overcommit_kbytes >> (PAGE_SHIFT - 10);
     return phys_managed() * sysctl_overcommit_ratio / 100;
 }
 
@@ -34,9 +41,12 @@ int commit_charge(struct mm *mm, u64 pages)
     case 1:
         return 0;
     case 2: {
-        u64 reserve = min(mm ? mm->total_vm / 32 : 0, 128UL << (20 - PAGE_SHIFT));
-        u64 limit = commit_limit();
-        if (limit > reserve && (u64)total < limit - reserve)
+        s64 limit = (s64)commit_limit();
+        if (!task_capable(TASK_CAP_SYS_ADMIN))
+            limit -= (s64)(sysctl_admin_reserve_kbytes >> (PAGE_SHIFT - 10));
+        if (mm) /* one process may not grow so big that its user can't end it any more */
+            limit -= (s64)min(mm->total_vm / 32, sysctl_user_reserve_kbytes >> (PAGE_SHIFT - 10));
+        if (max(total, 0L) < limit)
             return 0;
         break;
     }
@@ -63,5 +73,14 @@ bool vma_may_expand(const struct mm *mm, u64 flags, u64 pages)
     if (mm->rlimit.as != U64_MAX && mm->total_vm + pages > mm->rlimit.as >> PAGE_SHIFT)
         return false;
     bool data = (flags & (VM_WRITE | VM_SHARED | VM_GROWSDOWN)) == VM_WRITE;
-    return !data || mm->rlimit.data == U64_MAX || mm->data_vm + pages <= mm->rlimit.data >> PAGE_SHIFT;
+    if (!data || mm->rlimit.data == U64_MAX || mm->data_vm + pages <= mm->rlimit.data >> PAGE_SHIFT)
+        return true;
+    /* Valgrind sets 0 to keep brk for itself, and maps all the same: then the hard limit counts. */
+    return !mm->rlimit.data && mm->data_vm + pages <= mm->rlimit.data_max >> PAGE_SHIFT;
+}
+
+bool vma_may_lock(const struct mm *mm, u64 flags, u64 pages)
+{
+    return !(flags & VM_LOCKED) || mm->rlimit.memlock == U64_MAX ||
+           mm->locked_vm + pages <= mm->rlimit.memlock >> PAGE_SHIFT || task_capable(TASK_CAP_IPC_LOCK);
 }

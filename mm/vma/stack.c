@@ -15,7 +15,7 @@ int vma_grow_stack(struct vma *vma, u64 addr)
     addr = page_align_down(addr);
     if (addr >= vma_start(vma))
         return 0;
-    if (addr < sysctl_mmap_min_addr)
+    if (addr < page_align_down(sysctl_mmap_min_addr))
         return -EPERM;
     struct vma *prev = vma_prev(vma);
     if (prev && !(prev->flags & VM_GROWSDOWN) && (prev->flags & VM_ACCESS) &&
@@ -26,8 +26,7 @@ int vma_grow_stack(struct vma *vma, u64 addr)
     u64 pages = (vma_start(vma) - addr) >> PAGE_SHIFT;
     if (vma_end(vma) - addr > mm->rlimit.stack || !vma_may_expand(mm, vma->flags, pages))
         return -ENOMEM;
-    if (vma->flags & VM_LOCKED && mm->rlimit.memlock != U64_MAX &&
-        mm->locked_vm + pages > mm->rlimit.memlock >> PAGE_SHIFT)
+    if (!vma_may_lock(mm, vma->flags, pages))
         return -ENOMEM;
     if (vma->flags & VM_ACCOUNT && commit_charge(mm, pages))
         return -ENOMEM;

@@ -162,7 +162,7 @@ u64 vma_prot_bits(u64 f)
         bits = PTE_PROTNONE | PTE_US | PTE_A; /* not even the kernel's user accessors may pass */
     if (!(f & VM_EXEC))
         bits |= pte_xd_bit();
-    return bits;
+    return bits | (f & VM_PKEY) << (PTE_PKEY_SHIFT - VM_PKEY_SHIFT);
 }
 
 u64 vma_page_prot(u64 flags, const struct address_space *mapping)

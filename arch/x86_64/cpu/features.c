@@ -74,6 +74,7 @@ void cpu_detect(void)
         cpu_feat.rdseed = s.b & BIT(18);
         cpu_feat.smap = s.b & BIT(20);
         cpu_feat.umip = s.c & BIT(2);
+        cpu_feat.pku = s.c & BIT(3);
         cpu_feat.la57 = s.c & BIT(16);
     }
     if (cpu_feat.xsave && top >= 0xd) {
@@ -87,6 +88,7 @@ void cpu_detect(void)
     pt_xd_bit = cpu_feat.nx ? PTE_XD : 0;
     pt_global_bit = cpu_feat.pge ? PTE_G : 0;
     pt_gb_pages = cpu_feat.gb_pages;
+    pt_pkeys = cpu_feat.pku && cpu_feat.xsave && cpuid(0xd, 0).a & BIT(9);
 }
 
 void cpu_setup(void)
@@ -103,6 +105,7 @@ void cpu_setup(void)
     cr4 |= cpu_feat.xsave ? CR4_OSXSAVE : 0;
     cr4 |= cpu_feat.smep ? CR4_SMEP : 0;
     cr4 |= cpu_feat.smap ? CR4_SMAP : 0;
+    cr4 |= pt_pkeys ? CR4_PKE : 0;
     __asm__ volatile("movq %0, %%cr0" ::"r"(cr0) : "memory");
     __asm__ volatile("movq %0, %%cr4" ::"r"(cr4) : "memory");
     syscall_setup();

@@ -28,7 +28,7 @@
 
 unsigned pt_nr_levels = 4;
 u64 pt_xd_bit, pt_global_bit;
-bool pt_gb_pages;
+bool pt_gb_pages, pt_pkeys;
 
 static phys_t kernel_root __ro_after_init;
 static u16 kernel_slots[PT_ENTRIES / 2] __ro_after_init; /* used entries of the root's upper half */

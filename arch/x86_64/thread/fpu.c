@@ -18,6 +18,7 @@
 #include <arch/thread.h>
 #include <arch/uaccess.h>
 #include <port/log.h>
+#include <port/mmu.h>
 #include <port/uaccess.h>
 #include "fpu.h"
 
@@ -30,9 +31,10 @@
 #define FP_XSTATE_MAGIC1 0x46505853u
 #define FP_XSTATE_MAGIC2 0x46505845u
 
-/* x87, SSE, AVX, AVX-512 (opmask, upper halves, upper registers): what programs may use without
- * asking. */
-#define WANTED_FEATURES (BIT(0) | BIT(1) | BIT(2) | BIT(5) | BIT(6) | BIT(7))
+/* x87, SSE, AVX, AVX-512 (opmask, upper halves, upper registers), protection keys: what programs
+ * may use without asking. */
+#define WANTED_FEATURES (BIT(0) | BIT(1) | BIT(2) | BIT(5) | BIT(6) | BIT(7) | FEATURE_PKRU)
+#define FEATURE_PKRU    BIT(9)
 
 struct fpu_sw_bytes {
     u32 magic1, extended_size;
@@ -45,7 +47,9 @@ u64 fpu_features __ro_after_init;
 bool fpu_opt __ro_after_init;
 static size_t area_size __ro_after_init = LEGACY_SIZE;
 static u32 mxcsr_mask __ro_after_init = 0xffbf;
-static u8 initial[LEGACY_SIZE + HEADER_SIZE] __aligned_to(64);
+static u32 pkru_offset __ro_after_init; /* in an area; 0: no protection keys */
+/* What a program starts with, and every signal handler. A whole area, to be loaded as it is. */
+static u8 initial[PAGE_SIZE] __aligned_to(64);
 
 /* Each CPU; the boot CPU also decides sizes. */
 void fpu_setup(void)
@@ -54,11 +58,15 @@ void fpu_setup(void)
         u64 want = WANTED_FEATURES & (cpuid(0xd, 0).a | (u64)cpuid(0xd, 0).d << 32);
         if ((want & (BIT(5) | BIT(6) | BIT(7))) != (BIT(5) | BIT(6) | BIT(7)) || !(want & BIT(2)))
             want &= ~(BIT(5) | BIT(6) | BIT(7));
+        if (!pt_pkeys)
+            want &= ~FEATURE_PKRU;
         __asm__ volatile("xsetbv" ::"c"(0), "a"((u32)want), "d"((u32)(want >> 32)));
         if (this_cpu()->id == 0) {
             fpu_features = want;
             fpu_opt = cpu_feat.xsaveopt;
             area_size = cpuid(0xd, 0).b;
+            pkru_offset = want & FEATURE_PKRU ? cpuid(0xd, 9).b : 0;
+            ASSERT(area_size <= sizeof(initial));
         }
     }
     __asm__ volatile("fninit");
@@ -71,6 +79,10 @@ void fpu_setup(void)
         memset(initial, 0, sizeof(initial));
         *(u16 *)initial = FCW_RESET;
         *(u32 *)(initial + 24) = MXCSR_RESET;
+        if (pkru_offset) {
+            *(u64 *)(initial + LEGACY_SIZE) = FEATURE_PKRU;
+            *(u32 *)(initial + pkru_offset) = PKRU_INIT;
+        }
     }
 }
 
@@ -92,6 +104,8 @@ static size_t initial_size(void)
 void arch_fpu_init(struct thread_ctx *t)
 {
     memcpy(t->fpu, initial, initial_size());
+    if (pkru_offset)
+        memcpy((u8 *)t->fpu + pkru_offset, initial + pkru_offset, sizeof(u32));
     t->fpu_cpu = ~0u;
 }
 
@@ -166,10 +180,23 @@ static int xsave_user(u64 buf)
     return err;
 }
 
-int arch_fpu_save_user(u64 buf)
+/* XSAVE has seen the open PKRU of the moment: the program's own goes into the frame by hand. */
+static int put_pkru(u64 buf, u32 pkru)
 {
-    if (!user_addr_ok(buf) || buf & 63)
-        return -EFAULT;
+    u64 saved;
+    return get_user(saved, buf + LEGACY_SIZE) || put_user(saved | FEATURE_PKRU, buf + LEGACY_SIZE) ||
+                   put_user(pkru, buf + pkru_offset)
+               ? -EFAULT
+               : 0;
+}
+
+void arch_fpu_handler_state(void)
+{
+    fpu_load(initial);
+}
+
+static int save_user(u64 buf)
+{
     if (!fpu_features)
         return xsave_user(buf);
     const struct fpu_sw_bytes sw = {
@@ -184,6 +211,22 @@ int arch_fpu_save_user(u64 buf)
         put_user((u32)FP_XSTATE_MAGIC2, buf + area_size))
         return -EFAULT;
     return 0;
+}
+
+int arch_fpu_save_user(u64 buf)
+{
+    if (!user_addr_ok(buf) || buf & 63)
+        return -EFAULT;
+    if (!pkru_offset)
+        return save_user(buf);
+    u32 pkru = mmu_pkru();
+    mmu_set_pkru(0); /* the signal stack may have a key that the program keeps closed */
+    int err = save_user(buf);
+    if (!err)
+        err = put_pkru(buf, pkru);
+    if (err)
+        mmu_set_pkru(pkru);
+    return err;
 }
 
 /* What sw_reserved claims: the features to restore, or those of the legacy area when it is no

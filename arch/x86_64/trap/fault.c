@@ -24,16 +24,15 @@
 
 void trap_page_fault(struct regs *regs, u64 error, u64 addr);
 
+#define PF_PKEY    32u
+
+/* The core's flags are the CPU's bits. */
+BUILD_ASSERT(FAULT_PRESENT == PF_PRESENT && FAULT_WRITE == PF_WRITE && FAULT_USER == PF_USER && FAULT_EXEC == PF_INSTR &&
+             FAULT_PKEY == PF_PKEY);
+
 static inline u32 fault_flags(u64 error)
 {
-    u32 flags = FAULT_USER;
-    if (error & PF_WRITE)
-        flags |= FAULT_WRITE;
-    if (error & PF_INSTR)
-        flags |= FAULT_EXEC;
-    if (error & PF_PRESENT)
-        flags |= FAULT_PRESENT;
-    return flags;
+    return (u32)(error & (PF_PRESENT | PF_WRITE | PF_INSTR | PF_PKEY)) | FAULT_USER;
 }
 
 static inline struct mm *fault_mm(void)
@@ -106,5 +105,5 @@ void trap_page_fault(struct regs *regs, u64 error, u64 addr)
     u32 result = fault_in(fault_mm(), addr, error);
     count(result);
     if (unlikely(result & VM_FAULT_ERROR))
-        kernel_user_fault(regs, addr, result & VM_FAULT_ERROR, error);
+        kernel_user_fault(regs, addr, result, error);
 }

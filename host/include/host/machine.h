@@ -28,6 +28,7 @@ struct host_config {
     u8 cpu_node[NR_CPUS];
     u32 levels;          /* 4 or 5, 0 = 4 */
     bool no_1g;          /* CPUs without 1 GiB pages */
+    bool no_pkeys;       /* CPUs without protection keys */
     u32 switch_permille; /* chance that a scheduling point lets another CPU run; 0 = 100 */
     bool never_switch;   /* other CPUs run only when this one waits */
     bool threads;        /* real pthreads, for ThreadSanitizer: not repeatable */

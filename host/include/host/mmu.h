@@ -24,6 +24,7 @@ enum host_access_kind { HOST_READ, HOST_WRITE, HOST_EXEC };
 #define PF_WRITE   2u
 #define PF_USER    4u
 #define PF_EXEC    16u
+#define PF_PKEY    32u
 
 struct tlb_entry {
     u64 va; /* first address, aligned to the span of its level */
@@ -31,6 +32,7 @@ struct tlb_entry {
     u64 owner; /* of the page when the entry was filled, for the oracle */
     u32 index;
     u8 level; /* 1..3; 0 = empty */
+    u8 key; /* protection key */
     bool write, exec, dirty;
     bool counted; /* the frame has a struct page that is managed: owner and index mean something */
 };
@@ -58,6 +60,7 @@ struct host_walk {
     bool ok;
     u8 level;
     pfn_t pfn; /* of the leaf's first frame */
+    u8 key;    /* the leaf's protection key */
     bool write, exec, dirty;
 };
 /* Who resolves faults: mm_fault() once the core is up (boot.c). Tests of the MMU alone set their own. */

@@ -29,6 +29,7 @@ s64 host_mmap(u64 addr, u64 len, u64 prot, u64 flags, const struct map_file *fil
 /* Private anonymous, readable and writable, anywhere. */
 s64 host_mmap_anon(u64 len);
 s64 host_munmap(u64 addr, u64 len);
+s64 host_pkey_mprotect(u64 addr, u64 len, u64 prot, int key);
 s64 host_mprotect(u64 addr, u64 len, u64 prot);
 s64 host_mremap(u64 addr, u64 old_len, u64 new_len, u64 flags, u64 new_addr);
 s64 host_brk(u64 brk);

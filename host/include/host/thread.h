@@ -53,6 +53,7 @@ struct host_thread {
     int result;
     struct mm *mm; /* loaded while it runs; NULL for kernel threads */
     struct host_process *process;
+    u32 pkru; /* rights by protection key; a new thread has its maker's */
     struct waitq done_wq;
     const char *wait_what; /* for the deadlock report */
     const void *wait_obj;
@@ -66,6 +67,8 @@ struct host_thread {
 };
 
 extern __thread struct host_thread *host_current;
+/* What task_capable() answers, a bit for each capability; none when a machine starts. task_personality_seen stands for all, too. */
+extern u64 host_capabilities;
 
 /* A new thread, ready to run on cpu (U32_MAX: any). Pinned when cpu is given. */
 struct host_thread *host_thread_start(int (*fn)(void *), void *arg, const char *name, u32 cpu);

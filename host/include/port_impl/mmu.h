@@ -3,4 +3,6 @@
 #ifndef PORT_IMPL_MMU_H
 #define PORT_IMPL_MMU_H
 void mmu_flush_page_local(u64 addr);
+u32 mmu_pkru(void);
+void mmu_set_pkru(u32 v);
 #endif

@@ -4,7 +4,7 @@
 #define PORT_IMPL_PTE_H
 
 extern u32 host_pt_levels;
-extern bool host_pt_1g;
+extern bool host_pt_1g, host_pt_pkeys;
 
 static inline unsigned pt_levels(void)
 {
@@ -21,5 +21,9 @@ static inline u64 pte_global_bit(void)
 static inline bool pt_has_1g(void)
 {
     return host_pt_1g;
+}
+static inline bool pt_has_pkeys(void)
+{
+    return host_pt_pkeys;
 }
 #endif

@@ -85,6 +85,7 @@ static inline u64 sig_bit(int sig)
 #define FPE_FLTINV    7
 #define SEGV_MAPERR   1
 #define SEGV_ACCERR   2
+#define SEGV_PKUERR   4
 #define BUS_ADRALN    1
 #define BUS_ADRERR    2
 #define TRAP_BRKPT    1
@@ -118,7 +119,7 @@ struct siginfo_k {
             u64 addr;
             s16 addr_lsb, pad1;
             u32 pad2;
-            u64 lower, upper;
+            u64 lower, upper; /* SEGV_PKUERR: lower is the key */
         } fault;
         struct {
             s64 band;
@@ -189,6 +190,8 @@ int signal_send_entry(struct process *p, struct task *t, int sig, const struct s
                       struct sigqueue *q);
 /* A fault of the running thread: cannot be blocked or ignored. */
 void signal_force(int sig, int code, u64 addr);
+/* SIGSEGV because of protection key `key`. */
+void signal_force_pkey(u64 addr, u32 key);
 /* May current signal p? 0 or -EPERM. */
 int signal_check_perm(struct process *p, int sig);
 

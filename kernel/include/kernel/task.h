@@ -24,6 +24,12 @@ struct pgrp;
 #define TASK_COMM_LEN 16
 #define NR_RLIMITS    16
 
+/* Of task->personality (personality(2)). */
+#define ADDR_NO_RANDOMIZE  0x0040000u
+#define MMAP_PAGE_ZERO     0x0100000u
+#define ADDR_COMPAT_LAYOUT 0x0200000u
+#define READ_IMPLIES_EXEC  0x0400000u
+
 struct cred {
     s32 refs;
     u32 uid, euid, suid, fsuid, gid, egid, sgid, fsgid;

@@ -107,6 +107,8 @@ size_t arch_fpu_frame_size(void);
  * FXSAVE + sw_reserved (FP_XSTATE_MAGIC1) + XSAVE header + extended part + FP_XSTATE_MAGIC2. 0 or
  * -EFAULT. May sleep. */
 int arch_fpu_save_user(u64 buf);
+/* After it: the registers as a handler finds them. arch_fpu_save_user() leaves every protection key open until then. */
+void arch_fpu_handler_state(void);
 /* The reverse, for sigreturn; buf 0 gives the initial state. 0, -EFAULT, or -EINVAL for a state the
  * CPU would refuse. */
 int arch_fpu_restore_user(u64 buf);

@@ -6,7 +6,7 @@
 
 extern unsigned pt_nr_levels;
 extern u64 pt_xd_bit, pt_global_bit;
-extern bool pt_gb_pages;
+extern bool pt_gb_pages, pt_pkeys;
 
 static inline unsigned pt_levels(void)
 {
@@ -23,5 +23,9 @@ static inline u64 pte_global_bit(void)
 static inline bool pt_has_1g(void)
 {
     return pt_gb_pages;
+}
+static inline bool pt_has_pkeys(void)
+{
+    return pt_pkeys;
 }
 #endif
