@@ -28,6 +28,8 @@
 u8 *host_arena;
 struct page *memmap;
 static int arena_fd = -1;
+static u8 *hidden; /* a byte for each frame: out of the linear map */
+static u8 *alias;  /* the second view, through which programs reach hidden frames */
 static u64 arena_size, memmap_size;
 static u8 *window;
 static struct sigaction old_segv;
@@ -106,6 +108,26 @@ void mem_vmalloc_range(u64 *start, u64 *end)
     *end = (u64)window + WINDOW_SIZE;
 }
 
+int mem_hide_page(pfn_t pfn)
+{
+    if (hidden[pfn] || mprotect(phys_to_virt(pfn << PAGE_SHIFT), PAGE_SIZE, PROT_NONE))
+        panic("frame %#lx cannot be hidden", pfn);
+    hidden[pfn] = 1;
+    return 0;
+}
+
+void mem_show_page(pfn_t pfn)
+{
+    if (!hidden[pfn] || mprotect(phys_to_virt(pfn << PAGE_SHIFT), PAGE_SIZE, PROT_READ | PROT_WRITE))
+        panic("frame %#lx was not hidden", pfn);
+    hidden[pfn] = 0;
+}
+
+u8 *host_frame(pfn_t pfn)
+{
+    return hidden[pfn] ? alias + (pfn << PAGE_SHIFT) : phys_to_virt(pfn << PAGE_SHIFT);
+}
+
 size_t mem_ranges(const struct mem_range **out)
 {
     *out = host_machine.ranges;
@@ -180,6 +202,10 @@ void host_arena_start(void)
                  MAP_SHARED | MAP_FIXED | MAP_NORESERVE, arena_fd, (off_t)r->base) == MAP_FAILED)
             fail("mmap arena");
     }
+    hidden = calloc(host_machine.max_pfn, 1);
+    alias = mmap(NULL, arena_size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, arena_fd, 0);
+    if (!hidden || alias == MAP_FAILED)
+        fail("mmap alias");
     memmap_size = page_align_up(host_machine.max_pfn * sizeof(struct page));
     memmap = reserve(memmap_size);
     window = reserve(WINDOW_SIZE);
@@ -191,6 +217,11 @@ void host_arena_start(void)
 void host_arena_stop(void)
 {
     sigaction(SIGSEGV, &old_segv, NULL);
+    for (pfn_t pfn = 0; pfn < host_machine.max_pfn && !host_machine.crashed; pfn++)
+        if (hidden[pfn])
+            panic("frame %#lx is still out of the linear map", pfn);
+    munmap(alias, arena_size);
+    free(hidden);
     munmap(host_arena, arena_size);
     munmap(memmap, memmap_size);
     munmap(window, WINDOW_SIZE);

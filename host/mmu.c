@@ -193,7 +193,8 @@ static u8 *translate(u64 va, enum host_access_kind kind, u32 *error)
         fill(t, va, &w);
         e = tlb_find(t, va);
     }
-    return (u8 *)phys_to_virt(e->pfn << PAGE_SHIFT) + (va - e->va);
+    u64 off = va - e->va;
+    return host_frame(e->pfn + (off >> PAGE_SHIFT)) + (off & ~PAGE_MASK);
 }
 
 /* Resolves the fault; 0 or VM_FAULT_*. */

@@ -46,8 +46,9 @@ struct address_space {
     void *host;              /* the home's inode */
 } __aligned_to(16);
 #define AS_SHMEM       1u /* pages are PG_swapbacked, counted as Shmem */
-#define AS_UNEVICTABLE 2u
+#define AS_UNEVICTABLE 2u /* pages stay until the file goes */
 #define AS_BLOCKDEV    4u /* the cache of a block device, counted as Buffers */
+#define AS_SECRET      8u /* pages are out of the linear map: no get_user_pages, no reading, no copy */
 
 #define CACHE_MARK_DIRTY     XA_MARK_0
 #define CACHE_MARK_WRITEBACK XA_MARK_1
@@ -115,5 +116,7 @@ void mapping_link_vma(struct address_space *m, struct vma *vma);
 void mapping_unlink_vma(struct address_space *m, struct vma *vma);
 /* Removes entries of all areas for [first,last] page offsets (mm/rmap). even_cows: also private copies (truncation). */
 void mapping_unmap_range(struct address_space *m, u64 first_index, u64 last_index, bool even_cows);
+/* Is the area over secret memory? */
+bool vma_is_secret(const struct vma *vma);
 int cache_boot(void);
 #endif

@@ -42,6 +42,8 @@ struct fault {
  */
 u32 mm_fault(struct mm *mm, u64 addr, u32 flags);
 
+/* Do the area and, but for FAULT_REMOTE, the running thread's protection keys allow the access? 0, VM_FAULT_ACCERR, VM_FAULT_PKUERR. mmap_lock held. */
+u32 fault_check_access(const struct vma *vma, u32 flags);
 /*
  * Pins down pages of [addr, ...): out[i] referenced, fault as needed. Returns how many, or -EFAULT, -ENOMEM, -EINTR when none. May sleep.
  * gup_flags: FAULT_WRITE, FAULT_FORCE.

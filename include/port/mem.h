@@ -43,6 +43,13 @@ unsigned mem_cpu_node(unsigned cpu);
  */
 int mem_memmap_populate(pfn_t lo, pfn_t hi);
 
+/*
+ * hide: takes a frame of the core out of the linear map, and returns when no CPU can reach it there any more; 0 or -ENOMEM; may sleep.
+ * show: puts it back. Programs' own mappings of the frame are not touched.
+ */
+int mem_hide_page(pfn_t pfn);
+void mem_show_page(pfn_t pfn);
+
 /* The window of kernel virtual addresses that mm/slab/vmalloc.c hands out. */
 void mem_vmalloc_range(u64 *start, u64 *end);
 

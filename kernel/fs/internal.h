@@ -187,6 +187,7 @@ void initramfs_default(void); /* /dev/console, /root */
 int initramfs_unpack(const void *data, size_t size);
 struct inode *tmpfs_file_inode(struct superblock *sb,
                                u32 mode); /* nameless file of a tmpfs: memfd */
+extern u64 sysctl_memfd_noexec; /* memfd.c */
 struct superblock *tmpfs_kernel_sb(void); /* the tmpfs of memfd, SysV shm */
 
 static inline u32 fs_umask(void)

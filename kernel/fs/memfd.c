@@ -7,6 +7,8 @@
 
 #define NAME_MAX_MEMFD 249
 
+u64 sysctl_memfd_noexec; /* what a file is without a word about it: 0 executable, 1 not; 2: no other is made */
+
 SYSCALL(memfd_create)
 {
     u32 flags = (u32)a1;
@@ -19,6 +21,10 @@ SYSCALL(memfd_create)
         return -EINVAL;
     if ((flags & MFD_EXEC) && (flags & MFD_NOEXEC_SEAL))
         return -EINVAL;
+    if (!(flags & (MFD_EXEC | MFD_NOEXEC_SEAL)))
+        flags |= sysctl_memfd_noexec ? MFD_NOEXEC_SEAL : MFD_EXEC;
+    if (!(flags & MFD_NOEXEC_SEAL) && sysctl_memfd_noexec == 2)
+        return -EACCES;
     ssize_t n = strncpy_from_user(name + 6, a0, NAME_MAX_MEMFD + 1);
     if (n < 0)
         return n == -ENAMETOOLONG ? -EINVAL : n;
@@ -68,6 +74,8 @@ s64 memfd_fcntl(struct file *f, u32 cmd, u32 add)
         return -EINVAL;
     s64 err = 0;
     mutex_lock(&i->lock);
+    if (add & F_SEAL_EXEC && i->mode & 0111) /* what may run does not change any more */
+        add |= F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_FUTURE_WRITE;
     if (t->seals & F_SEAL_SEAL)
         err = -EPERM;
     else if ((add & F_SEAL_WRITE) && !(t->seals & F_SEAL_WRITE) &&

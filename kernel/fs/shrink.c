@@ -31,7 +31,7 @@ static u64 shrink_sb(struct superblock *sb, u64 want)
         if (!stop)
             stop = &i->sb_link;
         list_move_tail(&i->sb_link, &sb->inodes);
-        if (READ_ONCE(i->mapping.nrpages) && !(i->mapping.flags & AS_SHMEM))
+        if (READ_ONCE(i->mapping.nrpages) && !(i->mapping.flags & (AS_SHMEM | AS_UNEVICTABLE)))
             freed += cache_invalidate(&i->mapping, 0, ~0UL);
     }
     spin_unlock(&sb->inodes_lock);

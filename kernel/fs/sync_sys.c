@@ -65,7 +65,7 @@ void sb_drop_clean_pages(struct superblock *sb)
     spin_lock(&sb->inodes_lock);
     list_for_each_entry (i, &sb->inodes, sb_link) {
         s32 refs = READ_ONCE(i->refs);
-        if (refs <= 0 || !READ_ONCE(i->mapping.nrpages) || (i->mapping.flags & AS_SHMEM))
+        if (refs <= 0 || !READ_ONCE(i->mapping.nrpages) || (i->mapping.flags & (AS_SHMEM | AS_UNEVICTABLE)))
             continue;
         if (!__atomic_compare_exchange_n(&i->refs, &refs, refs + 1, false, __ATOMIC_ACQUIRE,
                                          __ATOMIC_RELAXED))

@@ -50,7 +50,8 @@ int futex_key_of(u64 uaddr, bool shared, struct futex_key *k)
     mmap_read_lock(mm);
     struct vma *v = vma_find(mm, uaddr);
     int err = 0;
-    if (!v || vma_start(v) > uaddr) {
+    /* Private memory that one may only read never changes: nothing to wait for. */
+    if (!v || vma_start(v) > uaddr || fault_check_access(v, v->mapping ? 0 : FAULT_WRITE) || vma_is_secret(v)) {
         err = -EFAULT;
     } else if (v->mapping && (v->flags & VM_SHARED)) {
         k->base = v->mapping;

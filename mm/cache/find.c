@@ -15,6 +15,7 @@
 #include <mm/lru.h>
 #include <mm/stat.h>
 #include <port/log.h>
+#include <port/mem.h>
 #include "cache_internal.h"
 
 #define READ_WINDOW 32
@@ -99,6 +100,10 @@ static struct page *insert_new(struct address_space *m, u64 index, gfp_t gfp)
     struct page *page = alloc_page(GFP_HIGHUSER_MOVABLE | gfp);
     if (!page)
         return ERR_PTR(-ENOMEM);
+    if (unlikely(m->flags & AS_SECRET) && mem_hide_page(page_to_pfn(page))) {
+        page_put(page);
+        return ERR_PTR(-ENOMEM);
+    }
     page_set(page, PG_locked);
     if (gfp & GFP_ZERO)
         page_set(page, PG_uptodate);
@@ -106,6 +111,8 @@ static struct page *insert_new(struct address_space *m, u64 index, gfp_t gfp)
     if (err) {
         page_clear(page, PG_locked);
         page_clear(page, PG_uptodate);
+        if (unlikely(m->flags & AS_SECRET))
+            mem_show_page(page_to_pfn(page));
         page_put(page);
         return ERR_PTR(err);
     }

@@ -14,6 +14,7 @@
 #include <mm/lru.h>
 #include <mm/slab.h>
 #include <mm/stat.h>
+#include <mm/vma.h>
 #include <port/log.h>
 #include "cache_internal.h"
 
@@ -148,6 +149,10 @@ bool cache_remove(struct address_space *m, struct page *page)
     account(m, page, -1);
     if (m->ops->release)
         m->ops->release(m, 1);
+    if (unlikely(m->flags & AS_SECRET)) { /* nobody maps it any more: what it held ends here */
+        mem_show_page(page_to_pfn(page));
+        mem_clear_page(page_to_virt(page));
+    }
     page_put(page);
     return true;
 }
@@ -196,4 +201,9 @@ const char *mapping_validate(struct address_space *m)
         why = "C2: nrpages or nrdirty";
     spin_unlock(&m->tree_lock);
     return why;
+}
+
+bool vma_is_secret(const struct vma *vma)
+{
+    return vma->mapping && vma->mapping->flags & AS_SECRET;
 }

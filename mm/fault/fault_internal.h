@@ -5,8 +5,6 @@
 #include <mm/fault.h>
 #include <mm/pt.h>
 
-/* May the access go on? 0, VM_FAULT_ACCERR. */
-u32 fault_check_access(const struct vma *vma, u32 flags);
 /* Makes f->addr accessible in f->vma; f->mm, vma, addr, flags are set. 0 or VM_FAULT_*. */
 u32 fault_handle(struct fault *f);
 

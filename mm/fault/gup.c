@@ -46,7 +46,8 @@ static s64 gup_one_locked(struct mm *mm, u64 addr, u32 flags, struct page **out)
         struct page *page = NULL;
         u32 denied = VM_FAULT_MAPERR;
         if (vma && vma_start(vma) <= addr) {
-            denied = vma->flags & (VM_IO | VM_PFNMAP) ? VM_FAULT_ACCERR : fault_check_access(vma, flags);
+            denied = vma->flags & (VM_IO | VM_PFNMAP) || vma_is_secret(vma) ? VM_FAULT_ACCERR
+                                                                           : fault_check_access(vma, flags);
             if (!denied)
                 page = lookup(vma, addr, flags);
         } else if (vma && vma->flags & VM_GROWSDOWN) {
@@ -124,7 +125,7 @@ static int populate_area(struct vma *vma, u64 pos, u64 stop)
         return vma->flags & VM_ACCESS ? 0 : -EFAULT;
     if (vma->flags & VM_LOCKONFAULT)
         return 0;
-    if (fault_check_access(vma, flags) & VM_FAULT_PKUERR)
+    if (vma_is_secret(vma) || fault_check_access(vma, flags) & VM_FAULT_PKUERR)
         return -EFAULT;
     for (; pos < stop; pos += PAGE_SIZE) {
         struct fault f = {.mm = vma->mm, .vma = vma, .addr = pos, .flags = flags, .pgoff = vma_index(vma, pos)};

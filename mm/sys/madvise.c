@@ -81,7 +81,7 @@ static int remove_pages(struct vma *vma, u64 start, u64 end)
         return -EINVAL;
     if ((vma->flags & (VM_SHARED | VM_MAYWRITE)) != (VM_SHARED | VM_MAYWRITE))
         return -EACCES;
-    if (vma->mapping->ops->read_pages)
+    if (vma->mapping->ops->read_pages || vma_is_secret(vma))
         return -EOPNOTSUPP; /* as a file system without hole punching */
     u64 from = vma_index(vma, start) << PAGE_SHIFT;
     return cache_punch(vma->mapping, from, from + (end - start));
@@ -166,14 +166,13 @@ static int advise_range(struct mm *mm, u64 start, u64 end, int nr)
 /* MADV_POPULATE_*: as if each page were read or written. */
 static int populate(struct mm *mm, u64 start, u64 end, u32 fault_flags)
 {
-    u64 need = fault_flags & FAULT_WRITE ? VM_WRITE : VM_ACCESS;
     for (u64 pos = start; pos < end; pos += PAGE_SIZE) {
         mmap_read_lock(mm);
         struct vma *vma = vma_find(mm, pos);
         int err = 0;
         if (!vma || vma_start(vma) > pos)
             err = -ENOMEM;
-        else if (vma->flags & (VM_PFNMAP | VM_IO) || !(vma->flags & need))
+        else if (vma->flags & (VM_PFNMAP | VM_IO) || vma_is_secret(vma) || fault_check_access(vma, fault_flags))
             err = -EINVAL;
         mmap_read_unlock(mm);
         if (err)

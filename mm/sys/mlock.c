@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* mlock, mlock2, munlock, mlockall, munlockall. mmap_lock for writing; pages are faulted in after it is released. */
 #include <lib/errno.h>
+#include <mm/cache.h>
 #include <mm/fault.h>
 #include <mm/sys.h>
 #include <mm/vma.h>
@@ -8,8 +9,12 @@
 #include <uapi/mman.h>
 
 #define LOCK_BITS (VM_LOCKED | VM_LOCKONFAULT)
+
 /* Left as they are, without an error. */
-#define NEVER_LOCKED (VM_IO | VM_PFNMAP | VM_DONTEXPAND | VM_MIXEDMAP | VM_DROPPABLE)
+static bool never_locked(const struct vma *vma)
+{
+    return vma->flags & (VM_IO | VM_PFNMAP | VM_DONTEXPAND | VM_MIXEDMAP | VM_DROPPABLE) || vma_is_secret(vma);
+}
 
 /* Pages of [start,end) that are locked already: they count once. */
 static u64 locked_in(struct mm *mm, u64 start, u64 end)
@@ -29,7 +34,7 @@ static int apply(struct mm *mm, u64 start, u64 end, u64 set, u64 clear)
         if (!vma || vma_start(vma) > pos)
             return -ENOMEM;
         u64 stop = min(end, vma_end(vma));
-        if (!(vma->flags & NEVER_LOCKED)) {
+        if (!never_locked(vma)) {
             int err = vma_set_flags(mm, pos, stop, set, clear);
             if (err)
                 return err;
@@ -44,7 +49,7 @@ static void apply_all(struct mm *mm, u64 set, u64 clear)
 {
     for (struct vma *v = vma_first(mm); v;) {
         u64 end = vma_end(v);
-        if (!(v->flags & NEVER_LOCKED))
+        if (!never_locked(v))
             vma_set_flags(mm, vma_start(v), end, set, clear);
         v = vma_find(mm, end);
     }

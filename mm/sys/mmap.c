@@ -137,7 +137,7 @@ static s64 map_locked(struct mm *mm, struct vma_request *req, const struct map_f
     s64 addr = vma_map(mm, req);
     if (shared)
         shmem_anon_put(shared); /* the area has its own reference now */
-    if (addr >= 0 && req->flags & VM_LOCKED)
+    if (unlikely(req->flags & VM_LOCKED) && addr >= 0)
         mm->locked_vm += req->len >> PAGE_SHIFT;
     return addr;
 }

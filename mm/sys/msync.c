@@ -14,6 +14,8 @@ static int sync_area(struct vma *vma, u64 pos, u64 stop, int flags)
         return -EBUSY;
     if (!(flags & UAPI_MS_SYNC) || !vma->mapping || !(vma->flags & VM_SHARED))
         return 0;
+    if (vma_is_secret(vma))
+        return -EINVAL; /* there is nowhere to write it to */
     u64 first = vma_index(vma, pos) << PAGE_SHIFT;
     return cache_sync(vma->mapping, first, first + (stop - pos) - 1);
 }

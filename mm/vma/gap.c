@@ -33,7 +33,7 @@ u64 vma_start_gap(const struct vma *vma)
 
 static u64 lowest_address(void)
 {
-    return max(PAGE_SIZE, page_align_up(sysctl_mmap_min_addr));
+    return page_align_up(vma_min_addr());
 }
 
 static bool is_free(struct mm *mm, u64 addr, u64 len)

@@ -15,7 +15,7 @@ int vma_grow_stack(struct vma *vma, u64 addr)
     addr = page_align_down(addr);
     if (addr >= vma_start(vma))
         return 0;
-    if (addr < page_align_down(sysctl_mmap_min_addr))
+    if (addr < vma_min_addr())
         return -EPERM;
     struct vma *prev = vma_prev(vma);
     if (prev && !(prev->flags & VM_GROWSDOWN) && (prev->flags & VM_ACCESS) &&

@@ -10,6 +10,7 @@
  */
 #include <lib/errno.h>
 #include <mm/cache.h>
+#include <mm/phys.h>
 #include <mm/pt.h>
 #include <mm/rmap.h>
 #include <mm/slab.h>
@@ -21,6 +22,9 @@ static struct slab_cache *vma_cache;
 /* Called by mm_boot() once slab is up. 0 or -ENOMEM. */
 int vma_boot(void)
 {
+    u64 part = phys_free() << (PAGE_SHIFT - 10) >> 5; /* kB: 1/32 of what is free */
+    sysctl_user_reserve_kbytes = min(part, 128UL << 10);
+    sysctl_admin_reserve_kbytes = min(part, 8UL << 10);
     vma_cache = slab_cache_create("vm_area_struct", sizeof(struct vma), 0, 0);
     return vma_cache ? mm_cache_boot() : -ENOMEM;
 }

@@ -33,4 +33,10 @@ void vma_absorb_next(struct vma *a, struct vma *b);
 bool vma_is_accountable(u64 flags);
 /* The end of mm: everything unmapped and freed. No lock held; users is 0. */
 void vma_unmap_all(struct mm *mm);
+/* No address below is chosen, nor grown to: the knob, but never less than MIN_ADDR_FLOOR. */
+#define MIN_ADDR_FLOOR 65536UL
+static inline u64 vma_min_addr(void)
+{
+    return max(sysctl_mmap_min_addr, MIN_ADDR_FLOOR);
+}
 #endif

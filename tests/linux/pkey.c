@@ -42,9 +42,12 @@ static void smaps(const char *what, void *p)
 {
     char line[512];
     unsigned long lo, hi;
+    char *soft;
     int in = 0;
     FILE *f = fopen("/proc/self/smaps", "r");
     while (fgets(line, sizeof(line), f)) {
+        if ((soft = strstr(line, " sd ")) && !strncmp(line, "VmFlags", 7))
+            memmove(soft, soft + 3, strlen(soft + 3) + 1);
         if (sscanf(line, "%lx-%lx ", &lo, &hi) == 2)
             in = (unsigned long)p >= lo && (unsigned long)p < hi;
         else if (in && (!strncmp(line, "ProtectionKey", 13) || !strncmp(line, "VmFlags", 7)))

@@ -56,6 +56,8 @@ void host_mmu_stop(void);
 /* host/arena.c */
 void host_arena_start(void);
 void host_arena_stop(void);
+/* The bytes of a frame as the MMU reaches them, hidden from the core or not. */
+u8 *host_frame(pfn_t pfn);
 /* host/panic.c: on a fiber that a caught panic passes through. */
 void host_panic_resume(void);
 #endif

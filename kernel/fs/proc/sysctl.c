@@ -5,6 +5,7 @@
 #include <mm/pt.h>
 #include <mm/vma.h>
 #include <port/random.h>
+#include <port/task.h>
 
 struct knob {
     const char *path;
@@ -30,10 +31,16 @@ static const struct knob knobs[] = {
     {"/proc/sys/kernel/random/poolsize", &entropy, 1, 0},
     {"/proc/sys/vm/overcommit_memory", &sysctl_overcommit_memory, 0, 2},
     {"/proc/sys/vm/overcommit_ratio", &sysctl_overcommit_ratio, 0, 0x7fffffff},
+    {"/proc/sys/vm/overcommit_kbytes", &sysctl_overcommit_kbytes, 0, ~0UL},
     {"/proc/sys/vm/max_map_count", &sysctl_max_map_count, 0, 0x7fffffff},
     {"/proc/sys/vm/mmap_min_addr", &sysctl_mmap_min_addr, 0, ~0UL},
     {"/proc/sys/vm/fork_share", &sysctl_fork_share, 0, 512},
-    {"/proc/sys/vm/legacy_va_layout", &zero, 1, 0},
+    {"/proc/sys/vm/legacy_va_layout", &sysctl_legacy_va_layout, 0, 0x7fffffff},
+    {"/proc/sys/vm/mmap_rnd_bits", &sysctl_mmap_rnd_bits, 28, 32},
+    {"/proc/sys/vm/mmap_rnd_compat_bits", &sysctl_mmap_rnd_compat_bits, 8, 16},
+    {"/proc/sys/vm/admin_reserve_kbytes", &sysctl_admin_reserve_kbytes, 0, ~0UL},
+    {"/proc/sys/vm/user_reserve_kbytes", &sysctl_user_reserve_kbytes, 0, ~0UL},
+    {"/proc/sys/vm/memfd_noexec", &sysctl_memfd_noexec, 0, 2},
     {"/proc/sys/fs/file-max", &file_max, 1, 0},
     {"/proc/sys/fs/nr_open", &nr_open, 1, 0},
     {"/proc/sys/fs/pipe-max-size", &pipe_max, 1, 0},
@@ -43,6 +50,13 @@ static const struct knob knobs[] = {
     {"/proc/sys/fs/inotify/max_queued_events", &inotify_queue, 1, 0},
     {"/proc/sys/fs/inotify/max_user_watches", &inotify_user_watches, 1, 0},
 };
+
+static u32 knob_mode(const struct knob *k)
+{
+    if (k->value == &sysctl_mmap_rnd_bits || k->value == &sysctl_mmap_rnd_compat_bits)
+        return 0600;
+    return k->min > k->max ? 0444 : 0644;
+}
 
 static void show_knob(struct seq *s, void *arg)
 {
@@ -61,7 +75,13 @@ static int store_knob(const char *text, size_t n, void *arg)
         return -EINVAL;
     if (v < k->min || v > k->max)
         return -EINVAL;
+    if (k->value == &sysctl_mmap_min_addr && !task_capable(TASK_CAP_SYS_RAWIO))
+        return -EPERM;
     WRITE_ONCE(*k->value, v);
+    if (k->value == &sysctl_overcommit_ratio) /* two ways to say the same: the last one counts */
+        WRITE_ONCE(sysctl_overcommit_kbytes, 0);
+    else if (k->value == &sysctl_overcommit_kbytes)
+        WRITE_ONCE(sysctl_overcommit_ratio, 0);
     return 0;
 }
 
@@ -144,7 +164,7 @@ void proc_sysctl_register(void)
     };
     for (size_t k = 0; k < ARRAY_SIZE(knobs); k++) {
         bool fixed = knobs[k].min > knobs[k].max;
-        struct proc_file f = {knobs[k].path, fixed ? 0444 : 0644, show_knob,
+        struct proc_file f = {knobs[k].path, knob_mode(&knobs[k]), show_knob,
                               fixed ? NULL : store_knob, (void *)&knobs[k]};
         proc_register(&f);
     }

@@ -32,8 +32,10 @@ int tmpfs_getattr(struct inode *i, struct kstat *st)
 
 int tmpfs_setattr(struct inode *i, u32 valid, const struct kstat *st)
 {
+    u32 seals = tnode(i)->seals;
+    if (valid & ATTR_MODE && seals & F_SEAL_EXEC && (i->mode ^ st->mode) & 0111)
+        return -EPERM;
     if (valid & ATTR_SIZE) {
-        u32 seals = tnode(i)->seals;
         if ((st->size < i->mapping.size && (seals & F_SEAL_SHRINK)) ||
             (st->size > i->mapping.size && (seals & F_SEAL_GROW)))
             return -EPERM;
