@@ -34,11 +34,8 @@ static u64 map_pages(u64 pages, u64 prot)
     return (u64)at;
 }
 
-static u32 pkuerr(u32 key)
-{
-    (void)key;
-    return VM_FAULT_PKUERR;
-}
+/* What a program's access answers when a key forbids it. */
+#define PKUERR VM_FAULT_PKUERR
 
 static void keys_run_out_and_come_back(void **state)
 {
@@ -148,8 +145,7 @@ static void a_child_has_its_parents_keys(void **state)
 static void without_keys_in_the_cpu(void **state)
 {
     struct host_config cfg = {.ram = 32 << 20, .seed = 1, .no_pkeys = true};
-    host_machine_start(&cfg);
-    host_machine_boot();
+    machine_up_config(&cfg);
     mm = host_mm_new();
     host_mm_switch(mm);
     u64 at = map_pages(1, RW);
