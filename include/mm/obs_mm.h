@@ -29,6 +29,13 @@ void obs_pagemap(struct mm *mm, u64 start, u64 n, bool show_pfn, u64 *out);
 /* clear_refs: what is 1..5, see the head of mm/obs/clear_refs.c. 0, -EINVAL, -EINTR, -ENOMEM (a part may be done). */
 int mm_clear_refs(struct mm *mm, int what);
 
-/* One area's line of maps without locks, shared by maps and smaps. */
-void obs_vma_line(struct seq *s, const struct vma *vma, const struct obs_files *files);
+/* The file of the line before, in the same buffer: a library's areas follow each other, and its name is made once. */
+struct obs_last {
+    const void *file;
+    u32 major, minor;
+    u64 ino;
+    size_t name, len; /* where its name lies in the buffer */
+};
+/* One area's line of maps without locks, shared by maps and smaps. *last begins as {0}. */
+void obs_vma_line(struct seq *s, const struct vma *vma, const struct obs_files *files, struct obs_last *last);
 #endif

@@ -37,8 +37,20 @@ static const char *special_name(const struct vma *vma)
     return NULL;
 }
 
+static void put_file_name(struct seq *s, const struct vma *vma, const struct obs_files *files, struct obs_last *last)
+{
+    size_t at = s->len;
+    if (last->len) {
+        seq_write(s, s->buf + last->name, last->len);
+    } else {
+        files->name(s, vma);
+        last->len = s->len - at;
+    }
+    last->name = at;
+}
+
 static void put_name(struct seq *s, size_t line, const struct vma *vma,
-                     const struct obs_files *files)
+                     const struct obs_files *files, struct obs_last *last)
 {
     const char *special = vma->file ? NULL : special_name(vma);
     if (!vma->file && !special && !vma->name)
@@ -48,20 +60,26 @@ static void put_name(struct seq *s, size_t line, const struct vma *vma,
     if (vma->name && (vma->file || vma->mapping))
         seq_printf(s, "[anon_shmem:%s]", vma->name);
     else if (vma->file)
-        files->name(s, vma);
+        put_file_name(s, vma, files, last);
     else if (special)
         seq_puts(s, special);
     else
         seq_printf(s, "[anon:%s]", vma->name);
 }
 
-void obs_vma_line(struct seq *s, const struct vma *vma, const struct obs_files *files)
+void obs_vma_line(struct seq *s, const struct vma *vma, const struct obs_files *files, struct obs_last *last)
 {
     size_t line = s->len;
     u32 major = 0, minor = 0;
     u64 ino = 0, offset = 0;
     if (vma->file) {
-        files->numbers(vma, &major, &minor, &ino);
+        if (vma->file != last->file) {
+            *last = (struct obs_last){.file = vma->file};
+            files->numbers(vma, &last->major, &last->minor, &last->ino);
+        }
+        major = last->major;
+        minor = last->minor;
+        ino = last->ino;
         offset = vma->pgoff << PAGE_SHIFT;
     } else if (vma->mapping && vma->ops == &shmem_anon_vma_ops) {
         minor = 1; /* the kernel's own shared memory is the first file system */
@@ -79,15 +97,16 @@ void obs_vma_line(struct seq *s, const struct vma *vma, const struct obs_files *
     seq_put_hex(s, minor, 2);
     seq_put_dec(s, " ", ino);
     seq_putc(s, ' ');
-    put_name(s, line, vma, files);
+    put_name(s, line, vma, files, last);
     seq_putc(s, '\n');
 }
 
 void obs_maps(struct seq *s, struct mm *mm, const struct obs_files *files)
 {
+    struct obs_last last = {0};
     mmap_read_lock(mm);
     for (struct vma *v = vma_find(mm, s->cursor); v; v = vma_next(v)) {
-        obs_vma_line(s, v, files);
+        obs_vma_line(s, v, files, &last);
         if (!seq_record(s, vma_end(v)))
             break;
     }

@@ -132,11 +132,12 @@ static void put_vm_flags(struct seq *s, u64 flags)
 
 void obs_smaps(struct seq *s, struct mm *mm, const struct obs_files *files)
 {
+    struct obs_last last = {0};
     mmap_read_lock(mm);
     for (struct vma *v = vma_find(mm, s->cursor); v; v = vma_next(v)) {
         struct sizes z = {0};
         count_vma(&z, v);
-        obs_vma_line(s, v, files);
+        obs_vma_line(s, v, files, &last);
         put_kb(s, "Size:", vma_end(v) - vma_start(v));
         put_kb(s, "KernelPageSize:", PAGE_SIZE);
         put_kb(s, "MMUPageSize:", PAGE_SIZE);

@@ -23,11 +23,13 @@ static void file_name(struct seq *s, const struct vma *vma)
 {
     char *buf = kmalloc(PATH_MAX, GFP_KERNEL);
     ssize_t n = buf ? file_path(vma->file, buf, PATH_MAX) : -ENOMEM;
-    for (ssize_t k = 0; k < n; k++) {
-        if (buf[k] == '\n')
+    for (ssize_t k = 0, from = 0; k <= n; k++) { /* in pieces between newlines */
+        if (k < n && buf[k] != '\n')
+            continue;
+        seq_write(s, buf + from, (size_t)(k - from));
+        if (k < n)
             seq_puts(s, "\\012");
-        else
-            seq_putc(s, buf[k]);
+        from = k + 1;
     }
     kfree(buf);
 }
