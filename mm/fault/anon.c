@@ -9,18 +9,29 @@
 #include <mm/stat.h>
 #include "fault_internal.h"
 
-void fault_install_anon(struct fault *f, struct page *page)
+static inline void install(struct fault *f, struct page *page, u64 bits)
 {
-    u64 bits = f->vma->prot | PTE_D | PTE_SOFT_DIRTY;
-    u64 flags = f->vma->flags & (VM_WRITE | VM_LOCKED);
-    if (likely(flags & VM_WRITE))
-        bits |= PTE_RW;
     rmap_add_new_anon(page, f->vma, f->addr);
-    if (unlikely(flags & VM_LOCKED))
-        mlock_page(page);
     rss_add(f->mm, RSS_ANON, 1);
     pt_count(pt_table_page(f->pte), RSS_ANON, 1);
     pt_install(f->pte, pte_make(page_to_pfn(page), bits));
+}
+
+/* The area is locked, or a forced write goes to one that may not be written. */
+static __noinline_fn void install_rare(struct fault *f, struct page *page)
+{
+    u64 flags = f->vma->flags;
+    install(f, page, f->vma->prot | PTE_D | PTE_SOFT_DIRTY | (flags & VM_WRITE ? PTE_RW : 0));
+    if (flags & VM_LOCKED)
+        mlock_page(page);
+}
+
+void fault_install_anon(struct fault *f, struct page *page)
+{
+    if (unlikely((f->vma->flags & (VM_WRITE | VM_LOCKED)) != VM_WRITE))
+        install_rare(f, page);
+    else
+        install(f, page, f->vma->prot | PTE_D | PTE_SOFT_DIRTY | PTE_RW);
 }
 
 static u32 map_zero_page(struct fault *f)

@@ -98,7 +98,7 @@ static u32 copy_page(struct fault *f, struct page *old)
     r = 0;
     if (!replace(f, fresh, old))
         page_put(fresh);
-    else if (unlikely(f->vma->flags & VM_LOCKED) && old)
+    else if (old && unlikely(f->vma->flags & VM_LOCKED))
         munlock_page(old, f->vma);
 out:
     if (old)
