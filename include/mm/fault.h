@@ -49,6 +49,11 @@ u32 fault_check_access(const struct vma *vma, u32 flags);
  * gup_flags: FAULT_WRITE, FAULT_FORCE.
  */
 s64 gup(struct mm *mm, u64 addr, u64 n, u32 gup_flags, struct page **out);
+/*
+ * The page at addr for a core dump, referenced in *out; NULL: no memory was ever used there, or none that may be read, and none
+ * is used now. 0 or -ENOMEM, -EINTR. May sleep.
+ */
+s64 gup_touched(struct mm *mm, u64 addr, struct page **out);
 /* Copies to or from another address space; returns bytes copied. */
 size_t access_remote(struct mm *mm, u64 addr, void *buf, size_t n, u32 gup_flags);
 /* Faults in every page of [start,end) as MAP_POPULATE and mlock do. 0, -ENOMEM, -EFAULT, -EINTR. mmap_lock NOT held. */

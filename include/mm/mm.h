@@ -78,10 +78,18 @@ extern const struct mm_home_ops *mm_home_ops;
 #define MMF_MDWE_NO_INHERIT 8u /* a child is free of MMF_MDWE */
 #define MMF_DISABLE_THP 16u
 #define MMF_RANDOMIZE 32u /* its layout was randomised */
+/* Which kinds of areas a core dump holds, /proc/PID/coredump_filter: kept as the difference from the default. */
+#define MMF_DUMP_SHIFT   16
+#define MMF_DUMP_MASK    (0x1ffUL << MMF_DUMP_SHIFT)
+#define MMF_DUMP_DEFAULT 0x33UL
+static inline u64 mm_dump_filter(const struct mm *mm)
+{
+    return (mm->flags & MMF_DUMP_MASK) >> MMF_DUMP_SHIFT ^ MMF_DUMP_DEFAULT;
+}
 /* What a child, or the next program, has of these flags. */
 static inline u64 mmf_inherited(u64 flags)
 {
-    u64 kept = MMF_MDWE | MMF_DISABLE_THP;
+    u64 kept = MMF_MDWE | MMF_DISABLE_THP | MMF_DUMP_MASK;
     return flags & (flags & MMF_MDWE_NO_INHERIT ? kept & ~(u64)MMF_MDWE : kept);
 }
 

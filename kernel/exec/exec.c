@@ -11,7 +11,9 @@
 #include "../proc/proc.h"
 #include "exec.h"
 #include <arch/uaccess.h>
+#include <arch/debug.h>
 #include <kernel/path.h>
+#include <kernel/ptrace.h>
 #include <kernel/syscall.h>
 #include <lib/string.h>
 #include <mm/mm.h>
@@ -87,6 +89,8 @@ static struct cred *exec_cred(struct file *f)
     struct cred *old = t->cred;
     if (t->process->no_new_privs || (f->mount && (f->mount->flags & 2 /* MS_NOSUID */)))
         suid = sgid = false;
+    if ((suid || sgid) && t->trace.tracer && ptrace_exec_limits())
+        suid = sgid = false;
     bool same = (!suid || old->euid == i->uid) && (!sgid || old->egid == i->gid) &&
                 old->suid == old->euid && old->sgid == old->egid && old->fsuid == old->euid &&
                 old->cap_ambient == 0;
@@ -143,17 +147,25 @@ static void switch_mm(struct task *t, struct mm *mm)
         mm_put(old);
 }
 
+/* Who may not read a program may not read its memory either. */
+static bool exec_readable(struct file *f)
+{
+    return inode_permission(f->inode, 4) == 0;
+}
+
 /* Everything that a new program does not inherit. */
 static int shed(struct exec_image *im, struct cred *cred)
 {
     struct task *t = current_task();
     struct process *p = t->process;
     if (t->sighand->refs > 1) { /* shared with another process */
-        struct sighand *s = sighand_copy(t->sighand);
+        struct sighand *old = t->sighand, *s = sighand_copy(old);
         if (!s)
             return -ENOMEM;
-        sighand_put(t->sighand);
+        u64 flags = spin_lock_irqsave(&p->lock); /* who sends a signal looks at it */
         t->sighand = s;
+        spin_unlock_irqrestore(&p->lock, flags);
+        sighand_put(old);
     }
     u64 flags = spin_lock_irqsave(&p->lock);
     sighand_reset(p, t->sighand);
@@ -167,13 +179,14 @@ static int shed(struct exec_image *im, struct cred *cred)
     p->exit_signal = p->exit_signal ? SIGCHLD : 0;
     p->did_exec = true;
     p->membarrier = 0;
-    p->dumpable = true;
+    debug_clear(&t->thread.ctx);
     posix_timers_exec(p);
     if (cred) {
         struct cred *old = t->cred;
         t->cred = cred;
         cred_put(old);
     }
+    p->dumpable = t->cred->euid == t->cred->uid && t->cred->egid == t->cred->gid && exec_readable(im->file);
     fd_table_close_on_exec(t->files);
     return 0;
 }
@@ -271,6 +284,7 @@ int do_exec(struct file *f, const char *path, u64 uargv, u64 uenvp, const char *
     }
     memset(im, 0, offsetof(struct exec_image, page));
     im->file = f;
+    s32 old_tid = current_task()->tid;
     int err = prepare(im, path, uargv, uenvp, kargv, kenvp);
     struct cred *cred = NULL;
     if (!err) {
@@ -293,6 +307,7 @@ int do_exec(struct file *f, const char *path, u64 uargv, u64 uenvp, const char *
             do_group_exit(SIGSEGV);
         return err;
     }
+    ptrace_exec(old_tid);
     return 0;
 }
 

@@ -215,23 +215,17 @@ static void notify_removed(struct inode *dir, struct inode *victim, const char *
         inotify_event(victim, IN_ATTRIB, 0, NULL, 0);
 }
 
-static s64 unlink_at(int dirfd, u64 user, bool rmdir)
+static s64 unlink_name(int dirfd, const char *name, bool rmdir)
 {
-    char *name;
     struct name_op op;
-    s64 err = with_name(user, &name);
-    if (err)
-        return err;
-    err = name_begin(&op, dirfd, name, false, 0);
+    s64 err = name_begin(&op, dirfd, name, false, 0);
     if (err == -EINVAL || err == -ENOTEMPTY ||
         err == -EBUSY) { /* ".", "..", "/" in the last place */
         if (!rmdir)
             err = -EISDIR;
     }
-    if (err) {
-        putname(name);
+    if (err)
         return err;
-    }
     struct inode *dir = op.w.path.dentry->inode, *victim = inode_get(op.dentry->inode);
     err = may_delete(dir, victim, rmdir);
     if (!err && op.w.trailing && !rmdir)
@@ -255,8 +249,23 @@ static s64 unlink_at(int dirfd, u64 user, bool rmdir)
     }
     name_end(&op);
     inode_put(victim); /* contents go outside of the directory's lock */
+    return err;
+}
+
+static s64 unlink_at(int dirfd, u64 user, bool rmdir)
+{
+    char *name;
+    s64 err = with_name(user, &name);
+    if (err)
+        return err;
+    err = unlink_name(dirfd, name, rmdir);
     putname(name);
     return err;
+}
+
+int path_unlink(const char *name)
+{
+    return (int)unlink_name(AT_FDCWD, name, false);
 }
 
 SYSCALL(unlink)

@@ -11,6 +11,7 @@
 #include "sysv.h"
 #include "sem.h"
 #include <arch/uaccess.h>
+#include <kernel/socket.h>
 #include <kernel/syscall.h>
 #include <kernel/time.h>
 #include <lib/fmt.h>
@@ -90,6 +91,18 @@ static struct sem_undo *undo_get(struct process *p, struct semset *s)
         list_add(&u->link, &undos);
     }
     return u;
+}
+
+const void *sysv_undo_list(struct process *p)
+{
+    struct sem_undo *u;
+    const void *list = NULL;
+    mutex_lock(&sem_ids.lock);
+    list_for_each_entry (u, &undos, link)
+        if (u->process == p)
+            list = p;
+    mutex_unlock(&sem_ids.lock);
+    return list;
 }
 
 static void undo_free(struct sem_undo *u)

@@ -9,6 +9,7 @@
  * The leader's task stays in the table until the process is reaped, whoever ends last.
  */
 #include "proc.h"
+#include <kernel/ptrace.h>
 #include <kernel/socket.h>
 #include <arch/power.h>
 #include <arch/mmu.h>
@@ -80,6 +81,17 @@ static void hangup_if_orphaned(struct pgrp *g, struct process *without)
 
 static void zombie_reap_locked(struct process *p);
 
+static s32 cld_of(s32 status)
+{
+    return status & 0x80 ? CLD_DUMPED : status & 0x7f ? CLD_KILLED : CLD_EXITED;
+}
+
+/* si_status of a process that ended. */
+static s32 detail_of(s32 status)
+{
+    return status & 0x7f ? status & 0x7f : status >> 8 & 0xff;
+}
+
 static bool parent_ignores(struct process *p)
 {
     struct process *parent = p->parent;
@@ -105,13 +117,14 @@ static void reparent_children(struct process *p)
         c->parent = to;
         list_add_tail(&c->sibling, &to->children);
         send_pdeath(c);
-        if (c->state == PROCESS_ZOMBIE) {
+        if (c->state == PROCESS_ZOMBIE && c->leader->trace.tracer && c->leader->trace.tracer->process != p) {
+            c->exit_signal = SIGCHLD; /* its tracer comes first */
+        } else if (c->state == PROCESS_ZOMBIE) {
             c->exit_signal = SIGCHLD;
             if (parent_ignores(c))
                 zombie_reap_locked(c);
             else
-                notify_parent_locked(c, c->exit_code & 0x7f ? CLD_KILLED : CLD_EXITED,
-                                     c->exit_code & 0x7f ? c->exit_code & 0x7f : c->exit_code >> 8);
+                notify_parent_locked(c, cld_of(c->exit_code), detail_of(c->exit_code));
         } else {
             c->exit_signal = SIGCHLD;
             if (c->pgrp != p->pgrp && c->sid == p->sid)
@@ -124,6 +137,8 @@ static void reparent_children(struct process *p)
 static void zombie_reap_locked(struct process *p)
 {
     struct task *leader = p->leader;
+    if (leader->trace.tracer)
+        ptrace_unlink_locked(leader);
     p->state = PROCESS_REAPED;
     list_unlink(&p->sibling);
     list_init(&p->sibling);
@@ -164,22 +179,41 @@ static void account_dead(struct process *p, struct task *t)
     p->dead_nivcsw += t->nivcsw;
 }
 
-/* The last thread is about to leave: everything that the process owned. tasklist_lock held. */
-static void end_process(struct process *p)
+/* The last thread is about to leave: children and groups. tasklist_lock held. */
+static void leave_family(struct process *p)
 {
     struct pgrp *g = p->pgrp;
     reparent_children(p);
     if (g && p->parent && p->parent->pgrp != g && p->parent->sid == p->sid)
         hangup_if_orphaned(g, p);
+}
+
+void process_zombie_locked(struct process *p, struct sigqueue **q)
+{
+    struct task *leader = p->leader;
+    struct sigqueue *none = NULL;
     p->state = PROCESS_ZOMBIE;
     p->signal.stop_report = p->signal.cont_report = false;
-    int code = p->exit_code;
-    bool ignore = parent_ignores(p);
-    notify_parent_locked(p, code & 0x7f ? CLD_KILLED : CLD_EXITED,
-                         code & 0x7f ? code & 0x7f : code >> 8 & 0xff);
     waitq_wake_all(&p->signal.signalfd_wait);
+    if (leader->trace.tracer && !ptrace_by_parent(leader)) {
+        if (!ptrace_tell_end_locked(leader, p->exit_code, q ? q : &none))
+            return; /* the parent hears of it when the tracer has waited */
+        ptrace_unlink_locked(leader);
+    }
+    bool ignore = parent_ignores(p);
+    notify_parent_locked(p, cld_of(p->exit_code), detail_of(p->exit_code));
     if (ignore)
         zombie_reap_locked(p);
+}
+
+void ptrace_release_locked(struct task *t)
+{
+    struct process *p = t->process;
+    t->trace.zombie = false;
+    pid_detach_locked(t->tid);
+    if (--p->traced_dead == 0 && list_empty(&p->threads))
+        process_zombie_locked(p, NULL);
+    task_put(t);
 }
 
 void do_exit(int status)
@@ -189,7 +223,10 @@ void do_exit(int status)
     ASSERT(!t->thread.idle && !in_interrupt());
     if (t->thread.kthread)
         sched_exit();
-    t->exiting = true;
+    coredump_join(t); /* sets t->exiting */
+    if (unlikely(ptrace_event_enabled(PTRACE_EVENT_EXIT)))
+        ptrace_exit_event(status);
+    t->exit_code = status;
 
     u64 flags = spin_lock_irqsave(&p->lock);
     bool last = --p->nr_threads == 0;
@@ -222,24 +259,31 @@ void do_exit(int status)
         tty_session_exit(p);
 
     bool leader = t == p->leader;
+    bool traced = READ_ONCE(t->trace.tracer) || READ_ONCE(p->leader->trace.tracer);
+    struct sigqueue *q = unlikely(traced) ? sigqueue_alloc() : NULL;
     flags = spin_lock_irqsave(&tasklist_lock);
+    if (unlikely(!list_empty(&t->trace.traced)))
+        ptrace_exit_tracer_locked(t);
     spin_lock(&p->lock);
     signal_flush_pending(&t->signal.pending, ~0UL);
     account_dead(p, t);
     list_unlink(&t->thread_link);
     list_init(&t->thread_link);
-    if (!leader)
-        pid_detach_locked(t->tid);
     bool group_gone = list_empty(&p->threads);
     if (group_gone)
         signal_flush_pending(&p->signal.pending, ~0UL);
     spin_unlock(&p->lock);
     waitq_wake_all(&p->signal.group_wait);
     if (group_gone)
-        end_process(p);
-    if (!leader)
+        leave_family(p);
+    if (!leader && !ptrace_exit_tracee_locked(t, &q)) {
+        pid_detach_locked(t->tid);
         task_put(t);
+    }
+    if (group_gone && !p->traced_dead)
+        process_zombie_locked(p, &q);
     spin_unlock_irqrestore(&tasklist_lock, flags);
+    sigqueue_free(q);
     sched_exit();
 }
 
@@ -278,10 +322,7 @@ int exec_de_thread(void)
             if (t == me)
                 continue;
             t->signal.pending.set |= sig_bit(SIGKILL);
-            thread_set_work(&t->thread.ctx, ARCH_WORK_SIGNAL);
-            if (!sched_wake_states(t, 1u << SCHED_INTERRUPTIBLE | 1u << SCHED_KILLABLE |
-                                          1u << SCHED_STOPPED))
-                sched_kick(t);
+            signal_tell_locked(t, true);
         }
         spin_unlock_irqrestore(&p->lock, flags);
         if (waitq_wait_killable(&p->signal.group_wait, alone(p))) {
@@ -301,6 +342,10 @@ int exec_de_thread(void)
         spin_lock(&p->lock);
         p->leader = me;
         spin_unlock(&p->lock);
+        if (old->trace.tracer) { /* it vanishes unseen; the tracer may wait for somebody else now */
+            waitq_wake_all(&old->trace.tracer->process->signal.child_wait);
+            ptrace_unlink_locked(old);
+        }
         task_put(old);
     }
     p->signal.exec_task = NULL;

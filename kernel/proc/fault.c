@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Faults and exceptions of user mode become signals; out of memory ends the process with a line in the log. */
 #include "proc.h"
+#include <arch/debug.h>
 #include <arch/trap.h>
 #include <mm/fault.h>
 #include <mm/mm.h>
@@ -83,7 +84,11 @@ void kernel_user_trap(struct regs *regs, int trapnr, u64 error_code, u64 status)
         signal_force(SIGFPE, fpe_code(status), regs->rip);
         break;
     case TRAP_DB:
-        signal_force(SIGTRAP, TRAP_TRACE, regs->rip);
+        signal_force(SIGTRAP,
+                     status & DEBUG_STEP   ? TRAP_TRACE
+                     : status & DEBUG_HITS ? TRAP_HWBKPT
+                                           : TRAP_BRKPT,
+                     regs->rip);
         break;
     case TRAP_BP:
         signal_force(SIGTRAP, SI_KERNEL, 0);

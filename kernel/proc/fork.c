@@ -7,6 +7,7 @@
  * What was made is unmade in reverse order when a later step fails; nobody can see the child before it is in the tables.
  */
 #include "proc.h"
+#include <kernel/ptrace.h>
 #include <arch/uaccess.h>
 #include <kernel/syscall.h>
 #include <lib/string.h>
@@ -171,7 +172,7 @@ static void init_registers(struct task *t, const struct clone_request *r)
 }
 
 /* Into the tables. -ERESTARTNOINTR when the parent is being killed: it has no children any more. */
-static int publish(struct task *t, const struct clone_request *r)
+static int publish(struct task *t, const struct clone_request *r, bool trace)
 {
     struct process *p = t->process, *cur = current_process();
     int err = 0;
@@ -189,6 +190,7 @@ static int publish(struct task *t, const struct clone_request *r)
             list_add_tail(&t->thread_link, &p->threads);
             p->nr_threads = 1;
             p->parent = r->flags & CLONE_PARENT ? cur->parent : cur;
+            p->parent_tid = r->flags & CLONE_PARENT ? cur->parent_tid : current_task()->tid;
             list_add_tail(&p->sibling, &p->parent->children);
             struct pgrp *none = NULL;
             p->pid = t->tid;
@@ -199,6 +201,8 @@ static int publish(struct task *t, const struct clone_request *r)
             process_get(
                 p); /* the table's, until it is reaped; the leader's is that of process_alloc() */
         pid_attach_locked(t->tid, t);
+        if (unlikely(trace) && current_task()->trace.tracer)
+            ptrace_fork_locked(t);
     }
     spin_unlock_irqrestore(&tasklist_lock, flags);
     return err;
@@ -227,9 +231,18 @@ void vfork_release(struct task *t)
     completion_put(c);
 }
 
+/* The event that a tracer may want to see; 0: none is wanted. */
+static int event_of(const struct clone_request *r)
+{
+    int event = r->flags & CLONE_VFORK         ? PTRACE_EVENT_VFORK
+                : r->exit_signal != SIGCHLD ? PTRACE_EVENT_CLONE
+                                               : PTRACE_EVENT_FORK;
+    return r->flags & CLONE_UNTRACED || !ptrace_event_enabled(event) ? 0 : event;
+}
+
 static s64 do_clone(const struct clone_request *r)
 {
-    int err = check_flags(r);
+    int event = 0, err = check_flags(r);
     if (err)
         return err;
     if (pid_count() >= max_threads() && current_task()->cred->uid)
@@ -278,12 +291,17 @@ static s64 do_clone(const struct clone_request *r)
     }
     if (r->flags & CLONE_PARENT_SETTID)
         put_user((u32)tid, r->parent_tid);
-    err = publish(t, r);
+    if (unlikely(current_task()->trace.tracer))
+        event = event_of(r);
+    err = publish(t, r, event || r->flags & CLONE_PTRACE);
     if (err)
         goto fail_pid;
     sched_start(t);
+    if (unlikely(event))
+        ptrace_event(event, (u64)tid);
     if (vfork) {
-        wait_vfork(vfork);
+        if (!wait_vfork(vfork))
+            ptrace_event(PTRACE_EVENT_VFORK_DONE, (u64)tid);
         completion_put(vfork);
     }
     return tid;

@@ -33,7 +33,8 @@ enum {
     PR_CAP_AMBIENT = 47,
     PR_SET_MDWE = 65,
     PR_GET_MDWE = 66,
-    PR_SET_VMA = 0x53564d41
+    PR_SET_VMA = 0x53564d41,
+    PR_SET_PTRACER = 0x59616d61
 };
 
 static s64 ambient(u64 op, u64 cap)
@@ -98,8 +99,10 @@ SYSCALL(prctl)
     case PR_SET_DUMPABLE:
         if (a1 > 1)
             return -EINVAL;
-        p->dumpable = a1;
+        p->dumpable = (u8)a1;
         return 0;
+    case PR_SET_PTRACER:
+        return prctl_set_ptracer(a1);
     case PR_GET_KEEPCAPS:
         return t->keep_caps;
     case PR_SET_KEEPCAPS:

@@ -105,6 +105,9 @@ void vfork_release(struct task *t);
 void notify_parent_locked(struct process *p, int code, int status);
 /* exec: ends all other threads of the group. 0 or -EAGAIN, -EINTR. The caller is the leader afterwards. */
 int exec_de_thread(void);
+/* The last thread has gone, and nobody traces an ended one: p becomes a zombie, and its parent or tracer is told. q: as for
+ * signal_send_queued, for the tracer. tasklist_lock held. */
+void process_zombie_locked(struct process *p, struct sigqueue **q);
 void process_reap_locked(struct process *p); /* a zombie's times go to the parent */
 /* Last reference of the mm of the running thread is dropped or replaced. */
 void task_drop_mm(struct task *t);
@@ -113,10 +116,21 @@ void task_drop_mm(struct task *t);
 void signal_flush_pending(struct sigpending *p, u64 mask);
 void signal_recalc(void); /* of the running thread, after its blocked mask changed */
 void signal_set_blocked(u64 mask);
+/* t shall look at its signals; fatal: whatever it waits for. t->process->lock held. */
+void signal_tell_locked(struct task *t, bool fatal);
 void signal_kill_group_locked(struct process *p, int wait_status); /* p->lock held */
 bool sig_is_ignored_default(int sig);
 bool sig_is_stop(int sig);
+bool sig_dumps_core(int sig);
 extern const u64 sig_sync_mask;
+/* coredump.c: writes the core of the current process if that is wanted and allowed; the other threads end first, and the core
+ * bit goes into p->exit_code. May sleep long. */
+void coredump(const struct siginfo_k *info);
+/* The running thread is about to end: while the core is written it waits, its registers in place. */
+void coredump_join(struct task *t);
+#define CORE_PATTERN_SIZE 128
+extern char core_pattern[CORE_PATTERN_SIZE]; /* /proc/sys/kernel */
+extern u64 sysctl_core_uses_pid;
 /* sigframe.c: 0, or -EFAULT: the stack is unusable. */
 int sigframe_push(struct regs *regs, int sig, const struct sigaction_k *act,
                   const struct siginfo_k *info, u64 mask);
@@ -145,8 +159,8 @@ s64 prctl_set_mdwe(u64 bits);
 s64 prctl_get_mdwe(void);
 s64 prctl_set_thp_disable(bool on);
 s64 prctl_get_thp_disable(void);
-/* process_vm.c: may the caller look into p's memory (by the ids that files are accessed with, or CAP_SYS_PTRACE)? */
-bool process_may_read(struct process *p);
+/* ptrace_regs.c: word n of struct user_regs_struct (0..26) of the running thread or one that is off its CPU. */
+u64 task_user_word(struct task *t, unsigned word);
 /* exec.c */
 int do_exec(struct file *f, const char *path, u64 uargv, u64 uenvp, const char *const *kargv,
             const char *const *kenvp);

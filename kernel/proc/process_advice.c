@@ -74,7 +74,7 @@ SYSCALL(process_madvise)
         ret = -EINVAL;
     else if (!(mm = process_get_mm(p)))
         ret = -ESRCH;
-    else if (mm != current_task()->mm && !process_may_read(p))
+    else if (mm != current_task()->mm && ptrace_may_access_process(p, PTRACE_MODE_READ | PTRACE_MODE_FSCREDS))
         ret = -EACCES;
     else if (mm != current_task()->mm && !capable(CAP_SYS_NICE))
         ret = -EPERM;

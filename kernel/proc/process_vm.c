@@ -61,16 +61,6 @@ static s64 transfer(struct mm *mm, struct side *local, struct side *remote, bool
     }
 }
 
-bool process_may_read(struct process *p)
-{
-    const struct cred *me = current_task()->cred;
-    if (p == current_process() || capable(19 /* CAP_SYS_PTRACE */))
-        return true;
-    struct task *leader = p->leader;
-    const struct cred *c = leader ? leader->cred : NULL;
-    return c && p->dumpable && me->uid == c->uid && me->uid == c->euid && me->uid == c->suid && me->gid == c->gid;
-}
-
 static s64 process_vm(u64 pid, u64 liov, u64 nl, u64 riov, u64 nr, u64 flags, bool write)
 {
     struct side local = {.iov = liov, .left = nl}, remote = {.iov = riov, .left = nr};
@@ -79,7 +69,7 @@ static s64 process_vm(u64 pid, u64 liov, u64 nl, u64 riov, u64 nr, u64 flags, bo
     struct process *p = process_find((s32)pid);
     if (!p)
         return -ESRCH;
-    s64 err = process_may_read(p) ? 0 : -EPERM;
+    s64 err = ptrace_may_access_process(p, PTRACE_MODE_ATTACH | PTRACE_MODE_REALCREDS);
     struct mm *mm = err ? NULL : process_get_mm(p);
     void *page = mm ? kmalloc(PAGE_SIZE, GFP_KERNEL) : NULL;
     if (!err)

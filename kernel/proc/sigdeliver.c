@@ -12,6 +12,7 @@
  */
 #include "proc.h"
 #include <arch/trap.h>
+#include <kernel/ptrace.h>
 #include <port/log.h>
 
 #define NR_RESTART_SYSCALL 219
@@ -58,9 +59,10 @@ static void settle_without_handler(struct regs *r)
 
 static void park(struct process *p)
 {
-    while (READ_ONCE(p->signal.stopped) && !fatal_signal_pending()) {
+    const struct task *t = current_task();
+    while (READ_ONCE(p->signal.stopped) && !READ_ONCE(t->trace.tracer) && !fatal_signal_pending()) {
         sched_prepare(SCHED_STOPPED);
-        if (READ_ONCE(p->signal.stopped) && !fatal_signal_pending())
+        if (READ_ONCE(p->signal.stopped) && !READ_ONCE(t->trace.tracer) && !fatal_signal_pending())
             sched_block();
         sched_cancel();
     }
@@ -83,6 +85,7 @@ static void stop_group(struct process *p, int sig)
         p->signal.cont_report = false;
         p->signal.stop_sig = sig;
         list_for_each_entry (t, &p->threads, thread_link) {
+            ptrace_group_stop_locked(t);
             if (t == me)
                 continue;
             thread_set_work(&t->thread.ctx, ARCH_WORK_SIGNAL);
@@ -91,7 +94,7 @@ static void stop_group(struct process *p, int sig)
         }
     }
     spin_unlock(&p->lock);
-    if (stop)
+    if (stop && !ptrace_by_parent(p->leader)) /* as the leader's tracer it is told of the leader's own stop */
         notify_parent_locked(p, CLD_STOPPED, sig);
     spin_unlock_irqrestore(&tasklist_lock, flags);
     if (stop)
@@ -114,7 +117,10 @@ static bool call_handler(struct regs *regs, int sig, const struct sigaction_k *a
 {
     struct task *t = current_task();
     u64 mask = t->signal.restore_saved ? t->signal.saved_mask : t->signal.blocked;
+    bool stepped = t->trace.step;
     settle_for_handler(regs, act->flags);
+    if (stepped)
+        ptrace_set_step(t, false); /* the frame shows the program's own flags */
     if (sigframe_push(regs, sig, act, info, mask))
         return false;
     t->signal.restore_saved = false;
@@ -122,7 +128,33 @@ static bool call_handler(struct regs *regs, int sig, const struct sigaction_k *a
     if (!(act->flags & SA_NODEFER))
         block |= sig_bit(sig);
     signal_set_blocked(block);
+    if (stepped)
+        ptrace_handler_step();
     return true;
+}
+
+/* The action for sig, taken down if it was for once. */
+static struct sigaction_k take_action(struct task *t, int sig)
+{
+    struct process *p = t->process;
+    u64 flags = spin_lock_irqsave(&p->lock);
+    struct sigaction_k *a = &t->sighand->action[sig - 1], act = *a;
+    if (act.handler > SIG_IGN && (act.flags & SA_RESETHAND)) {
+        a->handler = SIG_DFL;
+        t->sighand->caught &= ~sig_bit(sig);
+        if (sig_is_ignored_default(sig))
+            t->sighand->ignored |= sig_bit(sig);
+    }
+    spin_unlock_irqrestore(&p->lock, flags);
+    return act;
+}
+
+/* The default action of sig ends the process; some signals leave the core behind. */
+static void __noreturn_fn end_by(int sig, const struct siginfo_k *info)
+{
+    if (sig_dumps_core(sig))
+        coredump(info);
+    do_group_exit(sig);
 }
 
 void signal_deliver(struct regs *regs)
@@ -142,27 +174,24 @@ void signal_deliver(struct regs *regs)
             notify_continued(p);
             continue;
         }
-        if (p->signal.stopped) {
+        if (t->trace.jobctl & JOBCTL_TRAPS) {
+            spin_unlock_irqrestore(&p->lock, flags);
+            ptrace_trap_pending();
+            continue;
+        }
+        if (p->signal.stopped && !t->trace.tracer) {
             spin_unlock_irqrestore(&p->lock, flags);
             park(p);
             continue;
         }
         int sig = signal_dequeue_locked(~t->signal.blocked, &info);
-        struct sigaction_k act = {0};
-        if (sig) {
-            struct sigaction_k *a = &t->sighand->action[sig - 1];
-            act = *a;
-            if (act.handler > SIG_IGN && (act.flags & SA_RESETHAND)) {
-                a->handler = SIG_DFL;
-                t->sighand->caught &= ~sig_bit(sig);
-                if (sig_is_ignored_default(sig))
-                    t->sighand->ignored |= sig_bit(sig);
-            }
-        }
         signal_recalc();
         spin_unlock_irqrestore(&p->lock, flags);
         if (!sig)
             break;
+        if (t->trace.tracer && sig != SIGKILL && !(sig = ptrace_signal(sig, &info)))
+            continue;
+        struct sigaction_k act = take_action(t, sig);
         if (act.handler == SIG_IGN || (act.handler == SIG_DFL && sig_is_ignored_default(sig)))
             continue;
         if (act.handler == SIG_DFL) {
@@ -172,13 +201,12 @@ void signal_deliver(struct regs *regs)
                 stop_group(p, sig);
                 continue;
             }
-            do_group_exit(sig);
+            end_by(sig, &info);
         }
         if (call_handler(regs, sig, &act, &info))
             return; /* more signals: the work bit is still set, and we are called again */
-        if (sig == SIGSEGV) {
-            do_group_exit(SIGSEGV);
-        }
+        if (sig == SIGSEGV)
+            end_by(SIGSEGV, &info);
         signal_force(SIGSEGV, SI_KERNEL, 0);
     }
     settle_without_handler(regs);
@@ -205,8 +233,12 @@ void kernel_exit_to_user(struct regs *regs)
         thread_clear_work(ctx, TASK_TIMER);
         process_timers_check();
     }
-    if (thread_has_work(ctx, ARCH_WORK_SIGNAL))
-        signal_deliver(regs);
+    if (unlikely(thread_has_work(ctx, TASK_TRACE | ARCH_WORK_SIGNAL))) {
+        if (thread_has_work(ctx, TASK_TRACE))
+            ptrace_syscall_exit(regs);
+        if (thread_has_work(ctx, ARCH_WORK_SIGNAL))
+            signal_deliver(regs);
+    }
     if (thread_has_work(ctx, TASK_RSEQ)) {
         thread_clear_work(ctx, TASK_RSEQ);
         rseq_return(regs);

@@ -9,6 +9,7 @@
  * period, because the slab's locks are not safe inside it. A signal without an entry is delivered with SI_KERNEL.
  */
 #include "proc.h"
+#include <kernel/ptrace.h>
 #include <lib/bits.h>
 #include <lib/string.h>
 #include <port/log.h>
@@ -18,11 +19,17 @@
 #define B(s) (1UL << ((s)-1))
 static const u64 ignore_default = B(SIGCHLD) | B(SIGCONT) | B(SIGURG) | B(SIGWINCH);
 static const u64 stop_signals = B(SIGSTOP) | B(SIGTSTP) | B(SIGTTIN) | B(SIGTTOU);
+static const u64 core_signals = B(SIGQUIT) | B(SIGILL) | B(SIGTRAP) | B(SIGABRT) | B(SIGBUS) | B(SIGFPE) | B(SIGSEGV) |
+                                B(SIGXCPU) | B(SIGXFSZ) | B(SIGSYS);
 const u64 sig_sync_mask = B(SIGSEGV) | B(SIGBUS) | B(SIGILL) | B(SIGTRAP) | B(SIGFPE) | B(SIGSYS);
 
 bool sig_is_ignored_default(int sig)
 {
     return ignore_default & sig_bit(sig);
+}
+bool sig_dumps_core(int sig)
+{
+    return core_signals & sig_bit(sig);
 }
 bool sig_is_stop(int sig)
 {
@@ -60,12 +67,14 @@ static void entry_free(struct sigqueue *q)
     }
 }
 
-static void tell(struct task *t, bool fatal)
+void signal_tell_locked(struct task *t, bool fatal)
 {
     thread_set_work(&t->thread.ctx, ARCH_WORK_SIGNAL);
     u32 states = 1u << SCHED_INTERRUPTIBLE;
     if (fatal)
         states |= 1u << SCHED_KILLABLE | 1u << SCHED_STOPPED;
+    if (fatal && !(t->trace.jobctl & JOBCTL_FROZEN))
+        states |= 1u << SCHED_TRACED;
     if (!sched_wake_states(t, states))
         sched_kick(t);
 }
@@ -83,7 +92,7 @@ void signal_kill_group_locked(struct process *p, int wait_status)
         if (t == current_task())
             continue;
         t->signal.pending.set |= B(SIGKILL);
-        tell(t, true);
+        signal_tell_locked(t, true);
     }
 }
 
@@ -124,6 +133,7 @@ static void stop_cont(struct process *p, int sig)
             p->signal.cont_notify = true;
         }
         list_for_each_entry (t, &p->threads, thread_link) {
+            ptrace_group_continue_locked(t);
             if (p->signal.cont_notify)
                 thread_set_work(&t->thread.ctx, ARCH_WORK_SIGNAL);
             sched_wake_states(t, 1u << SCHED_STOPPED);
@@ -136,6 +146,8 @@ static bool ignored(struct process *p, struct task *t, int sig)
 {
     if ((t->signal.blocked | t->signal.wait_set) & sig_bit(sig))
         return false;
+    if (t->trace.tracer && sig != SIGKILL)
+        return false; /* the tracer sees it first */
     if (p == init_process && t->sighand->action[sig - 1].handler == SIG_DFL && p->pid == 1)
         return true; /* the first process has no default actions */
     return t->sighand->ignored & sig_bit(sig);
@@ -162,7 +174,8 @@ static struct task *choose(struct process *p, int sig)
 static int send_locked(struct process *p, struct task *t, int sig, const struct siginfo_k *info,
                        struct sigqueue **q)
 {
-    if (p->state != PROCESS_ALIVE || !p->leader)
+    /* What has ended takes nothing more: its queue was emptied, and nobody would empty it again. */
+    if (p->state != PROCESS_ALIVE || !p->leader || list_empty(t ? &t->thread_link : &p->threads))
         return 0;
     stop_cont(p, sig);
     struct task *judge = t ? t : p->leader;
@@ -187,6 +200,7 @@ static int send_locked(struct process *p, struct task *t, int sig, const struct 
         return 0;
     bool deadly =
         sig == SIGKILL || (who->sighand->action[sig - 1].handler == SIG_DFL && !sig_is_stop(sig) &&
+                           !who->trace.tracer && !sig_dumps_core(sig) &&
                            !sig_is_ignored_default(sig) && !(who->signal.blocked & sig_bit(sig)) &&
                            !(who->signal.wait_set & sig_bit(sig)));
     if (deadly && !p->signal.group_exit) {
@@ -196,28 +210,54 @@ static int send_locked(struct process *p, struct task *t, int sig, const struct 
         p->signal.stopped = false;
         list_for_each_entry (o, &p->threads, thread_link) {
             o->signal.pending.set |= B(SIGKILL);
-            tell(o, true);
+            signal_tell_locked(o, true);
         }
         return 0;
     }
-    tell(who, sig == SIGKILL);
+    if (sig == SIGKILL) { /* the end is under way, but some thread may be held up by its tracer, or dump the core */
+        struct task *o;
+        list_for_each_entry (o, &p->threads, thread_link) {
+            o->signal.pending.set |= B(SIGKILL);
+            signal_tell_locked(o, true);
+        }
+        return 0;
+    }
+    signal_tell_locked(who, false);
     return 0;
+}
+
+struct sigqueue *sigqueue_alloc(void)
+{
+    struct sigqueue *q = kmalloc(sizeof(*q), GFP_NOWAIT);
+    if (q)
+        q->hold = NULL;
+    return q;
+}
+
+void sigqueue_free(struct sigqueue *q)
+{
+    kfree(q);
+}
+
+int signal_send_queued(struct process *p, struct task *t, int sig, const struct siginfo_k *info, struct sigqueue **q)
+{
+    if (p == &kernel_process)
+        return 0;
+    u64 flags = spin_lock_irqsave(&p->lock);
+    int err = send_locked(p, t, sig, info, q);
+    spin_unlock_irqrestore(&p->lock, flags);
+    return err;
 }
 
 int signal_send_info(struct process *p, struct task *t, int sig, const struct siginfo_k *info)
 {
     if (p == &kernel_process)
         return 0;
-    struct sigqueue *q = NULL;
-    if (info && !in_interrupt() && irq_enabled())
-        q = kmalloc(sizeof(*q), GFP_NOWAIT);
-    if (q)
-        q->hold = NULL;
+    struct sigqueue *q = info && !in_interrupt() && irq_enabled() ? sigqueue_alloc() : NULL;
     u64 flags = spin_lock_irqsave(&p->lock);
     int err = send_locked(p, t, sig, info, &q);
     spin_unlock_irqrestore(&p->lock, flags);
-    if (q)
-        kfree(q);
+    sigqueue_free(q);
     return err;
 }
 
@@ -262,7 +302,7 @@ static void force_info(int sig, const struct siginfo_k *info)
 {
     struct task *t = current_task();
     struct process *p = t->process;
-    struct sigqueue *q = kmalloc(sizeof(*q), GFP_NOWAIT);
+    struct sigqueue *q = sigqueue_alloc();
     u64 flags = spin_lock_irqsave(&p->lock);
     struct sigaction_k *a = &t->sighand->action[sig - 1];
     if (a->handler == SIG_IGN || (t->signal.blocked & sig_bit(sig))) {
@@ -273,7 +313,6 @@ static void force_info(int sig, const struct siginfo_k *info)
     }
     if (q) {
         q->info = *info;
-        q->hold = NULL;
         list_add(&q->link, &t->signal.pending.queue);
     }
     t->signal.pending.set |= sig_bit(sig);
@@ -366,7 +405,8 @@ void signal_recalc(void)
     struct task *t = current_task();
     struct process *p = t->process;
     bool need = ((t->signal.pending.set | p->signal.pending.set) & ~t->signal.blocked) ||
-                p->signal.stopped || p->signal.group_exit || p->signal.cont_notify ||
+                (p->signal.stopped && !t->trace.tracer) || p->signal.group_exit || p->signal.cont_notify ||
+                (t->trace.jobctl & JOBCTL_TRAPS) ||
                 t->signal.pending.set & B(SIGKILL);
     if (need)
         thread_set_work(&t->thread.ctx, ARCH_WORK_SIGNAL);
@@ -387,7 +427,7 @@ void signal_set_blocked(u64 mask)
         struct task *o;
         list_for_each_entry (o, &p->threads, thread_link)
             if (o != t && (p->signal.pending.set & newly & ~o->signal.blocked))
-                tell(o, false);
+                signal_tell_locked(o, false);
     }
     signal_recalc();
     spin_unlock_irqrestore(&p->lock, flags);

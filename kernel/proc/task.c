@@ -8,6 +8,7 @@
  */
 #include "proc.h"
 #include <arch/trap.h>
+#include <kernel/ptrace.h>
 #include <lib/string.h>
 #include <mm/mm.h>
 #include <port/clock.h>
@@ -44,6 +45,7 @@ static void init_lists(struct task *t)
     list_init(&t->signal.pending.queue);
     list_init(&t->thread.run_link);
     list_init(&t->thread_link);
+    ptrace_init_task(t);
 }
 
 struct task *task_alloc(void)
@@ -126,6 +128,7 @@ static void task_free_rcu(struct rcu_head *h)
     if (t->sighand)
         sighand_put(t->sighand);
     cred_put(t->cred);
+    kfree(t->thread.ctx.debug);
     if (t->process != &kernel_process)
         process_put(t->process);
     slab_free(task_cache, t);

@@ -2,10 +2,15 @@
 /*
  * wait4, waitid, and the times of processes.
  *
- * A waiter looks through the children of every thread of its process (children belong to the process), takes what it finds
- * under tasklist_lock, and sleeps on child_wait when there is a child that may yet come.
+ * A waiter looks through the children of its process (children belong to the process) and the threads that its threads trace,
+ * takes what it finds under tasklist_lock, and sleeps on child_wait when there is somebody who may yet come.
+ *
+ *   child                          traced by nobody: end, stop, continue      traced by the waiter's process: as a tracee
+ *                                  traced by others: end only after them
+ *   tracee                         its stops whatever the options say, the end of any of its threads
  */
 #include "proc.h"
+#include <kernel/ptrace.h>
 #include <kernel/syscall.h>
 #include <mm/mm.h>
 #include <port/clock.h>
@@ -26,7 +31,7 @@ struct wait_query {
     s32 id;
     u32 options;
     /* answer */
-    s32 pid, status, code; /* status: of wait(2); code: CLD_* */
+    s32 pid, status, code, detail; /* status: of wait(2); code: CLD_*; detail: si_status */
     u32 uid;
     bool eligible;
     u64 utime, stime;
@@ -73,12 +78,14 @@ static bool matches(const struct process *c, const struct wait_query *q)
     return (q->options & WALL) || clone_child == !!(q->options & WCLONE);
 }
 
-static void fill(struct wait_query *q, struct process *c, s32 status, s32 code)
+static void fill(struct wait_query *q, struct task *t, s32 status, s32 code, s32 detail)
 {
-    q->pid = c->pid;
+    struct process *c = t->process;
+    q->pid = t->tid;
     q->status = status;
     q->code = code;
-    q->uid = c->leader->cred->uid;
+    q->detail = detail;
+    q->uid = t->cred->uid;
     process_times(c, &q->utime, &q->stime);
     q->utime += c->cutime_ns;
     q->stime += c->cstime_ns;
@@ -89,13 +96,76 @@ static void fill(struct wait_query *q, struct process *c, s32 status, s32 code)
     q->nivcsw = c->dead_nivcsw;
 }
 
+static void fill_end(struct wait_query *q, struct task *t, s32 st)
+{
+    fill(q, t, st, st & 0x80 ? CLD_DUMPED : st & 0x7f ? CLD_KILLED : CLD_EXITED, st & 0x7f ? st & 0x7f : st >> 8 & 0xff);
+}
+
+static bool collect_continued(struct process *c, struct wait_query *q)
+{
+    if (!(q->options & WCONTINUED) || !c->signal.cont_report || c->state != PROCESS_ALIVE)
+        return false;
+    fill(q, c->leader, 0xffff, CLD_CONTINUED, SIGCONT);
+    if (!(q->options & WNOWAIT))
+        c->signal.cont_report = false;
+    return true;
+}
+
+/* A zombie that its tracer, who is not its parent, has seen: now it is the parent's. */
+static void hand_over(struct process *c)
+{
+    ptrace_unlink_locked(c->leader);
+    process_zombie_locked(c, NULL);
+}
+
+/* tasklist_lock held. true when t, traced by the waiter's process, has something to say. */
+static bool collect_traced(struct task *t, struct wait_query *q)
+{
+    struct process *c = t->process;
+    bool peek = q->options & WNOWAIT;
+    if (t->trace.zombie) {
+        if (!(q->options & WEXITED))
+            return false;
+        fill_end(q, t, c->signal.group_exit ? c->exit_code : t->exit_code);
+        if (!peek) {
+            ptrace_unlink_locked(t);
+            ptrace_release_locked(t);
+        }
+        return true;
+    }
+    if (t == c->leader && c->state == PROCESS_ZOMBIE) {
+        if (!(q->options & WEXITED))
+            return false;
+        fill_end(q, t, c->exit_code);
+        if (!peek && ptrace_by_parent(t))
+            process_reap_locked(c);
+        else if (!peek)
+            hand_over(c);
+        return true;
+    }
+    spin_lock(&c->lock);
+    s32 code = READ_ONCE(t->thread.state) == SCHED_TRACED && !(t->trace.jobctl & JOBCTL_LISTENING) ? t->trace.code : 0;
+    if (!peek && code)
+        t->trace.code = 0;
+    spin_unlock(&c->lock);
+    if (!code)
+        return collect_continued(c, q);
+    fill(q, t, code << 8 | 0x7f, CLD_TRAPPED, code);
+    return true;
+}
+
 /* tasklist_lock held. true when c has something to say. */
 static bool collect(struct process *c, struct wait_query *q)
 {
     bool peek = q->options & WNOWAIT;
+    if (unlikely(c->leader->trace.tracer)) {
+        if (ptrace_by_parent(c->leader))
+            return collect_traced(c->leader, q);
+        if (c->state == PROCESS_ZOMBIE)
+            return false;
+    }
     if (c->state == PROCESS_ZOMBIE && (q->options & WEXITED)) {
-        s32 st = c->exit_code;
-        fill(q, c, st, st & 0x7f ? CLD_KILLED : CLD_EXITED);
+        fill_end(q, c->leader, c->exit_code);
         if (!peek)
             process_reap_locked(c);
         return true;
@@ -103,16 +173,28 @@ static bool collect(struct process *c, struct wait_query *q)
     if (c->state != PROCESS_ALIVE)
         return false;
     if ((q->options & WUNTRACED) && c->signal.stop_report && c->signal.stopped) {
-        fill(q, c, c->signal.stop_sig << 8 | 0x7f, CLD_STOPPED);
+        fill(q, c->leader, c->signal.stop_sig << 8 | 0x7f, CLD_STOPPED, c->signal.stop_sig);
         if (!peek)
             c->signal.stop_report = false;
         return true;
     }
-    if ((q->options & WCONTINUED) && c->signal.cont_report) {
-        fill(q, c, 0xffff, CLD_CONTINUED);
-        if (!peek)
-            c->signal.cont_report = false;
-        return true;
+    return collect_continued(c, q);
+}
+
+/* What the threads of p, or the caller alone, trace. tasklist_lock held. */
+static bool scan_traced(struct process *p, struct wait_query *q)
+{
+    struct task *me = current_task(), *tracer, *t, *next;
+    list_for_each_entry (tracer, &p->threads, thread_link) {
+        if (q->options & WNOTHREAD && tracer != me)
+            continue;
+        list_for_each_entry_safe (t, next, &tracer->trace.traced, trace.link) {
+            if ((q->type == P_PID && t->tid != q->id) || (q->type == P_PGID && t->process->pgid != q->id))
+                continue;
+            q->eligible = true;
+            if (collect_traced(t, q))
+                return true;
+        }
     }
     return false;
 }
@@ -138,6 +220,8 @@ static bool scan(struct wait_query *q)
                 break;
         }
     }
+    if (!found)
+        found = scan_traced(p, q);
     spin_unlock_irqrestore(&tasklist_lock, flags);
     return found;
 }
@@ -244,10 +328,7 @@ SYSCALL(waitid)
             info.code = q.code;
             info.chld.pid = q.pid;
             info.chld.uid = q.uid;
-            info.chld.status = q.code == CLD_EXITED      ? q.status >> 8 & 0xff
-                               : q.code == CLD_STOPPED   ? q.status >> 8 & 0xff
-                               : q.code == CLD_CONTINUED ? SIGCONT
-                                                         : q.status & 0x7f;
+            info.chld.status = q.detail;
         }
         if (copy_to_user(a2, &info, sizeof(info)))
             return -EFAULT;

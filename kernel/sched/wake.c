@@ -219,6 +219,19 @@ u64 sched_runtime(struct task *t)
     return ns;
 }
 
+void sched_wait_off(struct task *t)
+{
+    for (;;) {
+        u64 flags;
+        struct rq *rq = task_rq_lock(t, &flags);
+        bool on = rq->curr == t; /* S2 in kernel/sched.h */
+        spin_unlock_irqrestore(&rq->lock, flags);
+        if (!on)
+            return;
+        cpu_pause();
+    }
+}
+
 bool sched_is_running(struct task *t)
 {
     u8 state = READ_ONCE(t->thread.state);

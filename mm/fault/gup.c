@@ -81,6 +81,28 @@ s64 gup(struct mm *mm, u64 addr, u64 n, u32 flags, struct page **out)
     return (s64)n;
 }
 
+s64 gup_touched(struct mm *mm, u64 addr, struct page **out)
+{
+    *out = NULL;
+    mmap_read_lock(mm);
+    struct vma *vma = vma_find(mm, addr);
+    bool in = vma && vma_start(vma) <= addr && !(vma->flags & (VM_IO | VM_PFNMAP));
+    bool anon = !in || vma_is_anon(vma);
+    if (in)
+        *out = lookup(vma, addr, 0);
+    mmap_read_unlock(mm);
+    if (*out == zero_page) {
+        page_put(*out);
+        *out = NULL;
+    } else if (!*out && !anon) { /* a file has it, touched or not */
+        s64 err = gup(mm, addr, 1, FAULT_FORCE, out);
+        if (err < 1)
+            *out = NULL;
+        return err == -EINTR || err == -ENOMEM ? err : 0;
+    }
+    return 0;
+}
+
 size_t access_remote(struct mm *mm, u64 addr, void *buf, size_t n, u32 flags)
 {
     size_t done = 0;

@@ -7,6 +7,7 @@
  */
 #include <arch/asm.h>
 #include <arch/setup.h>
+#include <arch/trap.h>
 #include <arch/tss.h>
 #include <port/cpu.h>
 #include <port/log.h>
@@ -20,6 +21,7 @@ BUILD_ASSERT(offsetof(struct cpu, self) == CPU_SELF);
 BUILD_ASSERT(offsetof(struct cpu, user_rsp) == CPU_USER_RSP);
 BUILD_ASSERT(offsetof(struct cpu, stack_top) == CPU_STACK_TOP);
 BUILD_ASSERT(offsetof(struct cpu, thread) == CPU_THREAD);
+BUILD_ASSERT(offsetof(struct cpu, syscall) == CPU_SYSCALL);
 BUILD_ASSERT(offsetof(struct regs, rax) == REGS_RAX);
 BUILD_ASSERT(offsetof(struct regs, orig_rax) == REGS_ORIG_RAX);
 BUILD_ASSERT(offsetof(struct regs, rip) == REGS_RIP);
@@ -76,6 +78,7 @@ bool gdt_prepare(struct cpu *cpu)
     }
     cpu->self = cpu;
     cpu->tss = &t->tss;
+    cpu->syscall = kernel_syscall;
     return true;
 }
 

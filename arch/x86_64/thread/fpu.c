@@ -46,7 +46,7 @@ BUILD_ASSERT(sizeof(struct fpu_sw_bytes) == 48);
 u64 fpu_features __ro_after_init;
 bool fpu_opt __ro_after_init;
 static size_t area_size __ro_after_init = LEGACY_SIZE;
-static u32 mxcsr_mask __ro_after_init = 0xffbf;
+u32 fpu_mxcsr_mask __ro_after_init = 0xffbf;
 static u32 pkru_offset __ro_after_init; /* in an area; 0: no protection keys */
 /* What a program starts with, and every signal handler. A whole area, to be loaded as it is. */
 static u8 initial[PAGE_SIZE] __aligned_to(64);
@@ -75,7 +75,7 @@ void fpu_setup(void)
     if (this_cpu()->id == 0) {
         __asm__ volatile("fxsave64 %0" : "=m"(initial));
         if (*(u32 *)(initial + 28))
-            mxcsr_mask = *(u32 *)(initial + 28);
+            fpu_mxcsr_mask = *(u32 *)(initial + 28);
         memset(initial, 0, sizeof(initial));
         *(u16 *)initial = FCW_RESET;
         *(u32 *)(initial + 24) = MXCSR_RESET;
@@ -253,7 +253,7 @@ static int restore_copy(u8 *area, u64 features, bool extended)
 {
     u32 mxcsr;
     memcpy(&mxcsr, area + 24, 4);
-    if (mxcsr & ~mxcsr_mask)
+    if (mxcsr & ~fpu_mxcsr_mask)
         return -EINVAL;
     if (fpu_features) {
         u64 *header = (u64 *)(area + LEGACY_SIZE);

@@ -6,6 +6,7 @@
 
 extern u64 fpu_features; /* XCR0; 0: FXSAVE only */
 extern bool fpu_opt;     /* XSAVEOPT */
+extern u32 fpu_mxcsr_mask; /* bits that MXCSR may have */
 
 static inline void fpu_store(void *area)
 {
@@ -30,15 +31,16 @@ static inline void fpu_load(const void *area)
  * leave both alone. */
 static inline void fpu_switch(struct cpu *cpu, struct thread_ctx *prev, struct thread_ctx *next)
 {
+    u32 id = cpu->id;
     if (prev->fpu) {
         fpu_store(prev->fpu);
-        prev->fpu_cpu = cpu->id;
+        prev->fpu_cpu = id;
         cpu->fpu_owner = prev;
     }
-    if (next->fpu && (cpu->fpu_owner != next || next->fpu_cpu != cpu->id)) {
+    if (next->fpu && (cpu->fpu_owner != next || next->fpu_cpu != id)) {
         fpu_load(next->fpu);
         cpu->fpu_owner = next;
-        next->fpu_cpu = cpu->id;
+        next->fpu_cpu = id;
     }
 }
 void fpu_fork(struct thread_ctx *child);

@@ -7,6 +7,7 @@
  * is in MSR_KERNEL_GS.
  */
 #include <arch/asm.h>
+#include <arch/debug.h>
 #include <arch/setup.h>
 #include <arch/thread.h>
 #include <arch/trap.h>
@@ -92,6 +93,14 @@ static inline void switch_segments(struct thread_ctx *prev, struct thread_ctx *n
         wrmsr(MSR_KERNEL_GS, next->gs_base);
 }
 
+/* The rest of a switch when one of the two has debug registers, or a tracer of its system calls. */
+static struct thread_ctx *switch_special(struct thread_ctx *prev, struct thread_ctx *next)
+{
+    debug_switch(prev, next);
+    this_cpu()->syscall = next->special & ARCH_SPECIAL_SYSCALL ? kernel_syscall_traced : kernel_syscall;
+    return switch_stacks(prev, next);
+}
+
 struct thread_ctx *arch_switch(struct thread_ctx *prev, struct thread_ctx *next)
 {
     struct cpu *cpu = this_cpu();
@@ -100,6 +109,8 @@ struct thread_ctx *arch_switch(struct thread_ctx *prev, struct thread_ctx *next)
     cpu->thread = next;
     cpu->stack_top = next->stack_top;
     cpu->tss->rsp[0] = next->stack_top;
+    if (unlikely(prev->special | next->special))
+        return switch_special(prev, next);
     return switch_stacks(prev, next);
 }
 
@@ -161,6 +172,27 @@ u64 thread_fs_base(struct thread_ctx *t)
 u64 thread_gs_base(struct thread_ctx *t)
 {
     return t == cpu_thread() ? rdmsr(MSR_KERNEL_GS) : t->gs_base;
+}
+
+void arch_thread_segments(struct thread_ctx *t, u16 seg[4])
+{
+    if (t == cpu_thread())
+        save_segments(t);
+    seg[0] = t->ds, seg[1] = t->es, seg[2] = t->fs, seg[3] = t->gs;
+}
+
+void arch_thread_set_segment(struct thread_ctx *t, unsigned n, u16 selector)
+{
+    u16 *const at[4] = {&t->ds, &t->es, &t->fs, &t->gs};
+    bool exists = selector == USER_DS || selector == USER_CS || selector == USER32_CS;
+    *at[n] = exists ? selector : 0;
+}
+
+void thread_sync_special(struct thread_ctx *t)
+{
+    u64 flags = irq_save();
+    this_cpu()->syscall = t->special & ARCH_SPECIAL_SYSCALL ? kernel_syscall_traced : kernel_syscall;
+    irq_restore(flags);
 }
 
 /* Linux refuses bases beyond user space. */

@@ -84,7 +84,7 @@ syscall_entry:
     sti
     movq %rsp, %rdi
     xorl %ebp, %ebp
-    call kernel_syscall
+    call *%gs:CPU_SYSCALL       /* kernel_syscall, or kernel_syscall_traced */
     movq %rax, REGS_RAX(%rsp)
     cli
     movq %gs:CPU_THREAD, %rcx

@@ -4,6 +4,7 @@
  * kernel mode the exception table may know better, else it is an oops.
  */
 #include <arch/backtrace.h>
+#include <arch/debug.h>
 #include <arch/fixup.h>
 #include <arch/setup.h>
 #include <arch/trap.h>
@@ -62,8 +63,12 @@ void trap_exception(struct regs *regs, u64 error, u64 vector)
         u64 status = 0;
         if (vector == TRAP_MF || vector == TRAP_XM)
             status = float_status(vector);
-        else if (vector == TRAP_DB)
+        else if (vector == TRAP_DB) {
             status = debug_status();
+            debug_note(cpu_thread(), status & (DEBUG_STEP | DEBUG_HITS));
+            if (debug_hit_execute(cpu_thread(), status))
+                regs->rflags |= RFLAGS_RF;
+        }
         irq_enable();
         kernel_user_trap(regs, (int)vector, error, status);
         return;
@@ -82,9 +87,9 @@ void trap_paranoid(struct regs *regs, u64 vector)
         log_print(LOG_WARN, "NMI received for unknown reason");
         return;
     case TRAP_DB:
-        /* A breakpoint of user mode that struck on the first instruction of SYSCALL (MOV SS):
-         * nothing of ours. */
-        debug_status();
+        /* A watchpoint of the program's on memory that the kernel reads or writes for it, which its tracer may look up;
+         * or a breakpoint that struck on the first instruction of SYSCALL (MOV SS): nothing of ours. */
+        debug_note(cpu_thread(), debug_status() & DEBUG_HITS);
         regs->rflags &= ~RFLAGS_TF;
         return;
     case TRAP_DF:

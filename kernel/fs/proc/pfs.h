@@ -70,7 +70,7 @@ struct pid_entry {
     int (*open)(struct file *f, struct pid_inode *pi); /* instead of show: sets f->ops */
     const struct inode_ops *iops; /* directories and links */
     u8 where;                     /* IN_PID, IN_TASK */
-    bool ptrace;                  /* opening needs the right to trace */
+    bool ptrace, attach;          /* opening needs the right to look into the process; to change it */
 };
 #define IN_PID  1
 #define IN_TASK 2

@@ -7,9 +7,9 @@
  * P2. Nothing here stays cached without a user (SB_NO_CACHE), so that no process is kept by a name.
  */
 #include "pfs.h"
+#include <kernel/ptrace.h>
+#include <mm/mm.h>
 #include <port/uaccess.h>
-
-#define CAP_SYS_PTRACE 19
 
 static const struct inode_ops pid_text_iops;
 
@@ -20,21 +20,19 @@ bool pid_gone(const struct pid_inode *pi)
 
 bool pid_may_trace(const struct pid_inode *pi)
 {
-    const struct cred *me = current_task()->cred;
-    if (pi->p == current_task()->process)
-        return true;
-    rcu_read_lock();
-    const struct cred *c = pi->t->cred;
-    bool same = me->fsuid == c->euid && me->fsuid == c->suid && me->fsuid == c->uid &&
-                me->fsgid == c->egid && me->fsgid == c->sgid && me->fsgid == c->gid;
-    rcu_read_unlock();
-    return (same && pi->p->dumpable) || capable(CAP_SYS_PTRACE);
+    return !ptrace_may_access(pi->t, PTRACE_MODE_READ | PTRACE_MODE_FSCREDS);
+}
+
+static bool may_open(const struct pid_inode *pi)
+{
+    u32 mode = pi->e->attach ? PTRACE_MODE_ATTACH : PTRACE_MODE_READ;
+    return !ptrace_may_access(pi->t, mode | PTRACE_MODE_FSCREDS);
 }
 
 static void set_owner(struct inode *i)
 {
     struct pid_inode *pi = i->priv;
-    bool root = !pi->p->dumpable && i->mode != (S_IFDIR | 0555);
+    bool root = pi->p->dumpable != 1 && i->mode != (S_IFDIR | 0555);
     i->uid = root ? 0 : pi->t->cred->euid;
     i->gid = root ? 0 : pi->t->cred->egid;
 }
@@ -194,7 +192,26 @@ static void show_personality(struct seq *s, struct pid_inode *pi)
 }
 static void show_coredump_filter(struct seq *s, struct pid_inode *pi)
 {
-    seq_puts(s, "00000033\n");
+    struct mm *mm = task_get_mm(pi->t);
+    if (!mm)
+        return;
+    seq_printf(s, "%08lx\n", mm_dump_filter(mm));
+    mm_put(mm);
+}
+static int store_coredump_filter(struct pid_inode *pi, const char *text, size_t n)
+{
+    s64 v;
+    if (parse_s64(text, &v) || v < 0 || v > 0xffffffff)
+        return -EINVAL;
+    struct mm *mm = task_get_mm(pi->t);
+    if (!mm)
+        return -ESRCH;
+    u64 set = ((u64)v ^ MMF_DUMP_DEFAULT) << MMF_DUMP_SHIFT & MMF_DUMP_MASK, old = READ_ONCE(mm->flags);
+    while (!__atomic_compare_exchange_n(&mm->flags, &old, (old & ~MMF_DUMP_MASK) | set, false, __ATOMIC_RELAXED,
+                                        __ATOMIC_RELAXED))
+        ;
+    mm_put(mm);
+    return 0;
 }
 
 /* In the order in which Linux lists them. */
@@ -234,7 +251,8 @@ static const struct pid_entry entries[] = {
      .mode = S_IFREG | 0400,
      .show = show_personality,
      .where = IN_PID | IN_TASK,
-     .ptrace = true},
+     .ptrace = true,
+     .attach = true},
     {.name = "limits", .mode = S_IFREG | 0444, .show = pid_show_limits, .where = IN_PID | IN_TASK},
     {.name = "comm",
      .mode = S_IFREG | 0644,
@@ -261,7 +279,8 @@ static const struct pid_entry entries[] = {
      .mode = S_IFREG | 0600,
      .fops = &pid_mem_fops,
      .where = IN_PID | IN_TASK,
-     .ptrace = true},
+     .ptrace = true,
+     .attach = true},
     {.name = "cwd", .mode = S_IFLNK | 0777, .iops = &pid_cwd_iops, .where = IN_PID | IN_TASK},
     {.name = "root", .mode = S_IFLNK | 0777, .iops = &pid_root_iops, .where = IN_PID | IN_TASK},
     {.name = "exe", .mode = S_IFLNK | 0777, .iops = &pid_exe_iops, .where = IN_PID | IN_TASK},
@@ -311,6 +330,7 @@ static const struct pid_entry entries[] = {
     {.name = "coredump_filter",
      .mode = S_IFREG | 0644,
      .show = show_coredump_filter,
+     .store = store_coredump_filter,
      .where = IN_PID},
     {.name = "io",
      .mode = S_IFREG | 0400,
@@ -349,7 +369,7 @@ static int pid_text_store(const char *text, size_t n, void *arg)
 static int pid_text_open(struct inode *i, struct file *f)
 {
     struct pid_inode *pi = i->priv;
-    if (pi->e->ptrace && !pid_may_trace(pi))
+    if (pi->e->ptrace && !may_open(pi))
         return -EACCES;
     if (pi->e->open)
         return pi->e->open(f, pi);

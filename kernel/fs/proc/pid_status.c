@@ -34,6 +34,8 @@ static char state_char(const struct pid_inode *pi)
         return 'S';
     case SCHED_STOPPED:
         return 'T';
+    case SCHED_TRACED:
+        return 't';
     case SCHED_DEAD:
         return READ_ONCE(pi->p->state) == PROCESS_ZOMBIE ? 'Z' : 'X';
     default:
@@ -50,6 +52,8 @@ static const char *state_name(char c)
         return "S (sleeping)";
     case 'T':
         return "T (stopped)";
+    case 't':
+        return "t (tracing stop)";
     case 'Z':
         return "Z (zombie)";
     case 'X':
@@ -63,6 +67,14 @@ static s32 parent_pid(struct process *p)
 {
     u64 irq = spin_lock_irqsave(&tasklist_lock);
     s32 pid = p->parent ? p->parent->pid : 0;
+    spin_unlock_irqrestore(&tasklist_lock, irq);
+    return pid;
+}
+
+static s32 tracer_pid(struct task *t)
+{
+    u64 irq = spin_lock_irqsave(&tasklist_lock);
+    s32 pid = t->trace.tracer ? t->trace.tracer->process->pid : 0;
     spin_unlock_irqrestore(&tasklist_lock, irq);
     return pid;
 }
@@ -95,8 +107,8 @@ static void put_identity(struct seq *s, struct pid_inode *pi)
         seq_printf(s, "\nUmask:\t%#04o", fs->umask);
         fs_struct_put(fs);
     }
-    seq_printf(s, "\nState:\t%s\nTgid:\t%d\nNgid:\t0\nPid:\t%d\nPPid:\t%d\nTracerPid:\t0\n",
-               state_name(state_char(pi)), p->pid, t->tid, parent_pid(p));
+    seq_printf(s, "\nState:\t%s\nTgid:\t%d\nNgid:\t0\nPid:\t%d\nPPid:\t%d\nTracerPid:\t%d\n",
+               state_name(state_char(pi)), p->pid, t->tid, parent_pid(p), tracer_pid(t));
     put_ids(s, "Uid", c.uid, c.euid, c.suid, c.fsuid);
     put_ids(s, "Gid", c.gid, c.egid, c.sgid, c.fsgid);
     seq_printf(s, "FDSize:\t%lu\nGroups:\t", fd_size(pi));

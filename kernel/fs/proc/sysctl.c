@@ -29,6 +29,10 @@ static const struct knob knobs[] = {
     {"/proc/sys/kernel/overflowgid", &overflow_id, 1, 0},
     {"/proc/sys/kernel/random/entropy_avail", &entropy, 1, 0},
     {"/proc/sys/kernel/random/poolsize", &entropy, 1, 0},
+    {"/proc/sys/kernel/core_uses_pid", &sysctl_core_uses_pid, 0, 1},
+    {"/proc/sys/kernel/core_pipe_limit", &zero, 1, 0},
+    {"/proc/sys/kernel/yama/ptrace_scope", &sysctl_yama_ptrace_scope, 0, 3},
+    {"/proc/sys/fs/suid_dumpable", &zero, 1, 0},
     {"/proc/sys/vm/overcommit_memory", &sysctl_overcommit_memory, 0, 2},
     {"/proc/sys/vm/overcommit_ratio", &sysctl_overcommit_ratio, 0, 0x7fffffff},
     {"/proc/sys/vm/overcommit_kbytes", &sysctl_overcommit_kbytes, 0, ~0UL},
@@ -145,7 +149,18 @@ static void show_file_nr(struct seq *s, void *arg)
 }
 static void show_core_pattern(struct seq *s, void *arg)
 {
-    seq_puts(s, "core\n");
+    seq_printf(s, "%s\n", core_pattern);
+}
+static int store_core_pattern(const char *text, size_t n, void *arg)
+{
+    size_t len = 0;
+    while (len < n && len < CORE_PATTERN_SIZE - 1 && text[len] != '\n')
+        len++;
+    if (text[0] == '|')
+        return -EINVAL; /* no program is started for a core: docs/LINUX.md */
+    memcpy(core_pattern, text, len);
+    core_pattern[len] = '\0';
+    return 0;
 }
 
 void proc_sysctl_register(void)
@@ -157,7 +172,7 @@ void proc_sysctl_register(void)
         {"/proc/sys/kernel/hostname", 0644, show_osrelease, store_name, (void *)2},
         {"/proc/sys/kernel/domainname", 0644, show_domain, store_name, NULL},
         {"/proc/sys/kernel/threads-max", 0444, show_threads_max, NULL, NULL},
-        {"/proc/sys/kernel/core_pattern", 0444, show_core_pattern, NULL, NULL},
+        {"/proc/sys/kernel/core_pattern", 0644, show_core_pattern, store_core_pattern, NULL},
         {"/proc/sys/kernel/random/boot_id", 0444, show_boot_id, NULL, NULL},
         {"/proc/sys/kernel/random/uuid", 0444, show_uuid, NULL, NULL},
         {"/proc/sys/fs/file-nr", 0444, show_file_nr, NULL, NULL},

@@ -66,6 +66,8 @@ int path_lookup(int dirfd, const char *name, u32 flags, struct path *out);
 int path_lookup_user(int dirfd, u64 name, u32 flags, struct path *out);
 /* Makes a node (S_IFSOCK by bind, S_IFIFO...) with umask applied; *out may be NULL. -EEXIST. */
 int path_mknod(int dirfd, const char *name, u32 mode, u64 rdev, struct path *out);
+/* Removes a name, relative to the current directory. 0 or -errno. */
+int path_unlink(const char *name);
 /* R_OK|W_OK|X_OK by the fs credentials of the current thread; 0 or -EACCES, -EROFS. */
 int inode_permission(struct inode *inode, u32 mask);
 /* Text of a path seen from the current root, " (deleted)", terminated. Length or -ENAMETOOLONG. */

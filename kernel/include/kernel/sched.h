@@ -29,6 +29,7 @@ struct regs;
 #define TASK_RSEQ                                                                                  \
     (ARCH_WORK_KERNEL << 1) /* preempted or migrated: the restartable sequence must be checked */
 #define TASK_TIMER (ARCH_WORK_KERNEL << 2) /* CPU-time timers of the process must be looked at */
+#define TASK_TRACE (ARCH_WORK_KERNEL << 3) /* the end of this system call is reported to the tracer */
 
 enum sched_state {
     SCHED_READY,
@@ -36,6 +37,7 @@ enum sched_state {
     SCHED_KILLABLE,
     SCHED_INTERRUPTIBLE,
     SCHED_STOPPED,
+    SCHED_TRACED,
     SCHED_DEAD
 };
 
@@ -93,6 +95,8 @@ int sched_set_affinity(struct task *t, cpumask_t mask); /* -EINVAL: no online CP
 void sched_set_nice(struct task *t, int nice);
 u64 sched_runtime(struct task *t); /* ns on a CPU so far */
 bool sched_is_running(struct task *t);
+/* t is about to sleep, or does: returns when it is off its CPU, with its registers saved. */
+void sched_wait_off(struct task *t);
 /* Fixed point loads, 11 bits of fraction; runnable threads; all. */
 void sched_loadavg(u64 avg[3]);
 u64 sched_nr_running(void);

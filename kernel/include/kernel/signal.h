@@ -90,9 +90,11 @@ static inline u64 sig_bit(int sig)
 #define BUS_ADRERR    2
 #define TRAP_BRKPT    1
 #define TRAP_TRACE    2
+#define TRAP_HWBKPT   4
 #define CLD_EXITED    1
 #define CLD_KILLED    2
 #define CLD_DUMPED    3
+#define CLD_TRAPPED   4
 #define CLD_STOPPED   5
 #define CLD_CONTINUED 6
 
@@ -176,6 +178,7 @@ struct process_signal {
     bool cont_report; /* continued, WCONTINUED may report */
     bool cont_notify; /* the parent shall be told of that by the first thread that comes by */
     s32 stop_sig;
+    struct core_wait *core;  /* a core is being written: kernel/exec/coredump.c */
     struct task *exec_task;  /* de_thread: the one that stays */
     struct waitq group_wait; /* exec waits for the others to leave; stopped threads park here */
 };
@@ -188,6 +191,11 @@ int signal_send_info(struct process *p, struct task *t, int sig, const struct si
 /* The same with an entry of the caller's; while it is still queued the new one carries none. Any context. */
 int signal_send_entry(struct process *p, struct task *t, int sig, const struct siginfo_k *info,
                       struct sigqueue *q);
+/* A queue entry for signal_send_queued, allocated where one may; NULL: no memory. NULL may be freed. */
+struct sigqueue *sigqueue_alloc(void);
+void sigqueue_free(struct sigqueue *q);
+/* As signal_send_info with an entry of sigqueue_alloc's: when it is used *q becomes NULL. Any context. */
+int signal_send_queued(struct process *p, struct task *t, int sig, const struct siginfo_k *info, struct sigqueue **q);
 /* A fault of the running thread: cannot be blocked or ignored. */
 void signal_force(int sig, int code, u64 addr);
 /* SIGSEGV because of protection key `key`. */

@@ -14,5 +14,7 @@ void socket_boot(void);
 
 /* System V objects. fork and exit need nothing but these: exit applies the semaphore adjustments of the last thread's process. */
 void sysv_exit(struct process *p);
+/* What stands for the semaphore adjustments that p would undo at its end; NULL: there are none. */
+const void *sysv_undo_list(struct process *p);
 void sysv_boot(void);
 #endif

@@ -11,6 +11,7 @@
 #include <lib/types.h>
 #include <port/lock.h>
 #include <port/sched.h>
+#include <kernel/ptrace.h>
 #include <kernel/sched.h>
 #include <kernel/signal.h>
 
@@ -54,6 +55,7 @@ struct task {
     struct cred *cred;
     struct sighand *sighand;
     struct task_signal signal;
+    struct task_trace trace;
     char comm[TASK_COMM_LEN];
     /* page faults: thread.ctx.min_flt, .maj_flt */
     u64 utime_ns, stime_ns, start_ns; /* sampled by the tick; exact total: sched_runtime() */
@@ -126,9 +128,13 @@ struct process {
     struct process_timers *timers; /* kernel/time/itimer.c; NULL until used */
     s32 exit_code;                 /* wait status, once dead */
     s32 exit_signal;               /* to the parent; 0 none */
+    s32 parent_tid;                /* the thread of the parent that made it */
+    s32 yama_tracer;               /* PR_SET_PTRACER: a number, 0 none, -1 anybody */
+    u32 traced_dead;               /* ended threads that their tracer has not waited for; tasklist_lock */
     u8 state;                      /* enum process_state */
     u32 membarrier;                /* kinds registered for */
-    bool dumpable, no_new_privs, did_exec, child_subreaper, has_subreaper, oom_victim;
+    u8 dumpable; /* 0 no, 1 yes, 2 only for root */
+    bool no_new_privs, did_exec, child_subreaper, has_subreaper, oom_victim;
     u64 start_ns;
     u64 cmin_flt, cmaj_flt, cutime_ns, cstime_ns, cmaxrss; /* of reaped children */
     u64 dead_min_flt, dead_maj_flt, dead_utime_ns, dead_stime_ns, dead_nvcsw,

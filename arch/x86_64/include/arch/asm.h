@@ -7,6 +7,7 @@
 #define CPU_USER_RSP  8
 #define CPU_STACK_TOP 16
 #define CPU_THREAD    24
+#define CPU_SYSCALL   80
 
 #define CTX_WORK 0
 #define CTX_RSP  8

@@ -11,6 +11,7 @@
 struct mm_cpu;
 struct mmu_ctx;
 struct thread_ctx;
+struct regs;
 struct tss;
 
 struct cpu {
@@ -25,8 +26,9 @@ struct cpu {
     struct mmu_ctx *mmu;          /* 56: the space whose root is loaded; NULL: the kernel's own */
     struct thread_ctx *fpu_owner; /* 64 */
     u64 irq_depth;                /* 72: > 0 inside an interrupt handler */
-    u64 flush_from;               /* 80: CPUs that want a TLB flush here; atomic */
-    u64 call_from;                /* 88: CPUs that want a function called here; atomic */
+    long (*syscall)(struct regs *); /* 80: kernel_syscall, or kernel_syscall_traced */
+    u64 flush_from;               /* 88: CPUs that want a TLB flush here; atomic */
+    u64 call_from;                /* 96: CPUs that want a function called here; atomic */
     u64 nr_irqs, nr_ipis, nr_ticks;
     struct tss *tss;
     bool lazy; /* runs a kernel thread on a borrowed space */

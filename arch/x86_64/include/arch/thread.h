@@ -29,6 +29,12 @@
 #define ARCH_WORK_IRET   4u
 #define ARCH_WORK_KERNEL 8u /* this and higher bits: kernel/ as it likes */
 
+struct debug_regs; /* arch/debug.h */
+
+/* Bits of thread_ctx.special: what a switch and the system call entry must do for few threads. */
+#define ARCH_SPECIAL_DEBUG   1u /* debug registers in use */
+#define ARCH_SPECIAL_SYSCALL 2u /* system calls go to kernel_syscall_traced() */
+
 struct thread_ctx {
     u32 work;      /* offset 0: entry.S */
     u32 fpu_cpu;   /* the CPU whose registers hold fpu's state, if its fpu_owner is this; or ~0 */
@@ -38,6 +44,8 @@ struct thread_ctx {
     u64 fs_base, gs_base; /* user's; true for a thread that does not run (see thread_fs_base) */
     u64 min_flt, maj_flt; /* page faults of this thread, counted by arch/ */
     u16 fs, gs, ds, es;
+    u64 special;              /* ARCH_SPECIAL_*: changed by the thread itself, or while it does not run */
+    struct debug_regs *debug; /* kernel/'s; NULL until used */
 };
 
 static inline struct thread_ctx *thread_ctx_current(void)
@@ -92,6 +100,12 @@ u64 thread_fs_base(struct thread_ctx *t);
 u64 thread_gs_base(struct thread_ctx *t);
 int thread_set_fs_base(struct thread_ctx *t, u64 base);
 int thread_set_gs_base(struct thread_ctx *t, u64 base);
+/* DS, ES, FS, GS of user mode, of the current thread or of one that does not run. */
+void arch_thread_segments(struct thread_ctx *t, u16 seg[4]);
+/* Sets one (0..3 in that order) of a thread that does not run; one that names no segment of user mode becomes 0. */
+void arch_thread_set_segment(struct thread_ctx *t, unsigned n, u16 selector);
+/* The running thread's `special` may have been changed from outside: takes over what the system call entry needs. */
+void thread_sync_special(struct thread_ctx *t);
 
 /* ---- FPU ---- */
 /* Bytes of a thread's area (XSAVE format), fixed after boot. */
@@ -101,6 +115,14 @@ void arch_fpu_init(struct thread_ctx *t);
 /* Writes the registers of the current thread to t->fpu, for core dumps and ptrace; they stay
  * loaded. */
 void arch_fpu_sync(struct thread_ctx *t);
+/* The saved state as debuggers see it, of a thread that does not run (or after arch_fpu_sync). Legacy: 512 bytes of FXSAVE;
+ * extended: arch_fpu_size() bytes of XSAVE, with XCR0 in the bytes for software. Setting: -EINVAL for what the CPU would refuse. */
+void arch_fpu_get_legacy(const struct thread_ctx *t, void *out);
+int arch_fpu_set_legacy(struct thread_ctx *t, const void *in);
+void arch_fpu_get_extended(const struct thread_ctx *t, void *out);
+int arch_fpu_set_extended(struct thread_ctx *t, const void *in);
+/* Where a component of the extended state lies; false when the CPU or the kernel has none of that number. */
+bool arch_fpu_component(unsigned feature, u32 *off, u32 *size);
 /* Bytes that a signal frame needs below the stack pointer for the state, and the alignment (64). */
 size_t arch_fpu_frame_size(void);
 /* Stores the current thread's state at user address buf (64-byte aligned), in Linux's layout:

@@ -21,6 +21,8 @@ void kernel_ap_main(unsigned cpu) __noreturn_fn;
 /* Every SYSCALL. Number in regs->orig_rax, arguments rdi rsi rdx r10 r8 r9; rax is -ENOSYS. The
  * result goes to rax. */
 long kernel_syscall(struct regs *regs);
+/* The same for threads with ARCH_SPECIAL_SYSCALL. */
+long kernel_syscall_traced(struct regs *regs);
 /* A fault that mm_fault() refused with VM_FAULT_* error bits (mm/fault.h). error_code: the CPU's.
  */
 void kernel_user_fault(struct regs *regs, u64 addr, u32 vm_fault, u64 error_code);
