@@ -3,7 +3,6 @@
  * ptrace: each request, its errors, the stops and what wait says of them; the outputs under two kernels must be the same.
  * Numbers of processes and addresses are not printed.
  */
-#define _GNU_SOURCE
 #include "trace.h"
 
 /* ---- attaching ---- */

@@ -3,7 +3,6 @@
  * ptrace: events of fork, exec and exit; tracers that end; who may look into whom; kcmp and pidfd_getfd. The outputs under two
  * kernels must be the same.
  */
-#define _GNU_SOURCE
 #include "trace.h"
 
 static unsigned long variable = 77;
