@@ -34,44 +34,41 @@ static void forker(void)
     _exit(9);
 }
 
-/* Lets everybody go on until the first ends; children's stops in between are shown by who they are. */
+static int signal_of(int status)
+{
+    int sig = WSTOPSIG(status);
+    return status >> 16 || sig == SIGTRAP || sig == SIGSTOP ? 0 : sig;
+}
+
+/* Lets a child go on to its end. */
+static void see_off(pid_t child, long how)
+{
+    for (;;) {
+        int status = await(child, "child");
+        if (!WIFSTOPPED(status))
+            return;
+        pt(how, child, 0, (unsigned long)signal_of(status));
+    }
+}
+
+/* Lets pid go on until it ends; its children run while it stands in the event that tells of them. */
 static void follow(pid_t pid, long how)
 {
     pid_t child = 0;
     for (;;) {
-        int status;
-        pid_t got = waitpid(-1, &status, __WALL);
-        if (got < 0)
-            break;
-        const char *who = got == pid ? "parent" : "child";
-        bool quiet = false;
-        if (got == pid && WIFSTOPPED(status) && status >> 16) {
-            unsigned long msg = 0;
+        int status = await(pid, "parent"), event = status >> 16;
+        unsigned long msg = 0;
+        if (!WIFSTOPPED(status))
+            return;
+        if (event)
             pt(PTRACE_GETEVENTMSG, pid, 0, (unsigned long)&msg);
-            int event = status >> 16;
-            if (event <= 3) {
-                child = (pid_t)msg;
-                /* The child's own stop may be reported before or after: wait for it here. */
-                int st;
-                show("parent", status);
-                quiet = true;
-                if (waitpid(child, &st, __WALL) == child)
-                    show("child", st);
-                pt(how, child, 0, 0);
-            } else {
-                show("parent", status);
-                quiet = true;
-                printf("message: %s %lx\n", event == PTRACE_EVENT_EXIT ? "status" : "number of", event == PTRACE_EVENT_EXIT ? msg
-                                                                       : msg == (unsigned long)pid   ? 1ul
-                                                                       : msg == (unsigned long)child ? 2ul
-                                                                                                     : 0ul);
-            }
-        }
-        int sig = WIFSTOPPED(status) && !(status >> 16) && WSTOPSIG(status) != SIGTRAP && WSTOPSIG(status) != SIGSTOP ? WSTOPSIG(status) : 0;
-        if (!quiet)
-            show(who, status);
-        if (WIFSTOPPED(status))
-            pt(how, got, 0, (unsigned long)sig);
+        if (event >= PTRACE_EVENT_FORK && event <= PTRACE_EVENT_CLONE)
+            see_off(child = (pid_t)msg, how);
+        else if (event == PTRACE_EVENT_EXIT)
+            printf("message: status %lx\n", msg);
+        else if (event)
+            printf("message: parent %d child %d\n", msg == (unsigned long)pid, msg == (unsigned long)child);
+        pt(how, pid, 0, (unsigned long)signal_of(status));
     }
 }
 
