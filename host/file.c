@@ -4,6 +4,7 @@
 #include <host/sched_internal.h>
 #include <mm/vma.h>
 #include <port/failpoint.h>
+#include <port/clock.h>
 #include <port/log.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -21,6 +22,13 @@ static int device_delay(void)
 {
     sched_yield_cpu();
     return failpoint_hit(FAIL_IO) ? -EIO : 0;
+}
+
+static void device_work(u64 ns)
+{
+    struct waitq nobody;
+    waitq_init(&nobody);
+    waitq_wait_until(&nobody, false, clock_ns() + ns);
 }
 
 static int disk_read(struct address_space *m, struct page **pages, unsigned n)
@@ -41,20 +49,41 @@ static int disk_read(struct address_space *m, struct page **pages, unsigned n)
     return 0;
 }
 
-static int disk_write(struct address_space *m, struct page *page)
+static int disk_write(struct address_space *m, struct page **pages, unsigned n)
 {
     struct host_file *f = m->host;
-    u64 bytes;
-    int err = device_delay();
-    if (err)
-        return err;
-    u8 *block = block_of(f, page->index, &bytes);
-    memcpy(block, page_to_virt(page), bytes);
-    __atomic_fetch_add(&f->writes, 1, __ATOMIC_RELAXED);
-    return 0;
+    int result = 0;
+    for (unsigned i = 0; i < n; i++) {
+        u64 bytes;
+        int err = device_delay();
+        if (f->page_ns)
+            device_work(f->page_ns);
+        result = result ? result : err;
+        if (err)
+            continue;
+        u8 *block = block_of(f, pages[i]->index, &bytes);
+        memcpy(block, page_to_virt(pages[i]), bytes);
+        __atomic_fetch_add(&f->writes, 1, __ATOMIC_RELAXED);
+    }
+    return result;
 }
 
-static const struct mapping_ops disk_ops = {.read_pages = disk_read, .write_page = disk_write};
+static bool file_try_get(struct address_space *m)
+{
+    struct host_file *f = m->host;
+    s32 refs = __atomic_load_n(&f->refs, __ATOMIC_RELAXED);
+    while (refs > 0 && !__atomic_compare_exchange_n(&f->refs, &refs, refs + 1, true, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
+        ;
+    return refs > 0;
+}
+
+static void file_put(struct address_space *m)
+{
+    host_file_put(m->host);
+}
+
+static const struct mapping_ops disk_ops = {
+    .read_pages = disk_read, .write_pages = disk_write, .try_get = file_try_get, .put = file_put};
 static const struct mapping_ops memory_ops = {0};
 
 struct host_file *host_file_new(u64 size, bool shmem)

@@ -9,6 +9,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 struct host_context {
     pthread_t id;
@@ -86,6 +87,11 @@ void pth_destroy(struct host_thread *t)
     pthread_cond_destroy(&t->ctx->granted);
     free(t->ctx);
     t->ctx = NULL;
+}
+
+void pth_pause(void)
+{
+    usleep(100);
 }
 
 void pth_yield(void)

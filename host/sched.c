@@ -21,6 +21,7 @@
 
 #define EVENT_NS  10 /* virtual time of one scheduling point */
 #define MAX_RELAX 20000000u
+#define MAX_JUMPS 100000u /* timers alone that go on for so long are a deadlock of the others */
 
 __thread u32 host_this_cpu;
 __thread struct host_thread *host_current;
@@ -30,6 +31,7 @@ struct host_cpu host_cpus[NR_CPUS];
 struct list_head host_threads;
 static u32 next_id;
 static u32 relaxed; /* spins since something else happened */
+static u32 jumps;   /* in time, since a thread without a deadline ran */
 
 static bool threads_mode(void)
 {
@@ -99,13 +101,34 @@ static void report_deadlock(void)
     panic("deadlock: no thread can run%s", text);
 }
 
+static void make_ready(struct host_thread *t);
+
+/* Nobody can run: the sleeper whose time comes first is made ready. False: nobody sleeps for a time. Fibers only. */
+static bool jump_in_time(void)
+{
+    struct host_thread *first = NULL;
+    for (struct list_head *l = host_threads.next; l != &host_threads; l = l->next) {
+        struct host_thread *t = container_of(l, struct host_thread, all);
+        if (t->state == HT_BLOCKED && t->deadline != U64_MAX && (!first || t->deadline < first->deadline))
+            first = t;
+    }
+    if (!first || ++jumps > MAX_JUMPS)
+        return false;
+    host_machine.clock = max(host_machine.clock, first->deadline);
+    make_ready(first);
+    return true;
+}
+
 /* The caller has given up its CPU or spins: somebody else must run. */
 static void go_elsewhere(u32 except)
 {
     u8 cpus[NR_CPUS];
     u32 n = runnable_cpus(except, cpus);
-    if (n == 0)
-        report_deadlock();
+    while (n == 0) {
+        if (!jump_in_time())
+            report_deadlock();
+        n = runnable_cpus(except, cpus);
+    }
     go_to_cpu(host_exploring ? host_explore_must(cpus, n)
                              : cpus[rand_below(&host_machine.rand, n)]);
 }
@@ -243,6 +266,28 @@ void host_block(const char *what, const void *obj)
     self->state = HT_BLOCKED;
     leave_cpu(self);
     self->wait_what = NULL;
+    if (self->deadline == U64_MAX)
+        jumps = 0;
+}
+
+bool host_block_until(const char *what, const void *obj, u64 deadline)
+{
+    struct host_thread *self = host_current;
+    if (__atomic_load_n(&host_machine.clock, __ATOMIC_RELAXED) >= deadline)
+        return false;
+    if (threads_mode()) { /* virtual time follows the real one in steps of 100 us */
+        host_sched_unlock();
+        pth_pause();
+        __atomic_fetch_add(&host_machine.clock, 100000, __ATOMIC_RELAXED);
+        host_sched_lock();
+        make_ready(self); /* the others of this CPU first */
+        leave_cpu(self);
+        return true;
+    }
+    self->deadline = deadline;
+    host_block(what, obj);
+    self->deadline = U64_MAX;
+    return true;
 }
 
 void host_unblock(struct host_thread *t)
@@ -312,6 +357,7 @@ static struct host_thread *new_thread(const char *name)
         panic("no memory for a thread");
     snprintf(t->name, sizeof(t->name), "%s", name);
     waitq_init(&t->done_wq);
+    t->deadline = U64_MAX;
     host_sched_lock();
     t->id = next_id++;
     list_add_tail(&t->all, &host_threads);
@@ -419,6 +465,7 @@ void host_sched_start(void)
     }
     next_id = 0;
     relaxed = 0;
+    jumps = 0;
     host_this_cpu = 0;
     struct host_thread *t = new_thread("main");
     t->pinned = true;

@@ -40,6 +40,17 @@ void host_waitq_sleep(struct host_waiter *w, bool killable)
     host_sched_unlock();
 }
 
+bool host_waitq_sleep_until(struct host_waiter *w, u64 deadline)
+{
+    bool in_time = true;
+    host_check_may_sleep("waitq_wait_until");
+    host_sched_lock();
+    while (!w->woken && !sched_fatal_signal() && in_time)
+        in_time = host_block_until("sleeps on", w->wq, deadline);
+    host_sched_unlock();
+    return w->woken || in_time;
+}
+
 static void dequeue(struct host_waiter *w)
 {
     if (!w->queued)

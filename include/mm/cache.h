@@ -9,12 +9,16 @@
  */
 #ifndef MM_CACHE_H
 #define MM_CACHE_H
+#include <lib/errseq.h>
 #include <lib/list.h>
 #include <lib/xarray.h>
 #include <mm/page.h>
 
 struct address_space;
+struct backing_dev;
 struct vma;
+
+#define WRITE_PAGES_MAX 64u
 
 struct mapping_ops {
     /*
@@ -22,8 +26,14 @@ struct mapping_ops {
      * Bytes past the end of file are zero. Returns 0 or -errno of the first that failed. May sleep. NULL: pages begin as zeros (shmem).
      */
     int (*read_pages)(struct address_space *m, struct page **pages, unsigned n);
-    /* Writes one locked dirty page back. 0 or -errno. NULL: memory only, pages stay dirty. */
-    int (*write_page)(struct address_space *m, struct page *page);
+    /*
+     * Writes n pages of consecutive indexes, 1..WRITE_PAGES_MAX, under writeback and locked, to the device. 0, or -errno of the first that
+     * failed. May sleep, allocates nothing that waits for memory. NULL: memory only, pages stay dirty.
+     */
+    int (*write_pages)(struct address_space *m, struct page **pages, unsigned n);
+    /* Keeps the mapping's file from ending, for the flusher; false when its end has begun. put may sleep. NULL: it can't end. */
+    bool (*try_get)(struct address_space *m);
+    void (*put)(struct address_space *m);
     /* A page is about to enter, or has left, the cache: limits of size (tmpfs). reserve: 0 or -ENOSPC. May be NULL. */
     int (*reserve)(struct address_space *m, u64 pages);
     void (*release)(struct address_space *m, u64 pages);
@@ -42,7 +52,11 @@ struct address_space {
     struct rwsem invalidate_lock;
     const struct mapping_ops *ops;
     u32 flags;               /* AS_* */
-    s32 wb_err;              /* last write-back error, -errno */
+    errseq_t wb_err;         /* write-back errors, told once to each opener */
+    struct backing_dev *bdi; /* the device of the pages, mm/writeback.h; NULL: written on demand only */
+    struct list_head wb_link; /* backing_dev.dirty, by its lock */
+    u64 dirtied_ns;          /* when its oldest dirty page may have become dirty, by the same lock */
+    u64 wb_pass;             /* the flusher's pass that was here last */
     void *host;              /* the home's inode */
 } __aligned_to(16);
 #define AS_SHMEM       1u /* pages are PG_swapbacked, counted as Shmem */
@@ -108,6 +122,8 @@ int cache_truncate(struct address_space *m, u64 new_size);
 int cache_punch(struct address_space *m, u64 start, u64 end);
 /* Writes dirty pages of [start,end] back and waits. 0 or -errno. */
 int cache_sync(struct address_space *m, u64 start, u64 end);
+/* Starts from page index *index, writes about `most` dirty pages and waits for them; *index: where to go on. Pages written. */
+u64 cache_write_some(struct address_space *m, u64 *index, u64 most);
 /* Drops clean unmapped pages (drop_caches, invalidation after a change on the host). Returns pages dropped. */
 u64 cache_invalidate(struct address_space *m, u64 first_index, u64 last_index);
 

@@ -28,6 +28,7 @@ struct mm_cpu {
         [NR_ZONE_LRU]; /* its share of each zone's pages on LRU lists, by page_zone_slot() */
     s64 node_stat[MAX_NODES]
                  [NR_NODE_STATS]; /* this CPU's share of each node's gauges; may be negative */
+    u32 dirtied; /* pages made dirty here since the last look at the limits (mm/cache/throttle.c) */
     struct slab_cpu *slab[MAX_SLAB_CACHES]; /* by cache id */
 } __aligned_to(64);
 

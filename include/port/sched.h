@@ -5,6 +5,7 @@
  *   struct waitq                       a queue of sleepers; waitq_init(struct waitq *)
  *   waitq_wait(wq, cond)               macro: sleeps until cond (re-evaluated after every wake-up) is true
  *   int waitq_wait_killable(wq, cond)  0, or -EINTR when a fatal signal is pending
+ *   int waitq_wait_until(wq, cond, deadline)   as above, but no longer than until clock_ns() == deadline: then -ETIMEDOUT
  *   waitq_wake_all(wq), waitq_wake_one(wq)   callable from any context, also interrupts
  *   struct kthread *kthread_start(int (*fn)(void *), void *arg, const char *name)   NULL when out of memory
  *   void sched_yield_cpu(void)         lets others run; may sleep

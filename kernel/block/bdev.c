@@ -14,6 +14,7 @@
 #include <kernel/block.h>
 #include <mm/phys.h>
 #include <mm/sys.h>
+#include <mm/writeback.h>
 #include <port/uaccess.h>
 #include <uapi/blkdev.h>
 
@@ -62,12 +63,19 @@ static int read_pages(struct address_space *m, struct page **pages, unsigned n)
     return result;
 }
 
-static int write_page(struct address_space *m, struct page *page)
+static int write_pages(struct address_space *m, struct page **pages, unsigned n)
 {
-    return page_io(((struct inode *)m->host)->priv, BIO_WRITE, &page, 1);
+    struct block_dev *d = ((struct inode *)m->host)->priv;
+    u32 most = min(d->max_segs, 64u);
+    int result = 0;
+    for (unsigned i = 0; i < n; i += most) {
+        int err = page_io(d, BIO_WRITE, pages + i, min(n - i, most));
+        result = result ? result : err;
+    }
+    return result;
 }
 
-static const struct mapping_ops bdev_mapping_ops = {.read_pages = read_pages, .write_page = write_page};
+static const struct mapping_ops bdev_mapping_ops = {.read_pages = read_pages, .write_pages = write_pages};
 
 static int bdev_sync_all(struct superblock *sb)
 {
@@ -81,6 +89,20 @@ static int bdev_sync_all(struct superblock *sb)
 }
 static const struct sb_ops bdev_sb_ops = {.sync = bdev_sync_all};
 
+/* NULL without memory: then its dirty pages wait for a sync or the last close. */
+static struct backing_dev *disk_flusher(struct block_dev *d)
+{
+    struct backing_dev *b = kmalloc(sizeof(*b), GFP_KERNEL);
+    if (!b)
+        return NULL;
+    backing_dev_init(b, d->name);
+    if (backing_dev_start(b)) {
+        kfree(b);
+        return NULL;
+    }
+    return b;
+}
+
 int bdev_attach(struct block_dev *d)
 {
     if (!bdev_sb)
@@ -91,6 +113,7 @@ int bdev_attach(struct block_dev *d)
     if (!i)
         return -ENOMEM;
     i->priv = d;
+    i->mapping.bdi = d->parent ? d->parent->inode->mapping.bdi : disk_flusher(d);
     i->mapping.size = block_bytes(d);
     d->inode = i;
     return 0;

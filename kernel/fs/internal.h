@@ -130,7 +130,9 @@ ssize_t vfs_write(struct file *f, const struct iobuf *b, size_t n, u64 *pos);
 int vfs_setattr(const struct path *p, u32 valid, struct kstat *st);
 int vfs_getattr(struct inode *inode, struct kstat *st);
 int vfs_truncate(struct file *f, struct inode *inode, u64 size);
+/* Writes back and waits; also tells, once to each open file, what went wrong before. */
 int vfs_fsync(struct file *f, u64 start, u64 end, bool data_only);
+struct address_space *file_pages(struct file *f); /* the pages behind an open file */
 int dev_open(struct inode *inode,
              struct file *f); /* devtmpfs.c: character and block devices by number */
 bool dev_has_major(u32 type, u32 major);

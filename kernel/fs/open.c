@@ -126,6 +126,8 @@ struct file *file_open_path(const struct path *p, u32 flags)
             f->mount = p->mount;
             f->dentry = p->dentry;
             err = file_open_inode(f, inode);
+            if (!err)
+                f->wb_err = errseq_sample(&file_pages(f)->wb_err);
             if (!err && counts)
                 f->mode |= FMODE_MOUNT_WRITE;
             if (err && counts) {

@@ -4,9 +4,20 @@
 #include <kernel/block.h>
 #include <kernel/syscall.h>
 
+struct address_space *file_pages(struct file *f)
+{
+    struct inode *i = f->inode;
+    if (f->ops == &bdev_fops)
+        return &((struct block_dev *)f->priv)->inode->mapping;
+    return &(i->ops && i->ops->data ? i->ops->data(i) : i)->mapping;
+}
+
 int vfs_fsync(struct file *f, u64 start, u64 end, bool data_only)
 {
-    return f->ops->fsync ? f->ops->fsync(f, start, end, data_only) : -EINVAL;
+    if (!f->ops->fsync)
+        return -EINVAL;
+    int err = f->ops->fsync(f, start, end, data_only), earlier = errseq_check(&file_pages(f)->wb_err, &f->wb_err);
+    return earlier ? earlier : err;
 }
 
 static s64 do_fsync(int fd, bool data_only)
@@ -37,7 +48,7 @@ static int sb_sync(struct superblock *sb)
     struct inode *i;
     list_for_each_entry (i, &sb->inodes, sb_link) {
         s32 refs = READ_ONCE(i->refs);
-        if (refs <= 0 || !READ_ONCE(i->mapping.nrdirty) || !i->mapping.ops->write_page)
+        if (refs <= 0 || !READ_ONCE(i->mapping.nrdirty) || !i->mapping.ops->write_pages)
             continue;
         if (!__atomic_compare_exchange_n(&i->refs, &refs, refs + 1, false, __ATOMIC_ACQUIRE,
                                          __ATOMIC_RELAXED))
@@ -99,15 +110,6 @@ SYSCALL(syncfs)
     s64 err = sb_sync(r.file->inode->sb);
     fd_return(r);
     return err;
-}
-
-/* The pages behind an open file. */
-static struct address_space *file_pages(struct file *f)
-{
-    struct inode *i = f->inode;
-    if (f->ops == &bdev_fops)
-        return &((struct block_dev *)f->priv)->inode->mapping;
-    return &(i->ops && i->ops->data ? i->ops->data(i) : i)->mapping;
 }
 
 SYSCALL(sync_file_range)

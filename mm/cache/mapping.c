@@ -15,6 +15,7 @@
 #include <mm/slab.h>
 #include <mm/stat.h>
 #include <mm/vma.h>
+#include <mm/writeback.h>
 #include <port/log.h>
 #include "cache_internal.h"
 
@@ -54,6 +55,7 @@ void mapping_init(struct address_space *m, const struct mapping_ops *ops, void *
     spin_init(&m->i_mmap_lock, RANK_I_MMAP);
     list_init(&m->i_mmap);
     rwsem_init(&m->invalidate_lock, RANK_INVALIDATE);
+    list_init(&m->wb_link);
     m->ops = ops;
     m->host = host;
     m->flags = flags;
@@ -62,6 +64,7 @@ void mapping_init(struct address_space *m, const struct mapping_ops *ops, void *
 void mapping_destroy(struct address_space *m)
 {
     ASSERT(list_empty(&m->i_mmap));
+    writeback_forget(m);
     u64 index;
     void *entry;
     xa_for_each(&m->pages, index, entry)
@@ -138,7 +141,7 @@ bool cache_remove(struct address_space *m, struct page *page)
     u64 index = page->index;
     if (page_test_and_clear(page, PG_dirty)) {
         m->nrdirty--;
-        if (m->ops->write_page)
+        if (m->ops->write_pages)
             stat_node_add(page_node(page), NR_FILE_DIRTY, -1);
     }
     void *old = xa_erase(&m->pages, index);
@@ -169,10 +172,12 @@ bool cache_set_dirty(struct page *page)
     if (page_mapping(page) == m && !page_test_and_set(page, PG_dirty)) {
         xa_set_mark(&m->pages, page->index, CACHE_MARK_DIRTY);
         m->nrdirty++;
-        if (m->ops->write_page) {
+        if (m->ops->write_pages) {
             stat_node_add(page_node(page), NR_FILE_DIRTY, 1);
             stat_event(NR_DIRTIED);
         }
+        if (m->bdi && m->nrdirty == 1)
+            writeback_note_dirty(m);
         fresh = true;
     }
     spin_unlock(&m->tree_lock);

@@ -8,6 +8,7 @@
 #include <lib/errno.h>
 #include <mm/lru.h>
 #include <mm/pt.h>
+#include <mm/writeback.h>
 #include <port/log.h>
 #include <port/sched.h>
 #include <port/uaccess.h>
@@ -140,6 +141,8 @@ static ssize_t write_from(struct address_space *m, u64 pos, const struct end *e,
         if (r <= 0)
             break;
         done += (size_t)r;
+        if (m->bdi)
+            writeback_throttle(m, 1);
         if (pos + done > READ_ONCE(m->size))
             WRITE_ONCE(m->size, pos + done);
         if ((size_t)r < chunk)

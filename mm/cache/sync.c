@@ -4,10 +4,13 @@
  * permission, then it is written: a store that comes meanwhile faults and makes it dirty again. A fault marks the page under the
  * lock of the entry's table before it installs the entry. So an entry that we do not see comes with a new mark.
  *
- *   dirty ── write_one: mark writeback, unmark dirty ── device ── unmark writeback
+ *   dirty ── begin_write: mark writeback, unmark dirty ── write_pages ── end_write: unmark writeback
  *
  * A sync looks for dirty pages first and waits for those under writeback after: a page that somebody else is writing is
  * found in one state or the other.
+ *
+ * Neighbours go to the device together. The first page of a run is waited for; one behind it that somebody else has locked ends the
+ * run, so that no two writers wait for each other.
  *
  * Locks: page lock around each page's write.
  */
@@ -15,6 +18,7 @@
 #include <mm/rmap.h>
 #include <mm/stat.h>
 #include <mm/pt.h>
+#include <mm/writeback.h>
 #include <port/log.h>
 #include "cache_internal.h"
 
@@ -41,13 +45,12 @@ static int clean_entry(void *ctx, struct vma *vma, u64 addr)
     return 0;
 }
 
-static int write_one(struct address_space *m, struct page *page)
+/* page is locked. False when it has left the mapping or is clean. */
+static bool begin_write(struct address_space *m, struct page *page)
 {
-    int err = 0;
-    page_lock(page);
-    page_wait_writeback(page);
+    bool begun = false;
     if (page_mapping(page) != m || !page_test(page, PG_dirty))
-        goto out;
+        return false;
     spin_lock(&m->tree_lock);
     if (page_mapping(page) == m && page_test_and_clear(page, PG_dirty)) {
         page_set(page, PG_writeback);
@@ -55,64 +58,121 @@ static int write_one(struct address_space *m, struct page *page)
         xa_clear_mark(&m->pages, page->index, CACHE_MARK_DIRTY);
         m->nrdirty--;
         stat_node_add(page_node(page), NR_FILE_DIRTY, -1);
+        begun = true;
     }
     spin_unlock(&m->tree_lock);
-    if (!page_test(page, PG_writeback))
-        goto out;
+    if (!begun)
+        return false;
+    stat_node_add(page_node(page), NR_WRITEBACK, 1);
     if (page_mapped(page))
         rmap_walk(page, clean_entry, page);
-    stat_node_add(page_node(page), NR_WRITEBACK, 1);
-    err = m->ops->write_page(m, page);
+    return true;
+}
+
+static void end_write(struct address_space *m, struct page *page)
+{
     stat_node_add(page_node(page), NR_WRITEBACK, -1);
-    stat_event(NR_WRITTEN);
     spin_lock(&m->tree_lock);
     if (page_mapping(page) == m)
         xa_clear_mark(&m->pages, page->index, CACHE_MARK_WRITEBACK);
     spin_unlock(&m->tree_lock);
     page_end_writeback(page);
-    if (err)
-        WRITE_ONCE(m->wb_err, err);
-out:
     page_unlock(page);
-    return err;
+    page_put(page);
 }
 
-/* Calls fn on each page of [index,last] that has the mark, holding a reference. The first error, but goes on to the end. */
-static int for_each_marked(struct address_space *m, u64 index, u64 last, enum xa_mark mark,
-                           int (*fn)(struct address_space *m, struct page *page))
+/* The dirty page that is next in the mapping from *index on, referenced, or NULL. */
+static struct page *next_marked(struct address_space *m, u64 *index, u64 last, enum xa_mark mark)
 {
-    int result = 0;
     for (;;) {
         rcu_read_lock();
-        struct page *page = xa_find_marked(&m->pages, &index, last, mark);
+        struct page *page = xa_find_marked(&m->pages, index, last, mark);
         bool held = page && page_try_get(page);
         rcu_read_unlock();
-        if (!page)
-            return result;
-        if (held) {
-            int err = fn(m, page);
-            if (err && !result)
-                result = err;
-            page_put(page);
-        }
-        if (index >= last)
-            return result;
-        index++;
+        if (!page || held)
+            return page;
+        if (*index >= last)
+            return NULL;
+        ++*index; /* on its way out of the cache */
     }
 }
 
-static int wait_one(struct address_space *m, struct page *page)
+/*
+ * Collects the next run of dirty neighbours from *index on, at most `most`, each locked, referenced and under writeback. *index: behind
+ * the last page looked at. Returns how many; 0 with *index <= last: go on there; *index > last: the end.
+ */
+static unsigned collect_run(struct address_space *m, u64 *index, u64 last, struct page **run, unsigned most)
 {
-    page_wait_writeback(page);
-    return 0;
+    unsigned n = 0;
+    while (n < most && *index <= last) {
+        u64 want = *index;
+        struct page *page = next_marked(m, index, last, CACHE_MARK_DIRTY);
+        bool fits = page && (!n || *index == want);
+        if (!page && !n)
+            *index = last + 1;
+        if (!fits || (n && !page_try_lock(page))) {
+            if (page)
+                page_put(page);
+            return n;
+        }
+        if (!n)
+            page_lock(page); /* whoever writes a page holds its lock until that is done */
+        ++*index;
+        if (begin_write(m, page)) {
+            run[n++] = page;
+            continue;
+        }
+        page_unlock(page);
+        page_put(page);
+        if (n)
+            return n;
+    }
+    return n;
+}
+
+/* Writes dirty pages of [*index,last], about `most`. The first error, but goes on behind it. */
+static int write_range(struct address_space *m, u64 *index, u64 last, u64 most, u64 *written)
+{
+    struct page *run[WRITE_PAGES_MAX];
+    int result = 0;
+    while (*index <= last && *written < most) {
+        unsigned n = collect_run(m, index, last, run, WRITE_PAGES_MAX);
+        if (!n)
+            continue;
+        int err = m->ops->write_pages(m, run, n);
+        if (err) {
+            errseq_set(&m->wb_err, err);
+            result = result ? result : err;
+        }
+        for (unsigned i = 0; i < n; i++)
+            end_write(m, run[i]);
+        *written += n;
+        stat_event_add(NR_WRITTEN, n);
+        if (*written < most)
+            sched_cond();
+    }
+    return result;
+}
+
+u64 cache_write_some(struct address_space *m, u64 *index, u64 most)
+{
+    u64 written = 0;
+    write_range(m, index, U32_MAX, most, &written);
+    return written;
 }
 
 int cache_sync(struct address_space *m, u64 start, u64 end)
 {
-    if (!m->ops->write_page || (!READ_ONCE(m->nrdirty) && !xa_marked(&m->pages, CACHE_MARK_WRITEBACK)))
+    if (!m->ops->write_pages || (!READ_ONCE(m->nrdirty) && !xa_marked(&m->pages, CACHE_MARK_WRITEBACK)))
         return 0;
-    u64 first = start >> PAGE_SHIFT, last = end >> PAGE_SHIFT;
-    int err = for_each_marked(m, first, last, CACHE_MARK_DIRTY, write_one);
-    for_each_marked(m, first, last, CACHE_MARK_WRITEBACK, wait_one);
+    u64 index = start >> PAGE_SHIFT, last = end >> PAGE_SHIFT, written = 0;
+    int err = write_range(m, &index, min(last, (u64)U32_MAX), U64_MAX, &written);
+    struct page *page;
+    for (index = start >> PAGE_SHIFT; (page = next_marked(m, &index, last, CACHE_MARK_WRITEBACK)); index++) {
+        page_wait_writeback(page);
+        page_put(page);
+        if (index >= last)
+            break;
+    }
     return err;
 }

@@ -175,7 +175,7 @@ u64 vma_page_prot(u64 flags, const struct address_space *mapping)
     /* An area whose writes are watched (clear_refs took VM_SOFTDIRTY away) needs the first one to fault. */
     const u64 wanted = VM_SHARED | VM_WRITE | VM_SOFTDIRTY;
     bool shared_write = (flags & wanted) == wanted;
-    if (shared_write && (!mapping || !mapping->ops->write_page))
+    if (shared_write && (!mapping || !mapping->ops->write_pages))
         bits |= PTE_RW;
     return bits;
 }

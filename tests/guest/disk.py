@@ -5,6 +5,7 @@ import fcntl
 import mmap
 import os
 import struct
+import time
 import zlib
 
 BLKRRPART, BLKFLSBUF, BLKDISCARD, BLKZEROOUT = 0x125F, 0x1261, 0x1277, 0x127F
@@ -49,6 +50,34 @@ def reads_and_writes():
     assert os.pwrite(f, b"y" * 4096, SIZE - 100) == 100, "up to the end"
     fails(errno.EINVAL, os.lseek, f, SIZE + 1, os.SEEK_SET)
     os.close(f)
+
+
+def set_knob(name, value):
+    open("/proc/sys/vm/" + name, "w").write(str(value))
+
+
+def grows_old():
+    set_knob("dirty_expire_centisecs", 50)
+    set_knob("dirty_writeback_centisecs", 20)
+    time.sleep(1)  # the period that runs still is a long one on Linux
+    f = os.open("/dev/vda", os.O_RDWR)
+    os.pwrite(f, b"w" * 65536, 1 << 20)
+    assert meminfo("Dirty") >= 64, meminfo("Dirty")
+    for _ in range(100):
+        time.sleep(0.1)
+        if not meminfo("Dirty"):
+            break
+    assert meminfo("Dirty") == 0, "old pages are written by themselves"
+    os.close(f)
+    set_knob("dirty_bytes", 1 << 20)
+    assert open("/proc/sys/vm/dirty_ratio").read() == "0\n"
+    fails(errno.EINVAL, set_knob, "dirty_bytes", 4096)
+    f = os.open("/dev/vda", os.O_RDWR)
+    for block in range(16):
+        os.pwrite(f, b"v" * (1 << 20), block << 20)
+        assert meminfo("Dirty") <= 2048, "writers wait at the limit"
+    os.close(f)
+    set_knob("dirty_ratio", 20)
 
 
 def mapped():
@@ -123,6 +152,7 @@ def partitions():
 
 
 reads_and_writes()
+grows_old()
 mapped()
 ranges()
 rights()

@@ -14,6 +14,7 @@ struct host_file {
     u8 *disk;
     u64 disk_size;
     u64 reads, writes; /* pages moved */
+    u64 page_ns;       /* virtual time that the device takes for a page it writes; 0: none to speak of */
     bool shmem;        /* no device: pages begin as zeros and stay */
 };
 

@@ -22,6 +22,8 @@ void host_sched_lock(void);
 void host_sched_unlock(void);
 /* sched lock held: the caller sleeps until host_unblock(). Wake-ups may be spurious; the lock is held again on return. */
 void host_block(const char *what, const void *obj);
+/* The same, but not beyond virtual time deadline; false when it has come. Time jumps there when nobody can run. */
+bool host_block_until(const char *what, const void *obj, u64 deadline);
 void host_unblock(struct host_thread *t);
 /* Fibers: another CPU runs if any can, for a thread that spins on *word (NULL: only relaxes). */
 void host_spin_wait(const u32 *word);
@@ -41,6 +43,7 @@ void pth_grant(struct host_thread *t);
 void pth_destroy(struct host_thread *t);
 void pth_join(struct host_thread *t);
 void pth_yield(void);
+void pth_pause(void); /* 100 us of real time; sched lock not held */
 /* host/waitq.c; sched lock held */
 void host_wake_locked(struct waitq *wq);
 /* The first function of every thread. */

@@ -55,6 +55,7 @@ struct host_thread {
     struct host_process *process;
     u32 pkru; /* rights by protection key; a new thread has its maker's */
     struct waitq done_wq;
+    u64 deadline;          /* of a sleep with an end, U64_MAX otherwise */
     const char *wait_what; /* for the deadlock report */
     const void *wait_obj;
     const u32 *spin_word; /* spinning on this lock */

@@ -25,6 +25,8 @@ void host_waitq_begin(struct host_waiter *w, struct waitq *wq);
 void host_waitq_prepare(struct host_waiter *w);
 /* Sleeps until woken after the last prepare; killable: also until a fatal signal is pending. */
 void host_waitq_sleep(struct host_waiter *w, bool killable);
+/* As host_waitq_sleep(w, true), but no longer than until the virtual clock shows deadline. False: that is so. */
+bool host_waitq_sleep_until(struct host_waiter *w, u64 deadline);
 void host_waitq_end(struct host_waiter *w);
 
 bool sched_fatal_signal(void);
@@ -61,6 +63,29 @@ static inline void sched_count_fault(bool major)
                 break;                                                                             \
             }                                                                                      \
             host_waitq_sleep(&waiter_, true);                                                      \
+        }                                                                                          \
+        host_waitq_end(&waiter_);                                                                  \
+        waiter_err_;                                                                               \
+    })
+
+#define waitq_wait_until(wq_, cond_, deadline_)                                                    \
+    ({                                                                                             \
+        struct host_waiter waiter_;                                                                \
+        u64 waiter_deadline_ = (deadline_);                                                        \
+        int waiter_err_ = 0;                                                                       \
+        host_waitq_begin(&waiter_, (wq_));                                                         \
+        for (;;) {                                                                                 \
+            host_waitq_prepare(&waiter_);                                                          \
+            if (cond_)                                                                             \
+                break;                                                                             \
+            if (sched_fatal_signal()) {                                                            \
+                waiter_err_ = -4; /* -EINTR */                                                     \
+                break;                                                                             \
+            }                                                                                      \
+            if (!host_waitq_sleep_until(&waiter_, waiter_deadline_)) {                             \
+                waiter_err_ = -110; /* -ETIMEDOUT */                                               \
+                break;                                                                             \
+            }                                                                                      \
         }                                                                                          \
         host_waitq_end(&waiter_);                                                                  \
         waiter_err_;                                                                               \

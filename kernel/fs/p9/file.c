@@ -112,41 +112,55 @@ static int read_pages(struct address_space *m, struct page **pages, unsigned n)
     return 0;
 }
 
-static int write_page(struct address_space *mapping, struct page *page)
+/* Writes bytes [from, to) of the run that begins at file offset pos; *done: how many the host took. 0 or -errno. */
+static int write_some(struct inode *inode, u32 fid, u64 pos, struct page **pages, u32 from, u32 to, u32 *done)
+{
+    struct p9_client *c = p9_client_of(inode);
+    struct virtio_buf piece[P9_MAX_PAGES];
+    struct p9_msg m;
+    unsigned n = 0;
+    int err = p9_begin(&m, P9_TWRITE);
+    if (err)
+        return err;
+    for (u32 at = from; at < to; n++) {
+        u32 off = at & (u32)~PAGE_MASK, part = min((u32)PAGE_SIZE - off, to - at);
+        piece[n] = (struct virtio_buf){page_to_phys(pages[at >> PAGE_SHIFT]) + off, part};
+        at += part;
+    }
+    struct p9_data data = {piece, n, true};
+    p9_put32(&m, fid);
+    p9_put64(&m, pos + from);
+    p9_put32(&m, to - from);
+    err = p9_rpc(c, &m, &data);
+    *done = err ? 0 : p9_get32(&m);
+    p9_end(&m);
+    return !err && (!*done || *done > to - from) ? -EIO : err;
+}
+
+static int write_pages(struct address_space *mapping, struct page **pages, unsigned n)
 {
     struct inode *inode = mapping->host;
     struct p9_client *c = p9_client_of(inode);
-    u64 pos = (u64)page->index << PAGE_SHIFT, size = READ_ONCE(mapping->size);
-    if (pos >= size)
-        return 0;
-    u32 n = (u32)min(size - pos, PAGE_SIZE), done = 0;
+    u32 most = min((u32)P9_MAX_PAGES, (u32)((c->msize - 64) / PAGE_SIZE)) * (u32)PAGE_SIZE;
+    u64 pos = (u64)pages[0]->index << PAGE_SHIFT, size = READ_ONCE(mapping->size);
     u32 fid = p9_inode_of(inode)->write_fid;
+    if (pos >= size)
+        return 0; /* truncated meanwhile */
+    u32 bytes = (u32)min(size - pos, (u64)n * PAGE_SIZE);
     if (fid == P9_NOFID)
         return -EIO;
-    while (done < n) {
-        struct p9_msg m;
-        int err = p9_begin(&m, P9_TWRITE);
+    for (u32 at = 0, done; at < bytes; at += done) {
+        /* from within a page a message may touch one page more than its length says */
+        u32 to = min(bytes, ALIGN_DOWN(at, (u32)PAGE_SIZE) + most);
+        int err = write_some(inode, fid, pos, pages, at, to, &done);
         if (err)
             return err;
-        struct virtio_buf piece = {page_to_phys(page) + done, n - done};
-        struct p9_data data = {&piece, 1, true};
-        p9_put32(&m, fid);
-        p9_put64(&m, pos + done);
-        p9_put32(&m, n - done);
-        err = p9_rpc(c, &m, &data);
-        u32 wrote = err ? 0 : p9_get32(&m);
-        p9_end(&m);
-        if (err)
-            return err;
-        if (!wrote || wrote > n - done)
-            return -EIO;
-        done += wrote;
     }
     return 0;
 }
 
 const struct mapping_ops p9_mapping_ro_ops = {.read_pages = read_pages};
-const struct mapping_ops p9_mapping_ops = {.read_pages = read_pages, .write_page = write_page};
+const struct mapping_ops p9_mapping_ops = {.read_pages = read_pages, .write_pages = write_pages};
 
 void p9_flush_inode(struct inode *inode)
 {

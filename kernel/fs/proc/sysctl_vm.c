@@ -8,6 +8,7 @@
 #include "pfs.h"
 #include <mm/phys.h>
 #include <mm/stat.h>
+#include <mm/writeback.h>
 
 struct vm_knob {
     const char *name;
@@ -15,20 +16,19 @@ struct vm_knob {
     u64 min, max;
 };
 
-static u64 dirty_background_ratio = 10, dirty_background_bytes, dirty_ratio = 20, dirty_bytes, dirty_expire = 3000,
-           dirty_writeback = 500, dirtytime_expire = 43200, laptop_mode, swappiness = 60, page_cluster = 3, oom_dump_tasks = 1,
+static u64 dirtytime_expire = 43200, laptop_mode, swappiness = 60, page_cluster = 3, oom_dump_tasks = 1,
            oom_kill_allocating_task, panic_on_oom, stat_interval = 1, vfs_cache_pressure = 100, watermark_boost = 15000,
            page_lock_unfairness = 5, pagelist_high_fraction;
 
 #define INT_MAX 0x7fffffffUL
 
 static const struct vm_knob knobs[] = {
-    {"dirty_background_bytes", &dirty_background_bytes, &dirty_background_ratio, 1, ~0UL},
-    {"dirty_background_ratio", &dirty_background_ratio, &dirty_background_bytes, 0, 100},
-    {"dirty_bytes", &dirty_bytes, &dirty_ratio, 2 * PAGE_SIZE, ~0UL},
-    {"dirty_expire_centisecs", &dirty_expire, NULL, 0, INT_MAX},
-    {"dirty_ratio", &dirty_ratio, &dirty_bytes, 0, 100},
-    {"dirty_writeback_centisecs", &dirty_writeback, NULL, 0, INT_MAX},
+    {"dirty_background_bytes", &sysctl_dirty_background_bytes, &sysctl_dirty_background_ratio, 1, ~0UL},
+    {"dirty_background_ratio", &sysctl_dirty_background_ratio, &sysctl_dirty_background_bytes, 0, 100},
+    {"dirty_bytes", &sysctl_dirty_bytes, &sysctl_dirty_ratio, 2 * PAGE_SIZE, ~0UL},
+    {"dirty_expire_centisecs", &sysctl_dirty_expire_centisecs, NULL, 0, INT_MAX},
+    {"dirty_ratio", &sysctl_dirty_ratio, &sysctl_dirty_bytes, 0, 100},
+    {"dirty_writeback_centisecs", &sysctl_dirty_writeback_centisecs, NULL, 0, INT_MAX},
     {"dirtytime_expire_seconds", &dirtytime_expire, NULL, 0, INT_MAX},
     {"laptop_mode", &laptop_mode, NULL, 0, INT_MAX},
     {"oom_dump_tasks", &oom_dump_tasks, NULL, 0, INT_MAX},

@@ -105,6 +105,7 @@ struct file {
     s32 owner_sig;           /* F_SETSIG */
     struct list_head epolls; /* interest of epoll sets in this file */
     spinlock_t epoll_lock;
+    errseq_t wb_err;         /* write-back errors up to here have been told by fsync */
     u64 ra[4]; /* the owner of ops, as it likes */
 };
 #define FMODE_READ  1u

@@ -40,7 +40,8 @@ void waitq_end(struct waitq *wq, struct waitq_entry *e);
 void waitq_wake_all_slow(struct waitq *wq);
 void waitq_wake_one_slow(struct waitq *wq);
 
-#define waitq_wait_mode(wq, cond, mode)                                                            \
+#define waitq_wait_mode(wq, cond, mode) waitq_wait_mode_until(wq, cond, mode, U64_MAX)
+#define waitq_wait_mode_until(wq, cond, mode, deadline)                                            \
     ({                                                                                             \
         int waitq_err = 0;                                                                         \
         if (!(cond)) {                                                                             \
@@ -50,7 +51,7 @@ void waitq_wake_one_slow(struct waitq *wq);
                 waitq_begin(waitq_q, &waitq_e, (mode));                                            \
                 if (cond)                                                                          \
                     break;                                                                         \
-                waitq_err = waitq_sleep(waitq_q, &waitq_e);                                        \
+                waitq_err = waitq_sleep_until(waitq_q, &waitq_e, (deadline));                      \
                 if (waitq_err)                                                                     \
                     break;                                                                         \
             }                                                                                      \
@@ -60,6 +61,8 @@ void waitq_wake_one_slow(struct waitq *wq);
     })
 #define waitq_wait(wq, cond)               ((void)waitq_wait_mode(wq, cond, WAIT_DEEP))
 #define waitq_wait_killable(wq, cond)      waitq_wait_mode(wq, cond, WAIT_KILLABLE)
+#define waitq_wait_until(wq, cond, deadline)                                                       \
+    waitq_wait_mode_until(wq, cond, WAIT_KILLABLE, deadline)
 #define waitq_wait_interruptible(wq, cond) waitq_wait_mode(wq, cond, WAIT_INTERRUPTIBLE)
 
 /* The full fence orders the waker's store to cond before the look at the queue; the sleeper's
