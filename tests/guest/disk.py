@@ -53,7 +53,11 @@ def reads_and_writes():
 
 
 def set_knob(name, value):
-    open("/proc/sys/vm/" + name, "w").write(str(value))
+    f = os.open("/proc/sys/vm/" + name, os.O_WRONLY)
+    try:
+        os.write(f, str(value).encode())
+    finally:
+        os.close(f)
 
 
 def grows_old():

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* memfd_create: every flag, vm.memfd_noexec, and every seal against every way to change a file. */
-#define _GNU_SOURCE
 #include "say.h"
 #include <fcntl.h>
 #include <linux/falloc.h>
@@ -55,7 +54,7 @@ static void flags(void)
     for (unsigned f = 0; f < 32; f++) {
         if (f & 4)
             continue; /* hugetlb */
-        char text[32];
+        char text[64];
         errno = 0;
         snprintf(text, sizeof(text), "flags %#x = %s", f, answer(make("name", f)));
         if (last >= 0)

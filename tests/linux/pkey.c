@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* Protection keys: the calls and their errors, who inherits PKRU, signals, execute-only memory, the kernel's own accesses. */
-#define _GNU_SOURCE
 #include "say.h"
 #include <fcntl.h>
 #include <pthread.h>

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* memfd_secret: what its files refuse, whose limit they count against, and that nobody but their mappings can read them. */
-#define _GNU_SOURCE
 #include "say.h"
 #include <fcntl.h>
 #include <linux/falloc.h>
