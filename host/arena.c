@@ -11,6 +11,7 @@
  * The first page of the first range is the home's own: the root of the kernel's page table.
  */
 #define _GNU_SOURCE
+#include <host/poison.h>
 #include <host/sched_internal.h>
 #include <port/log.h>
 #include <port/mmu.h>
@@ -209,6 +210,7 @@ void host_arena_start(void)
     memmap_size = page_align_up(host_machine.max_pfn * sizeof(struct page));
     memmap = reserve(memmap_size);
     window = reserve(WINDOW_SIZE);
+    host_poison_start();
     struct sigaction sa = {.sa_sigaction = on_segv,
                            .sa_flags = SA_SIGINFO | SA_NODEFER | SA_ONSTACK};
     sigaction(SIGSEGV, &sa, &old_segv);
@@ -222,6 +224,7 @@ void host_arena_stop(void)
             panic("frame %#lx is still out of the linear map", pfn);
     munmap(alias, arena_size);
     free(hidden);
+    host_poison_stop();
     munmap(host_arena, arena_size);
     munmap(memmap, memmap_size);
     munmap(window, WINDOW_SIZE);

@@ -77,6 +77,12 @@ static u64 word_of(const void *obj)
     return a;
 }
 
+bool host_in_machine(const void *p)
+{
+    u64 key = word_of(p);
+    return key >> 60 && key >> 62 == 0;
+}
+
 static struct word *find_word(u64 key)
 {
     u32 i = (u32)((key * 0x9e3779b97f4a7c15UL) >> 48) % WORDS;

@@ -11,6 +11,7 @@
  */
 #include <host/explore.h>
 #include <host/mmu.h>
+#include <host/poison.h>
 #include <host/sched_internal.h>
 #include <mm/fault.h>
 #include <mm/page.h>
@@ -30,6 +31,7 @@ again:
         pte_t *p = (pte_t *)phys_to_virt(table) + pt_index(va, level);
         pte_t e = pte_load(p);
         host_explore_note(p, set_bits);
+        host_poison_check(p);
         bool leaf = level == 1 || (level <= 3 && pte_huge(e));
         if (!pte_present(e))
             return w;

@@ -300,7 +300,9 @@ void sched_yield_cpu(void)
 {
     struct host_thread *self = host_current;
     host_check_may_sleep("sched_yield_cpu");
-    host_point();
+    host_point_at(HOST_ANYTHING, true);
+    if (host_exploring)
+        return; /* to give way is a choice like others */
     host_sched_lock();
     make_ready(self); /* queued behind the others of some CPU */
     leave_cpu(self);

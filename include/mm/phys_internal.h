@@ -115,6 +115,7 @@ u64 pcp_pages(const struct zone *z);
 /* A frame goes to somebody: reference and mapping counts. */
 static inline void page_hand_out(struct page *page)
 {
+    mem_unpoison(page_to_virt(page), PAGE_SIZE);
     __atomic_store_n(&page->refcount, 1, __ATOMIC_RELEASE);
 }
 

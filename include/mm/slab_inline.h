@@ -42,6 +42,15 @@ void *slab_alloc_slow(struct slab_cache *c, gfp_t gfp);
 void slab_free_slow(struct slab_cache *c, void *obj);
 void *kmalloc_large(size_t size, gfp_t gfp);
 
+/* A free object is nobody's, but for its link. Under RCU it stays what it was. */
+static inline void slab_poison(const struct slab_cache *c, const void *obj)
+{
+    if (c->flags & SLAB_RCU)
+        return;
+    mem_poison(obj, c->link);
+    mem_poison((const char *)obj + c->link + 8, c->stride - c->link - 8);
+}
+
 static inline void *slab_alloc(struct slab_cache *c, gfp_t gfp)
 {
     void *obj = NULL;
@@ -57,6 +66,7 @@ static inline void *slab_alloc(struct slab_cache *c, gfp_t gfp)
     rcu_read_unlock();
     if (unlikely(!obj))
         return slab_alloc_slow(c, gfp);
+    mem_unpoison(obj, c->stride);
     if (gfp & GFP_ZERO)
         memset(obj, 0, c->size);
     return obj;
@@ -70,6 +80,7 @@ static inline void slab_free(struct slab_cache *c, void *obj)
     void **top = m->obj + n;
     /* top[-1] of an empty stack is its count and cap, which is no pointer. */
     if (likely(n < m->cap && top[-1] != obj && !(c->flags & SLAB_ZERO_ON_FREE))) {
+        slab_poison(c, obj);
         *top = obj;
         WRITE_ONCE(m->count, n + 1);
     } else {

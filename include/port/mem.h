@@ -54,6 +54,11 @@ void mem_show_page(pfn_t pfn);
 void mem_vmalloc_range(u64 *start, u64 *end);
 
 /*
+ * Frames and objects that were freed: nobody touches these bytes until mem_unpoison(). The laboratory watches, the kernel does
+ * nothing. Multiples of 8 bytes of the direct map.
+ *
+ *   void mem_poison(const void *p, size_t n);   void mem_unpoison(const void *p, size_t n);
+ *
  * Inline, from the home:
  *   void *phys_to_virt(phys_t pa);   phys_t virt_to_phys(const void *direct_map_address);
  *   extern struct page *memmap; or a macro of that name

@@ -243,7 +243,8 @@ struct page *cache_get(struct address_space *m, u64 index, bool *major)
             continue;
         }
         down_read(&m->invalidate_lock);
-        if (!m->ops->read_pages) {
+        /* The device may still hold what truncation is about to cut off: beyond the end nothing is read. */
+        if (!m->ops->read_pages || index >= DIV_ROUND_UP(READ_ONCE(m->size), PAGE_SIZE)) {
             page = get_zeroed(m, index);
         } else {
             *major = true;

@@ -86,11 +86,14 @@ static void account(struct address_space *m, struct page *page, s64 n)
 static int insert_locked(struct address_space *m, u64 index, struct page *page)
 {
     spin_lock(&m->tree_lock);
+    /* Complete before it can be found: a finder that met another owner would look again and again. */
+    WRITE_ONCE(page->index, (u32)index);
+    store_release(&page->owner, (u64)(uptr)m);
     int err = xa_insert(&m->pages, index, page);
-    if (!err) {
+    if (err) {
+        WRITE_ONCE(page->owner, 0UL);
+    } else {
         page_get(page);
-        WRITE_ONCE(page->index, (u32)index); /* lockless finders compare it */
-        store_release(&page->owner, (u64)(uptr)m);
         m->nrpages++;
         if (page_test(page, PG_dirty)) {
             xa_set_mark(&m->pages, index, CACHE_MARK_DIRTY);

@@ -2,7 +2,8 @@
 /*
  * Writing dirty pages back: for fsync, msync and the end of a file. The page loses its mark, then shared mappings lose write
  * permission, then it is written: a store that comes meanwhile faults and makes it dirty again. A fault marks the page under the
- * lock of the entry's table before it installs the entry. So an entry that we do not see comes with a new mark.
+ * lock of the entry's table before it installs the entry, and counts its mapping before that. So an entry that we do not see
+ * comes with a new mark.
  *
  *   dirty ── begin_write: mark writeback, unmark dirty ── write_pages ── end_write: unmark writeback
  *

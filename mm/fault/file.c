@@ -7,7 +7,8 @@
  *   write, shared     page_mkwrite, dirty, writable
  *
  * Against truncation: it first lowers the size, then takes pages out of the cache (owner cleared), then empties page tables.
- * Installing checks the owner under pt_lock: either truncation's last step finds the entry, or we see that the page left.
+ * Installing checks owner and size under pt_lock: either truncation's last step finds the entry, or we see that the page left,
+ * or that it lies beyond the end (a page that came into the cache after truncation's second step).
  *
  * Locks: see fault.c.
  */
@@ -29,7 +30,7 @@ static u64 file_pages(const struct address_space *m)
 
 static inline bool still_cached(const struct page *page, const struct address_space *m, u64 index)
 {
-    return page_mapping(page) == m && READ_ONCE(page->index) == (u32)index;
+    return page_mapping(page) == m && READ_ONCE(page->index) == (u32)index && index < file_pages(m);
 }
 
 /* Maps what the cache holds around f->addr, read-only unless the area's prot says otherwise. */
@@ -103,9 +104,9 @@ static u32 install_cached(struct fault *f, bool write)
     }
     if (unlikely(f->vma->flags & VM_LOCKED) && page_test(page, PG_lru))
         mlock_page(page);
+    rmap_add(page); /* first: write-back passes a page over that nobody maps */
     if (m && write)
         cache_set_dirty(page); /* before the entry, under pt_lock: see mm/cache/sync.c */
-    rmap_add(page);
     rss_add(f->mm, page_rss_kind(page), 1);
     pt_count(table, page_rss_kind(page), 1);
     pt_install(f->pte, pte_make(page_to_pfn(page), f->vma->prot | (write ? PTE_RW | PTE_D | PTE_SOFT_DIRTY : 0)));
@@ -159,11 +160,14 @@ static u32 private_write(struct fault *f)
     struct page *table = pt_table_page(f->pte);
     pt_lock(table);
     bool empty = pte_none(pte_load(f->pte));
-    if (empty)
+    bool cut = f->vma->mapping && f->pgoff >= file_pages(f->vma->mapping);
+    if (empty && !cut)
         fault_install_anon(f, fresh);
     pt_unlock(table);
-    if (!empty)
+    if (!empty || cut) {
         page_put(fresh);
+        return major | (cut ? VM_FAULT_RETRY : 0);
+    }
     stat_event(COW_FAULT);
     return major;
 }

@@ -196,6 +196,7 @@ struct page *alloc_slow(unsigned node, gfp_t gfp, unsigned order)
             warn_failure(gfp, order);
         return NULL;
     }
+    mem_unpoison(page_to_virt(page), PAGE_SIZE << order);
     if (order && (gfp & GFP_COMP))
         make_compound(page, order);
     if (gfp & GFP_ZERO)

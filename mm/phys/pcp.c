@@ -220,6 +220,7 @@ static void free_uncached(struct page *page)
 static inline void free_one(struct mm_cpu *c, struct page *page)
 {
     u32 flags = page_take_back(page);
+    mem_poison(page_to_virt(page), PAGE_SIZE);
     struct pcp *p = load_acquire(&c->pcp_free[flags >> PAGE_ZONE_SHIFT]);
     if (unlikely(p->count >= p->high)) {
         p = pcp_make_room(p);
@@ -248,6 +249,7 @@ static void free_block(struct page *page, unsigned order)
     struct zone *z = &nodes[page_node(page)]->zone[page_zone_index(page)];
     for (unsigned i = 0; i < 1u << order; i++)
         page_take_back(&page[i]);
+    mem_poison(page_to_virt(page), PAGE_SIZE << order);
     spin_lock(&z->lock);
     buddy_free(z, page_to_pfn(page), order);
     spin_unlock(&z->lock);

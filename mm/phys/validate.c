@@ -134,10 +134,12 @@ static const char *check_zone(struct zone *z)
 static bool is_zeroed(const struct page *page)
 {
     const u64 *p = page_to_virt(page);
+    u64 bits = 0;
+    mem_unpoison(p, PAGE_SIZE);
     for (unsigned i = 0; i < PAGE_SIZE / sizeof(*p); i++)
-        if (p[i])
-            return false;
-    return true;
+        bits |= p[i];
+    mem_poison(p, PAGE_SIZE);
+    return !bits;
 }
 
 static const char *check_pcp(const struct zone *z, const struct pcp *p)

@@ -249,6 +249,7 @@ void *slab_alloc_slow(struct slab_cache *c, gfp_t gfp)
         void *obj = alloc_here(c);
         rcu_read_unlock();
         if (obj) {
+            mem_unpoison(obj, c->stride);
             if (gfp & GFP_ZERO)
                 memset(obj, 0, c->size);
             return obj;
@@ -264,6 +265,7 @@ void slab_free_slow(struct slab_cache *c, void *obj)
 {
     if (c->flags & SLAB_ZERO_ON_FREE)
         memset(obj, 0, c->size);
+    slab_poison(c, obj);
     struct slab_cpu *m = load_acquire(&cpu_local()->slab[c->id]);
     if (m == &slab_none)
         m = make_stack(c);

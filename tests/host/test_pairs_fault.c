@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* A fault, and what may happen to its area, its tables or its page meanwhile: all schedules (tests/common/pairs.h). */
 #include "../common/pairs.h"
+#include <mm/rmap.h>
 #include <mm/sys.h>
 
 static void four_pages(void)
@@ -323,6 +324,31 @@ static void fresh_locked(void)
     dontneed_locked();
 }
 
+/* Two neighbours that differ in their rights only: the second would take the first one's anon_vma. */
+static void neighbours(void)
+{
+    warm_pages = 0;
+    map_anon(P(0), 4);
+    must(host_mprotect(P(2), 2 * PAGE_SIZE, UAPI_PROT_READ | UAPI_PROT_WRITE | UAPI_PROT_EXEC) == 0, "mprotect");
+    put(P(0), 1);
+}
+static void store_third(void)
+{
+    must(host_store_u8(P(2), 0xa) == 0, "store");
+}
+static void unmap_neighbour(void)
+{
+    must(host_munmap(P(0), 2 * PAGE_SIZE) == 0, "munmap");
+}
+/* What the page's owner says must still be true. */
+static void third_is_found(void)
+{
+    struct page *page;
+    must(get(P(2)) == 0xa && gup(space[0], P(2), 1, 0, &page) == 1, "the page is gone");
+    must(rmap_unmap(page) == 1 && page->mapcount == -1, "the page's owner does not lead to its entry");
+    page_put(page);
+}
+
 static void mincore(void)
 {
     host_mincore(P(0), 4 * PAGE_SIZE, P(900));
@@ -380,6 +406,7 @@ static const struct pair pairs[] = {
     {"fault/merge", cut_pages, {IN(0, store_a), IN(0, protect_back)}, one_area, 0},
     {"fault of the absorbed/merge", cut_pages, {IN(0, store_last), IN(0, protect_back)}, NULL, 0},
     {"first faults of neighbours", two_areas, {IN(0, store_a), IN(0, protect_back), IN(0, store_second)}, NULL, 0},
+    {"new neighbour/munmap", neighbours, {IN(0, store_third), IN(0, unmap_neighbour)}, third_is_found, 0},
     {"fault/mlock", four_pages, {IN(0, store_a), IN(0, lock_pages)}, all_locked, 0},
     {"munlock/munmap", locked_pages, {IN(0, unlock_or_not), IN(0, unmap_all)}, none_locked, 0},
     {"munlock/fault", locked_pages, {IN(0, unlock_pages), IN(0, store_a)}, none_locked, 0},

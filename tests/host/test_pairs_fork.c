@@ -219,6 +219,18 @@ static void fork_or_not(void)
 {
     fork_into(1);
 }
+/* The target lies in an area that grows downwards: its start and page offset change together. */
+static void room_below(void)
+{
+    map_anon(P(2), 2);
+    put(P(2), 3);
+    put(P(3), 4);
+    must(gup(space[0], P(3), 1, 0, &target) == 1, "gup");
+}
+static void map_below(void)
+{
+    map_anon(P(0), 2);
+}
 static void split(void)
 {
     protect_second();
@@ -302,6 +314,7 @@ static const struct pair pairs[] = {
     {"rmap walk/mremap", targeted, {KERNEL(walk), IN(0, move)}, unmapped_everywhere, 0},
     {"rmap walk/split", targeted, {KERNEL(walk), IN(0, split)}, unmapped_everywhere, 0},
     {"rmap walk/merge", cut, {KERNEL(walk), IN(0, join)}, unmapped_everywhere, 0},
+    {"rmap walk/merge down", room_below, {KERNEL(walk), IN(0, map_below)}, unmapped_everywhere, 0},
     {"rmap walk/COW", targeted_sharers, {KERNEL(walk), IN(0, try_store)}, let_go, 0},
     {"rmap walk/exit of the sharer", targeted_sharers, {KERNEL(walk), IN(1, child_exits)}, unmapped_everywhere, 0},
     {"rmap walk/unshare", targeted_sharers, {KERNEL(walk), IN(0, store_second)}, unmapped_everywhere, 1},

@@ -23,6 +23,7 @@
 void __sanitizer_start_switch_fiber(void **fake_stack_save, const void *bottom, size_t size);
 void __sanitizer_finish_switch_fiber(void *fake_stack, const void **bottom_old, size_t *size_old);
 void __asan_unpoison_memory_region(void const volatile *addr, size_t size);
+void __asan_poison_memory_region(void const volatile *addr, size_t size);
 #endif
 #ifdef HOST_TSAN
 void *__tsan_get_current_fiber(void);
@@ -52,6 +53,13 @@ static inline void san_unpoison(const void *p, size_t n)
 {
 #ifdef HOST_ASAN
     __asan_unpoison_memory_region(p, n);
+#endif
+    (void)p, (void)n;
+}
+static inline void san_poison(const void *p, size_t n)
+{
+#ifdef HOST_ASAN
+    __asan_poison_memory_region(p, n);
 #endif
     (void)p, (void)n;
 }

@@ -14,6 +14,9 @@ static inline phys_t virt_to_phys(const void *va)
 {
     return (phys_t)((const u8 *)va - host_arena);
 }
+/* host/poison.c */
+void mem_poison(const void *p, size_t n);
+void mem_unpoison(const void *p, size_t n);
 static inline void mem_clear_page(void *page)
 {
     memset(page, 0, PAGE_SIZE);

@@ -62,6 +62,7 @@ static void a_dirty_one_is_noticed(void **state)
     word[100] = 1;
     free_zeroed_page(page);
     assert_non_null(phys_validate());
+    mem_unpoison(word, PAGE_SIZE);
     word[100] = 0;
     assert_null(phys_validate());
     machine_down();

@@ -41,8 +41,10 @@ static void write_after_free(void *arg)
             kfree(p[i]);
     slab_shrink(kmalloc_caches[3]);
     for (unsigned i = 0; i < 200; i++)
-        if (i % 8)
+        if (i % 8) {
+            mem_unpoison(p[i], 64); /* as in the kernel, where nobody watches */
             memset(p[i], 0x41, 64);
+        }
     for (unsigned i = 0; i < 400; i++)
         kmalloc(64, GFP_KERNEL);
 }
@@ -84,6 +86,8 @@ static void links_are_hidden(void **state)
     }
     for (unsigned i = 0; i < 300; i++)
         kfree(p[i]);
+    for (unsigned i = 0; i < 300; i++)
+        mem_unpoison(p[i], 32);
     for (unsigned i = 0; i < 300; i++)
         for (unsigned w = 0; w < 4; w++)
             for (unsigned j = 0; j < 300; j++)

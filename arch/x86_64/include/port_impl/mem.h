@@ -24,6 +24,12 @@ static inline phys_t virt_to_phys(const void *va)
 {
     return (u64)va - DIRECT_MAP_BASE;
 }
+static inline void mem_poison(const void *p, size_t n)
+{
+}
+static inline void mem_unpoison(const void *p, size_t n)
+{
+}
 static inline void mem_clear_page(void *page)
 {
     u64 n = PAGE_SIZE / 8;
