@@ -7,6 +7,7 @@
 #   make check-threads  the tests on real threads, under ThreadSanitizer
 #   make check-points   storms with a scheduling point at each atomic operation
 #   make check-pairs  pairs of operations in every schedule of at most two preemptions
+#   make check-mistakes  mistakes made on purpose: each is found by some test
 #   make check-all    check, check-threads, check-points, and the hosted tests built by clang
 #   make coverage     line and branch coverage of mm/ by the hosted tests (clang, llvm-cov)
 #   make check-build  everything compiles, nothing runs
@@ -63,7 +64,7 @@ GUEST_SRC := $(shell find tests/guest tests/linux -name '*.c' -not -path 'tests/
 FUZZ_SRC  := $(wildcard tests/linux/mmfuzz/*.c)
 GUESTS    := $(patsubst %.c,$(B)/%,$(GUEST_SRC)) $(B)/tests/mmfuzz
 
-.PHONY: all kernel hosted cli user guest check check-build check-threads check-points check-pairs check-all coverage clean
+.PHONY: all kernel hosted cli user guest check check-build check-threads check-points check-pairs check-mistakes check-all coverage clean
 .SECONDARY:
 all: kernel cli user
 kernel: $(B)/pagoda.elf
@@ -149,6 +150,10 @@ check-pairs:
 	@$(MAKE) --no-print-directory SAN=points run-pair-tests
 run-pair-tests: $(PAIR_TESTS)
 	@TIMEOUT=3600 sh tests/run-hosted.sh $(PAIR_TESTS)
+
+# Seeded mistakes, one after the other: does a test find each? ONLY='12 40' takes some of them.
+check-mistakes:
+	@DIR=$(B)/mistakes sh tests/mistakes/run.sh $(ONLY)
 
 # All hosted tests: gcc and clang with AddressSanitizer and UBSan, real threads with ThreadSanitizer.
 check-all: check

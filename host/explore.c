@@ -65,7 +65,10 @@ static size_t nr_todo, cap_todo;
 
 /* ---- words ---- */
 
-/* The same for the same word in every run: memory of the machine lies elsewhere each time. */
+extern const char __executable_start[], end[]; /* the program's image, from the linker */
+
+/* The same for the same word in every run: memory of the machine lies elsewhere each time. 0: a word of the host's heap, of
+ * which nothing is known. */
 static u64 word_of(const void *obj)
 {
     u64 a = (u64)obj & ~7UL;
@@ -74,7 +77,7 @@ static u64 word_of(const void *obj)
         return arena | 1UL << 60;
     if (map < host_machine.max_pfn * sizeof(struct page))
         return map | 1UL << 61;
-    return a;
+    return obj >= (const void *)__executable_start && obj < (const void *)end ? a : 0;
 }
 
 bool host_in_machine(const void *p)
@@ -100,7 +103,10 @@ void host_explore_record(const void *obj, bool write)
 {
     if (!obj || obj == HOST_ANYTHING)
         return;
-    struct word *w = find_word(word_of(obj));
+    u64 key = word_of(obj);
+    if (!key)
+        return;
+    struct word *w = find_word(key);
     u32 *set = write ? &w->writers : &w->readers, me = 1u << host_current->id % 32;
     if (*set & me)
         return;
