@@ -31,8 +31,9 @@ for f in $(git ls-files -- include lib mm host tests arch kernel cli user Makefi
     [ -f "$f" ] || continue
     if ! cmp -s "$f" "$tree/$f"; then
         mkdir -p "$tree/$(dirname "$f")"
+        old=$([ -f "$tree/$f" ] && echo y)
         cp -p "$f" "$tree/$f"
-        touch "$tree/$f"
+        [ -z "$old" ] || touch "$tree/$f"
     fi
 done
 (cd "$tree" && find include lib mm host tests arch kernel cli user -type f) | while read -r f; do
