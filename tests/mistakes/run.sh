@@ -18,7 +18,6 @@
 # The last line is the score; status 0 when every mistake was found.
 
 cd "$(dirname "$0")/../.." || exit 2
-top=$PWD
 dir=$(mkdir -p "${DIR:-build/mistakes}" && cd "${DIR:-build/mistakes}" && pwd) || exit 2
 tree=$dir/tree
 log=$dir/log
@@ -72,8 +71,11 @@ tests() {
     sed -n 's/^Test:  *//p' "$1"
 }
 
+rm -rf "$dir/patches"
+mkdir "$dir/patches"
+cp tests/mistakes/[0-9]*.patch "$dir/patches/"
 patches=
-for p in tests/mistakes/[0-9]*.patch; do
+for p in "$dir"/patches/*.patch; do
     n=$(basename "$p")
     if [ $# -eq 0 ]; then
         patches="$patches $p"
@@ -103,12 +105,12 @@ printf '%-34s %-52s %6s\n' mistake 'found by' seconds
 for p in $patches; do
     name=$(basename "$p" .patch)
     total=$((total + 1))
-    if ! patch -s -f -p1 -d "$tree" --dry-run <"$top/$p" >/dev/null 2>&1; then
+    if ! patch -s -f -p1 -d "$tree" --dry-run <"$p" >/dev/null 2>&1; then
         printf '%-34s %s\n' "$name" 'DOES NOT APPLY'
         missed="$missed $name"
         continue
     fi
-    patch -s -f -p1 -d "$tree" --no-backup-if-mismatch <"$top/$p" >/dev/null
+    patch -s -f -p1 -d "$tree" --no-backup-if-mismatch <"$p" >/dev/null
     start=$(date +%s)
     by=
     broken=
@@ -128,7 +130,7 @@ for p in $patches; do
         done
     fi
     end=$(date +%s)
-    patch -s -f -R -p1 -d "$tree" --no-backup-if-mismatch <"$top/$p" >/dev/null
+    patch -s -f -R -p1 -d "$tree" --no-backup-if-mismatch <"$p" >/dev/null
     if [ -n "$broken" ]; then
         printf '%-34s %s\n' "$name" 'DOES NOT BUILD'
         missed="$missed $name"
