@@ -38,11 +38,11 @@ static void fault_around(struct fault *f)
 {
     struct vma *vma = f->vma;
     struct address_space *m = vma->mapping;
+    /* Linux's window: 16 entries from a multiple of 16, or from where the area begins, within one table. */
     unsigned slot = pt_index(f->addr, 1);
-    u64 before = min(f->pgoff % FAULT_AROUND_PAGES, (u64)slot);
-    before = min(before, (f->addr - vma_start(vma)) >> PAGE_SHIFT);
+    u64 before = min((u64)slot % FAULT_AROUND_PAGES, (f->addr - vma_start(vma)) >> PAGE_SHIFT);
     u64 first = f->pgoff - before;
-    u64 n = min((u64)FAULT_AROUND_PAGES - f->pgoff % FAULT_AROUND_PAGES + before, PT_ENTRIES - (slot - before));
+    u64 n = min((u64)FAULT_AROUND_PAGES, PT_ENTRIES - (slot - before));
     n = min(n, (vma_end(vma) - (f->addr - (before << PAGE_SHIFT))) >> PAGE_SHIFT);
     u64 size = file_pages(m);
     if (f->pgoff >= size)

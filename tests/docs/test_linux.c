@@ -2,6 +2,7 @@
 /*
  * docs/LINUX.md tells the truth about absent system calls: each call of kernel/syscall/numbers.h is either defined in
  * kernel/ by SYSCALL(name) (or a macro of capitals at the beginning of a line), or named in the block "absent" of the document, and never both.
+ * And about faults: the bounds of tests/linux/fault_table.c are the rows of the block "faults", each with its reason.
  */
 #define _GNU_SOURCE
 #include <ftw.h>
@@ -90,8 +91,58 @@ static void absent_calls_are_listed(void **state)
     assert_int_equal(wrong, 0);
 }
 
+/* "name minor|pte number" of each BOUND(name, minor, pte) of the program; returns how many. */
+static size_t bounds_of_program(char out[][80], size_t room)
+{
+    char line[512], name[40];
+    size_t n = 0;
+    long minor, pte;
+    FILE *f = fopen("tests/linux/fault_table.c", "r");
+    assert_non_null(f);
+    while (fgets(line, sizeof(line), f)) {
+        for (char *at = line; (at = strstr(at, "BOUND(")); at++) {
+            if (sscanf(at, "BOUND(%39[a-z0-9_], %ld, %ld)", name, &minor, &pte) != 3)
+                continue;
+            if (minor >= 0 && n < room)
+                snprintf(out[n++], 80, "%s minor %ld ", name, minor);
+            if (pte >= 0 && n < room)
+                snprintf(out[n++], 80, "%s pte %ld ", name, pte);
+        }
+    }
+    fclose(f);
+    return n;
+}
+
+static void lower_fault_counts_have_reasons(void **state)
+{
+    static char bounds[64][80];
+    size_t n = bounds_of_program(bounds, 64), rows = 0;
+    char line[512];
+    bool inside = false;
+    FILE *f = fopen("docs/LINUX.md", "r");
+    (void)state;
+    assert_non_null(f);
+    while (fgets(line, sizeof(line), f)) {
+        if (!strncmp(line, "```", 3)) {
+            inside = !strncmp(line, "```faults", 9);
+            continue;
+        }
+        if (!inside)
+            continue;
+        size_t k = 0;
+        while (k < n && strncmp(line, bounds[k], strlen(bounds[k])))
+            k++;
+        if (k == n)
+            fail_msg("no bound in fault_table.c: %s", line);
+        assert_true(strlen(line) > strlen(bounds[k]) + 10); /* a reason */
+        rows++;
+    }
+    fclose(f);
+    assert_int_equal(rows, n);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(absent_calls_are_listed)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(absent_calls_are_listed), cmocka_unit_test(lower_fault_counts_have_reasons)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
