@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #define PAGE 4096ul
+#define MAP_DROPPABLE_ 8
 
 static char text[4 << 20];
 
@@ -143,7 +144,7 @@ static void area(const char *what, const char *p)
             here = (unsigned long)p >= from && (unsigned long)p < to;
             if (here)
                 printf("%s\n", perms);
-        } else if (here && strncmp(line, "ProtectionKey", 13) && !strstr(line, " 0 kB") &&
+        } else if (here && !strstr(line, " 0 kB") &&
                    !(forked && !strncmp(line, "Referenced", 10))) { /* a shared table knows whose access it was as little as the CPU */
             puts(line);
         }
@@ -210,6 +211,11 @@ static void areas(void)
     printf("mlock: %d\n", mlock(l, 8 * PAGE));
     area("locked", l);
     munlock(l, 8 * PAGE);
+    char *v = map(4, rw, MAP_DROPPABLE_ | MAP_ANONYMOUS, -1);
+    if (v != MAP_FAILED) {
+        area("droppable", v);
+        munmap(v, 4 * PAGE);
+    }
     madvise(l, 8 * PAGE, MADV_DONTFORK);
     madvise(l, 8 * PAGE, MADV_DONTDUMP);
     madvise(l, 8 * PAGE, MADV_SEQUENTIAL);
@@ -288,12 +294,16 @@ static void knobs(void)
         {"watermark_scale_factor", "0"}, {"watermark_scale_factor", "3001"}, {"watermark_scale_factor", "10"},
         {"min_free_kbytes", "8000"}, {"min_free_kbytes", "-1"}, {"stat_refresh", "1"}, {"laptop_mode", "4294967296"},
         {"vfs_cache_pressure", "-1"}, {"stat_interval", "1"}, {"overcommit_memory", "3"}, {"overcommit_memory", "x"},
-        {"max_map_count", "-1"}, {"dirtytime_expire_seconds", "43200"},
+        {"max_map_count", "-1"}, {"overcommit_ratio", "70"}, {"overcommit_kbytes", "100000"}, {"overcommit_kbytes", "0"},
+        {"overcommit_ratio", "50"}, {"admin_reserve_kbytes", "-5"}, {"admin_reserve_kbytes", "8192"},
+        {"mmap_rnd_bits", "33"}, {"mmap_rnd_bits", "28"}, {"mmap_rnd_compat_bits", "7"}, {"legacy_va_layout", "1"},
+        {"legacy_va_layout", "0"}, {"mmap_min_addr", "65536"}, {"dirtytime_expire_seconds", "43200"},
     };
     static const char *const defaults[] = {
         "dirty_background_bytes", "dirty_background_ratio", "dirty_bytes", "dirty_expire_centisecs", "dirty_ratio",
         "dirty_writeback_centisecs", "dirtytime_expire_seconds", "drop_caches", "laptop_mode", "lowmem_reserve_ratio",
-        "max_map_count", "mmap_min_addr", "oom_dump_tasks", "oom_kill_allocating_task", "overcommit_memory", "overcommit_ratio",
+        "admin_reserve_kbytes", "legacy_va_layout", "max_map_count", "mmap_min_addr", "mmap_rnd_bits", "mmap_rnd_compat_bits",
+        "overcommit_kbytes", "oom_dump_tasks", "oom_kill_allocating_task", "overcommit_memory", "overcommit_ratio",
         "page-cluster", "page_lock_unfairness", "panic_on_oom", "percpu_pagelist_high_fraction", "stat_interval", "stat_refresh",
         "swappiness", "vfs_cache_pressure", "watermark_boost_factor", "watermark_scale_factor"};
     char path[128];
