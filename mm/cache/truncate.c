@@ -41,7 +41,7 @@ static void remove_range(struct address_space *m, u64 first, u64 last)
 /* Zeroes [from,to) of one page, if it is cached or must be (a device behind it holds other bytes). */
 static int zero_part(struct address_space *m, u64 index, u64 from, u64 to)
 {
-    bool major;
+    bool major = false;
     struct page *page = m->ops->read_pages ? cache_get(m, index, &major) : cache_find(m, index);
     if (!page)
         return 0;

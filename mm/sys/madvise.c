@@ -94,7 +94,7 @@ static int read_ahead(struct vma *vma, u64 start, u64 end)
     u64 pages = DIV_ROUND_UP(READ_ONCE(vma->mapping->size), PAGE_SIZE);
     u64 last = min(vma_index(vma, end - PAGE_SIZE) + 1, pages);
     for (u64 i = vma_index(vma, start); i < last; i++) {
-        bool major;
+        bool major = false;
         struct page *page = cache_get(vma->mapping, i, &major);
         if (IS_ERR(page))
             break; /* only a hint */
