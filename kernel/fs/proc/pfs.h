@@ -28,6 +28,8 @@ extern struct pnode proc_root_node, sys_root_node;
 /* The node at path ("/proc/..." or "/sys/..."), made with its parents; NULL: no memory, or not below one of the two. */
 struct pnode *pnode_make(const char *path, u32 mode);
 struct inode *pnode_inode(struct superblock *sb, struct pnode *n);
+/* Times may be set, sizes not (they are taken for done, as shells' ">" want), the rest not. */
+int proc_setattr(struct inode *i, u32 valid, const struct kstat *st);
 int pnode_readdir(struct pnode *n, struct file *f, emit_fn *emit, void *ctx, u64 first);
 struct pnode *pnode_child(struct pnode *n, const char *name, size_t len);
 #define PNODE_MAX_CHILDREN 0x10000UL
@@ -59,6 +61,8 @@ struct pid_inode {
     const struct pid_entry *e;
     s32 fd;         /* below fd/, fdinfo/ */
     u64 start, end; /* below map_files/ */
+    struct mm *mm;  /* what an open text shows, grabbed, when pinned (pid_get_mm) */
+    bool pinned;
     bool in_task;
 };
 struct pid_entry {
@@ -77,6 +81,12 @@ struct pid_entry {
 struct inode *pid_make_inode(struct superblock *sb, const struct pid_inode *like, u32 mode, u64 ino,
                              const struct inode_ops *ops, const struct file_ops *fops);
 bool pid_may_trace(const struct pid_inode *pi);
+/* The address space that pi shows, referenced, or NULL: of an open file that of the moment when it was opened, as the right to look
+ * was judged then; else today's. */
+struct mm *pid_get_mm(const struct pid_inode *pi);
+/* file->priv becomes the address space, grabbed, or NULL; and its end. */
+void pid_pin_mm(struct file *f, struct pid_inode *pi);
+void pid_unpin_mm(struct file *f);
 /* The fs_struct of another thread, referenced, or NULL. */
 struct fs_struct *fs_struct_of(struct task *t);
 u64 oom_score(struct process *p);
@@ -88,7 +98,7 @@ extern const struct file_ops pid_fd_fops, pid_fdinfo_fops;
 extern const struct inode_ops pid_map_files_iops;
 extern const struct file_ops pid_map_files_fops;
 /* pid_mem.c */
-extern const struct file_ops pid_mem_fops;
+int pid_open_mem(struct file *f, struct pid_inode *pi);
 void pid_show_cmdline(struct seq *s, struct pid_inode *pi);
 void pid_show_environ(struct seq *s, struct pid_inode *pi);
 void pid_show_auxv(struct seq *s, struct pid_inode *pi);

@@ -277,7 +277,7 @@ static const struct pid_entry entries[] = {
      .ptrace = true},
     {.name = "mem",
      .mode = S_IFREG | 0600,
-     .fops = &pid_mem_fops,
+     .open = pid_open_mem,
      .where = IN_PID | IN_TASK,
      .ptrace = true,
      .attach = true},
@@ -351,16 +351,56 @@ static const struct pid_entry entries[] = {
      .where = IN_PID | IN_TASK},
 };
 
+/* An open text, which keeps its address space as long as it is open. */
+struct pid_text {
+    struct pid_inode pi; /* a copy: the file holds the inode and so what it refers to */
+};
+
+static struct mm *grab_mm(struct task *t)
+{
+    struct mm *mm = task_get_mm(t);
+    if (mm) {
+        mm_grab(mm);
+        mm_put(mm);
+    }
+    return mm;
+}
+
+struct mm *pid_get_mm(const struct pid_inode *pi)
+{
+    if (!pi->pinned)
+        return task_get_mm(pi->t);
+    return pi->mm && mm_try_get(pi->mm) ? pi->mm : NULL;
+}
+
+void pid_pin_mm(struct file *f, struct pid_inode *pi)
+{
+    f->priv = grab_mm(pi->t);
+}
+
+void pid_unpin_mm(struct file *f)
+{
+    if (f->priv)
+        mm_drop(f->priv);
+}
+
+static void pid_text_done(void *arg)
+{
+    struct pid_text *t = arg;
+    if (t->pi.mm)
+        mm_drop(t->pi.mm);
+    kfree(t);
+}
+
 static void pid_text_show(struct seq *s, void *arg)
 {
-    struct inode *i = arg;
-    struct pid_inode *pi = i->priv;
+    struct pid_inode *pi = &((struct pid_text *)arg)->pi;
     if (READ_ONCE(pi->p->state) != PROCESS_REAPED)
         pi->e->show(s, pi);
 }
 static int pid_text_store(const char *text, size_t n, void *arg)
 {
-    struct pid_inode *pi = ((struct inode *)arg)->priv;
+    struct pid_inode *pi = &((struct pid_text *)arg)->pi;
     if (READ_ONCE(pi->p->state) == PROCESS_REAPED)
         return -ESRCH;
     return pi->e->store ? pi->e->store(pi, text, n) : -EPERM;
@@ -377,9 +417,19 @@ static int pid_text_open(struct inode *i, struct file *f)
         f->ops = pi->e->fops;
         return 0;
     }
-    return text_open(f, pi->e->show ? pid_text_show : NULL, pid_text_store, i, NULL); /* the file holds the inode */
+    struct pid_text *t = kmalloc(sizeof(*t), GFP_KERNEL);
+    if (!t)
+        return -ENOMEM;
+    t->pi = *pi;
+    t->pi.pinned = pi->e->ptrace;
+    t->pi.mm = pi->e->ptrace ? grab_mm(pi->t) : NULL;
+    int err = text_open(f, pi->e->show ? pid_text_show : NULL, pid_text_store, t, pid_text_done);
+    if (err)
+        pid_text_done(t);
+    return err;
 }
 static const struct inode_ops pid_text_iops = {
+    .setattr = proc_setattr,
     .open = pid_text_open, .getattr = pid_getattr, .evict = pid_evict};
 
 static int pid_lookup(struct inode *dir, const char *name, size_t len, struct inode **out)

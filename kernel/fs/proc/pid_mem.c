@@ -37,7 +37,7 @@ static const struct obs_files files = {.numbers = file_numbers, .name = file_nam
 
 void pid_show_maps(struct seq *s, struct pid_inode *pi)
 {
-    struct mm *mm = task_get_mm(pi->t);
+    struct mm *mm = pid_get_mm(pi);
     if (!mm)
         return;
     obs_maps(s, mm, &files);
@@ -45,7 +45,7 @@ void pid_show_maps(struct seq *s, struct pid_inode *pi)
 }
 void pid_show_numa_maps(struct seq *s, struct pid_inode *pi)
 {
-    struct mm *mm = task_get_mm(pi->t);
+    struct mm *mm = pid_get_mm(pi);
     if (!mm)
         return;
     obs_numa_maps(s, mm, &files);
@@ -53,7 +53,7 @@ void pid_show_numa_maps(struct seq *s, struct pid_inode *pi)
 }
 void pid_show_smaps(struct seq *s, struct pid_inode *pi)
 {
-    struct mm *mm = task_get_mm(pi->t);
+    struct mm *mm = pid_get_mm(pi);
     if (!mm)
         return;
     obs_smaps(s, mm, &files);
@@ -61,7 +61,7 @@ void pid_show_smaps(struct seq *s, struct pid_inode *pi)
 }
 void pid_show_smaps_rollup(struct seq *s, struct pid_inode *pi)
 {
-    struct mm *mm = task_get_mm(pi->t);
+    struct mm *mm = pid_get_mm(pi);
     if (!mm)
         return;
     obs_smaps_rollup(s, mm);
@@ -69,7 +69,7 @@ void pid_show_smaps_rollup(struct seq *s, struct pid_inode *pi)
 }
 void pid_show_statm(struct seq *s, struct pid_inode *pi)
 {
-    struct mm *mm = task_get_mm(pi->t);
+    struct mm *mm = pid_get_mm(pi);
     if (!mm) {
         seq_puts(s, "0 0 0 0 0 0 0\n");
         return;
@@ -98,7 +98,7 @@ static void put_range(struct seq *s, struct mm *mm, u64 start, u64 end, u64 limi
 
 void pid_show_cmdline(struct seq *s, struct pid_inode *pi)
 {
-    struct mm *mm = task_get_mm(pi->t);
+    struct mm *mm = pid_get_mm(pi);
     if (!mm)
         return;
     u64 arg_start = mm->arg_start, arg_end = mm->arg_end, env_end = mm->env_end;
@@ -123,7 +123,7 @@ void pid_show_cmdline(struct seq *s, struct pid_inode *pi)
 
 void pid_show_environ(struct seq *s, struct pid_inode *pi)
 {
-    struct mm *mm = task_get_mm(pi->t);
+    struct mm *mm = pid_get_mm(pi);
     if (!mm)
         return;
     if (mm->env_end)
@@ -131,9 +131,10 @@ void pid_show_environ(struct seq *s, struct pid_inode *pi)
     mm_put(mm);
 }
 
+/* The vector outlives the areas: an open file shows it after exec, too. */
 void pid_show_auxv(struct seq *s, struct pid_inode *pi)
 {
-    struct mm *mm = task_get_mm(pi->t);
+    struct mm *mm = pi->mm;
     if (!mm)
         return;
     size_t n = 0;
@@ -141,14 +142,12 @@ void pid_show_auxv(struct seq *s, struct pid_inode *pi)
         n += 2;
     } while (n < ARRAY_SIZE(mm->saved_auxv) && mm->saved_auxv[n - 2]);
     seq_write(s, mm->saved_auxv, n * sizeof(u64));
-    mm_put(mm);
 }
 
 /* ---- mem ---- */
 static ssize_t mem_rw(struct file *f, const struct iobuf *b, size_t n, u64 *pos, bool write)
 {
-    struct pid_inode *pi = f->inode->priv;
-    struct mm *mm = task_get_mm(pi->t);
+    struct mm *mm = f->priv && mm_try_get(f->priv) ? f->priv : NULL;
     char *buf = kmalloc(PAGE_SIZE, GFP_KERNEL);
     ssize_t done = 0;
     if (mm && !buf)
@@ -186,16 +185,16 @@ static ssize_t mem_write(struct file *f, const struct iobuf *b, size_t n, u64 *p
 {
     return mem_rw(f, b, n, pos, true);
 }
-static s64 mem_lseek(struct file *f, s64 off, int whence)
+/* Shows the address space of the moment of open(), also after exec. */
+static const struct file_ops mem_fops = {
+    .read = mem_read, .write = mem_write, .lseek = proc_mem_lseek, .release = pid_unpin_mm};
+
+int pid_open_mem(struct file *f, struct pid_inode *pi)
 {
-    if (whence == SEEK_CUR)
-        off += (s64)f->pos;
-    else if (whence != SEEK_SET)
-        return -EINVAL;
-    f->pos = (u64)off;
-    return off;
+    f->ops = &mem_fops;
+    pid_pin_mm(f, pi);
+    return 0;
 }
-const struct file_ops pid_mem_fops = {.read = mem_read, .write = mem_write, .lseek = mem_lseek};
 
 /* ---- badness ---- */
 u64 oom_score(struct process *p)

@@ -13,25 +13,7 @@
 #define PAGEMAP_SCAN 0xc0606610u
 #define WORD         sizeof(u64)
 
-/* An open file on an address space: file->priv. */
-static int mm_open(struct file *f, struct pid_inode *pi)
-{
-    struct mm *mm = task_get_mm(pi->t);
-    if (mm) {
-        mm_grab(mm);
-        mm_put(mm);
-    }
-    f->priv = mm;
-    return 0;
-}
-
-static void mm_release(struct file *f)
-{
-    if (f->priv)
-        mm_drop(f->priv);
-}
-
-/* A scale of 64 KiB of words is two walks of 2 MiB at most. */
+/* Words are made for what one table maps at a time. */
 static ssize_t copy_words(struct mm *mm, const struct iobuf *b, size_t n, u64 *pos, u64 *words, bool show_pfn)
 {
     ssize_t done = 0;
@@ -151,13 +133,14 @@ static s64 pagemap_ioctl(struct file *f, u32 cmd, u64 arg)
 }
 
 static const struct file_ops pagemap_fops = {
-    .read = pagemap_read, .ioctl = pagemap_ioctl, .lseek = proc_mem_lseek, .release = mm_release};
+    .read = pagemap_read, .ioctl = pagemap_ioctl, .lseek = proc_mem_lseek, .release = pid_unpin_mm};
 
 int pid_open_pagemap(struct file *f, struct pid_inode *pi)
 {
     f->ops = &pagemap_fops;
     f->ra[0] = capable(CAP_SYS_ADMIN); /* whether frame numbers are shown is decided by who opened it */
-    return mm_open(f, pi);
+    pid_pin_mm(f, pi);
+    return 0;
 }
 
 int pid_store_clear_refs(struct pid_inode *pi, const char *text, size_t n)

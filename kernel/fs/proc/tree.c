@@ -135,8 +135,7 @@ static int open_text(struct inode *i, struct file *f)
     return text_open(f, n->file.show, n->file.store, n->file.arg, NULL);
 }
 
-/* Times may be set, sizes not (they are taken for done, as shells' ">" want), the rest not. */
-static int setattr(struct inode *i, u32 valid, const struct kstat *st)
+int proc_setattr(struct inode *i, u32 valid, const struct kstat *st)
 {
     if (valid & (ATTR_MODE | ATTR_UID | ATTR_GID))
         return -EPERM;
@@ -144,10 +143,10 @@ static int setattr(struct inode *i, u32 valid, const struct kstat *st)
     return 0;
 }
 
-static const struct inode_ops dir_iops = {.lookup = lookup, .setattr = setattr};
+static const struct inode_ops dir_iops = {.lookup = lookup, .setattr = proc_setattr};
 static const struct file_ops dir_fops = {.readdir = readdir};
-static const struct inode_ops link_iops = {.readlink = readlink, .setattr = setattr};
-static const struct inode_ops text_iops = {.open = open_text, .setattr = setattr};
+static const struct inode_ops link_iops = {.readlink = readlink, .setattr = proc_setattr};
+static const struct inode_ops text_iops = {.open = open_text, .setattr = proc_setattr};
 
 struct inode *pnode_inode(struct superblock *sb, struct pnode *n)
 {
