@@ -61,17 +61,17 @@ def set_knob(name, value):
 
 
 def grows_old():
-    set_knob("dirty_expire_centisecs", 50)
+    set_knob("dirty_expire_centisecs", 200)
     set_knob("dirty_writeback_centisecs", 20)
     time.sleep(1)  # the period that runs still is a long one on Linux
     f = os.open("/dev/vda", os.O_RDWR)
-    os.pwrite(f, b"w" * 65536, 1 << 20)
-    assert meminfo("Dirty") >= 64, meminfo("Dirty")
+    os.pwrite(f, b"w" * (4 << 20), 1 << 20)
+    assert meminfo("Dirty") >= 1024, meminfo("Dirty")  # Linux's counters may lag behind by some pages of each CPU
     for _ in range(100):
         time.sleep(0.1)
-        if not meminfo("Dirty"):
+        if meminfo("Dirty") < 1024:
             break
-    assert meminfo("Dirty") == 0, "old pages are written by themselves"
+    assert meminfo("Dirty") < 1024, "old pages are written by themselves"
     os.close(f)
     set_knob("dirty_bytes", 1 << 20)
     assert open("/proc/sys/vm/dirty_ratio").read() == "0\n"
