@@ -91,7 +91,7 @@ struct vma {
     struct address_space *mapping; /* NULL: anonymous */
     struct list_head mapping_link; /* mapping->i_mmap */
     const struct vma_ops *ops;     /* may be NULL */
-    void *file;                    /* the home's struct file, referenced through ops; NULL for anonymous */
+    void *file;                    /* the home's struct file, referenced through ops; NULL for most anonymous ones */
     void *priv;
     char *name; /* prctl(PR_SET_VMA_ANON_NAME), kmalloc'd, or NULL */
     struct rcu_head rcu;
@@ -116,9 +116,10 @@ static inline unsigned vma_pkey(const struct vma *v)
 {
     return (v->flags & VM_PKEY) >> VM_PKEY_SHIFT;
 }
+/* A private mapping of /dev/zero is, too, though it has a file. */
 static inline bool vma_is_anon(const struct vma *v)
 {
-    return !v->mapping && !v->ops;
+    return !v->mapping && (!v->ops || !v->ops->fault);
 }
 
 /* Finding. vma_find: first area that ends above addr; mmap_lock held. */

@@ -52,6 +52,10 @@ static int zero_mmap(struct file *f, struct map_file *out, u64 len, u64 prot, u6
                              .writable = f->mode & FMODE_WRITE,
                              .executable = !(f->mount && (f->mount->flags & MS_NOEXEC)),
                              .max_size = 0x7fffffffffffffffUL};
+    if ((flags & UAPI_MAP_TYPE) == UAPI_MAP_PRIVATE) { /* anonymous memory that shows the file's name */
+        out->ops = &file_vma_ops;
+        out->file = f;
+    }
     return 0;
 }
 

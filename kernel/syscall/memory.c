@@ -13,11 +13,10 @@ static struct mm *mm(void)
     return current_task()->mm;
 }
 
-/* /dev/zero has neither pages nor operations of its own: its mappings are anonymous memory. */
+/* /dev/zero has neither pages nor operations for a shared mapping: it is shared anonymous memory. */
 static s64 map_zero(u64 addr, u64 len, u64 prot, u64 flags, const struct map_file *mf)
 {
-    bool shared = (flags & UAPI_MAP_TYPE) != UAPI_MAP_PRIVATE;
-    if (!mf->readable || (shared && (prot & UAPI_PROT_WRITE) && !mf->writable))
+    if (!mf->readable || (prot & UAPI_PROT_WRITE && !mf->writable))
         return -EACCES;
     if ((prot & UAPI_PROT_EXEC) && !mf->executable)
         return -EPERM;

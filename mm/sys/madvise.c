@@ -77,7 +77,7 @@ static int drop_pages(struct vma *vma, u64 start, u64 end, int nr)
 
 static int remove_pages(struct vma *vma, u64 start, u64 end)
 {
-    if (vma->flags & VM_LOCKED || !vma->mapping)
+    if (vma->flags & VM_LOCKED || (!vma->mapping && !vma->file))
         return -EINVAL;
     if ((vma->flags & (VM_SHARED | VM_MAYWRITE)) != (VM_SHARED | VM_MAYWRITE))
         return -EACCES;
@@ -113,7 +113,8 @@ static bool seal_refuses(const struct vma *vma, int nr)
     case UAPI_MADV_REMOVE:
     case UAPI_MADV_DONTFORK:
     case UAPI_MADV_WIPEONFORK:
-        return vma->flags & VM_SEALED && !(vma->flags & (VM_SHARED | VM_WRITE)) && !vma->file;
+        return vma->flags & VM_SEALED && !(vma->flags & VM_SHARED) && !vma->file &&
+               fault_check_access(vma, FAULT_WRITE); /* the rights of a protection key count, too */
     default:
         return false;
     }
@@ -138,7 +139,10 @@ static int advise_area(struct vma *vma, u64 start, u64 end, int nr)
     case UAPI_MADV_WILLNEED:
         return read_ahead(vma, start, end);
     default: /* COLD, PAGEOUT: hints to a reclaim that is absent; their checks are Linux's */
-        return vma->flags & (VM_LOCKED | VM_PFNMAP | VM_HUGETLB) ? -EINVAL : 0;
+        if (vma->flags & (VM_LOCKED | VM_PFNMAP | VM_HUGETLB))
+            return -EINVAL;
+        /* What may vanish at any time vanishes when it is not wanted. */
+        return nr == UAPI_MADV_PAGEOUT && vma->flags & VM_DROPPABLE ? drop_pages(vma, start, end, nr) : 0;
     }
 }
 
@@ -172,7 +176,8 @@ static int populate(struct mm *mm, u64 start, u64 end, u32 fault_flags)
         int err = 0;
         if (!vma || vma_start(vma) > pos)
             err = -ENOMEM;
-        else if (vma->flags & (VM_PFNMAP | VM_IO) || vma_is_secret(vma) || fault_check_access(vma, fault_flags))
+        else if (vma->flags & (VM_PFNMAP | VM_IO) || vma_is_secret(vma) || fault_check_access(vma, fault_flags) ||
+                 !(fault_flags & FAULT_WRITE || vma->flags & VM_READ))
             err = -EINVAL;
         mmap_read_unlock(mm);
         if (err)
