@@ -7,7 +7,8 @@
  *
  * C1. From the moment process_signal.core is set until it is NULL again, every thread of the group but the dumper is either
  *     asleep in coredump_join() or was on its way out before (task->exiting).
- * C2. A dump that fails leaves what was written so far, and no core bit.
+ * C2. A dump that breaks off, at the limit, on a full disk, leaves what was written so far, and the core bit as on Linux; one
+ *     that SIGKILL ends, or that never began, none.
  * Lock: process->lock guards process_signal.core, core_wait.live and task->exiting.
  */
 #include "coredump.h"

@@ -9,6 +9,7 @@ struct core_vma {
     u64 start, end, flags, pgoff;
     u64 dump;          /* bytes of it that go into the file */
     struct file *file; /* referenced, or NULL */
+    const char *name;  /* of a file that only the kernel has: shared memory; or NULL */
 };
 
 struct core_dump {
@@ -33,7 +34,7 @@ bool core_skip(struct core_dump *d, u64 n);
 bool core_end(struct core_dump *d);
 /* coredump_name.c: expands core_pattern into out (size bytes). 0 or -ENAMETOOLONG. */
 int core_name(const struct core_dump *d, const char *pattern, char *out, size_t size);
-/* coredump_elf.c: the whole file. true when complete. */
+/* coredump_elf.c: the whole file, or as much as there is room for. false: no memory, nothing was written. */
 bool core_write_elf(struct core_dump *d);
 /* coredump_notes.c: *out (kvmalloc'd) gets the notes. 0 or -ENOMEM. */
 int core_notes(struct core_dump *d, void **out, size_t *size);

@@ -51,7 +51,7 @@ static u64 dump_size(const struct vma *vma, u64 filter)
     struct file *f = vma->file;
     u64 whole = vma_end(vma) - vma_start(vma);
 #define WANTED(bit) (filter >> (bit) & 1)
-    if (vma->ops && vma->ops->name && !f)
+    if (vma->ops && !vma->mapping && !f)
         return whole; /* the vDSO: no file has it */
     if (vma->flags & (VM_DONTDUMP | VM_IO))
         return 0;
@@ -74,7 +74,8 @@ static void note_area(struct core_vma *c, struct vma *vma, u64 filter)
                            .flags = vma->flags,
                            .pgoff = vma->pgoff,
                            .dump = dump_size(vma, filter),
-                           .file = vma->file ? file_get(vma->file) : NULL};
+                           .file = vma->file ? file_get(vma->file) : NULL,
+                           .name = !vma->file && vma->mapping && vma->ops && vma->ops->name ? vma->ops->name(vma) : NULL};
 }
 
 /* A first page alone is worth it only where a program or library begins. User memory is read: no lock held. */
@@ -187,7 +188,9 @@ bool core_write_elf(struct core_dump *d)
 {
     void *notes = NULL;
     size_t size = 0;
-    bool ok = snapshot(d) && !core_notes(d, &notes, &size) && write_all(d, notes, size);
+    bool ok = snapshot(d) && !core_notes(d, &notes, &size);
+    if (ok)
+        write_all(d, notes, size); /* C2 in coredump.c */
     kvfree(notes);
     forget(d);
     return ok;

@@ -150,20 +150,24 @@ static void file_table(struct seq *s, const struct core_dump *d)
 {
     u64 count = 0;
     for (u32 i = 0; i < d->nr_vmas; i++)
-        count += d->vma[i].file != NULL;
+        count += d->vma[i].file || d->vma[i].name;
     u64 head[2] = {count, PAGE_SIZE};
     seq_write(s, head, sizeof(head));
     for (u32 i = 0; i < d->nr_vmas; i++) {
         const struct core_vma *c = &d->vma[i];
         u64 at[3] = {c->start, c->end, c->pgoff};
-        if (c->file)
+        if (c->file || c->name)
             seq_write(s, at, sizeof(at));
     }
     for (u32 i = 0; i < d->nr_vmas; i++) {
-        if (!d->vma[i].file)
+        const struct core_vma *c = &d->vma[i];
+        if (!c->file && !c->name)
             continue;
-        ssize_t n = file_path(d->vma[i].file, d->name, PATH_MAX);
-        seq_write(s, d->name, n < 0 ? 0 : (size_t)n);
+        ssize_t n = c->file ? file_path(c->file, d->name, PATH_MAX) : 0;
+        if (c->file)
+            seq_write(s, d->name, n < 0 ? 0 : (size_t)n);
+        else
+            seq_puts(s, c->name);
         seq_putc(s, 0);
     }
 }
