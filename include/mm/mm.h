@@ -55,7 +55,7 @@ struct mm {
     u64 arg_start, arg_end, env_start, env_end;
     u64 def_flags; /* VM_LOCKED after mlockall(MCL_FUTURE) */
     u64 flags;     /* MMF_* */
-    u64 saved_auxv[48];
+    u64 saved_auxv[52];
     struct rss_shard rss[RSS_SHARDS];
     struct mm_rlimits rlimit;
     u16 pkeys;     /* mmap_lock: the protection keys in use, a bit each */

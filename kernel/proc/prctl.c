@@ -23,6 +23,7 @@ enum {
     PR_GET_SECUREBITS = 27,
     PR_SET_TIMERSLACK = 29,
     PR_GET_TIMERSLACK = 30,
+    PR_SET_MM = 35,
     PR_SET_CHILD_SUBREAPER = 36,
     PR_GET_CHILD_SUBREAPER = 37,
     PR_SET_NO_NEW_PRIVS = 38,
@@ -101,6 +102,8 @@ SYSCALL(prctl)
             return -EINVAL;
         p->dumpable = (u8)a1;
         return 0;
+    case PR_SET_MM:
+        return prctl_set_mm(a1, a2, a3, a4);
     case PR_SET_PTRACER:
         return prctl_set_ptracer(a1);
     case PR_GET_KEEPCAPS:

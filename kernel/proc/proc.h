@@ -158,6 +158,8 @@ s64 prctl_set_vma(u64 option, u64 addr, u64 len, u64 uname);
 s64 prctl_set_mdwe(u64 bits);
 s64 prctl_get_mdwe(void);
 s64 prctl_set_thp_disable(bool on);
+/* prctl_layout.c: PR_SET_MM. */
+s64 prctl_set_mm(u64 option, u64 addr, u64 arg4, u64 arg5);
 s64 prctl_get_thp_disable(void);
 /* ptrace_regs.c: word n of struct user_regs_struct (0..26) of the running thread or one that is off its CPU. */
 u64 task_user_word(struct task *t, unsigned word);

@@ -42,7 +42,9 @@ __attribute__((noipa)) int fall(int depth)
 {
     if (!depth)
         return *(volatile int *)wild = 1;
-    return fall(depth - 1) + 1;
+    int below = fall(depth - 1);
+    __asm__ volatile("" : "+r"(below)); /* a call each time, not a loop */
+    return below + 1;
 }
 
 static void start(void *(*fn)(void *))
