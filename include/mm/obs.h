@@ -32,7 +32,13 @@ enum vmstat_source {
     VMSTAT_NODE,    /* item: enum node_stat */
     VMSTAT_SPECIAL, /* item: enum vmstat_special */
 };
-enum vmstat_special { VMSTAT_FREE_PAGES, VMSTAT_MEMMAP_BOOT_PAGES };
+enum vmstat_special {
+    VMSTAT_FREE_PAGES,
+    VMSTAT_MEMMAP_BOOT_PAGES,
+    VMSTAT_WRITE_PENDING,
+    VMSTAT_DIRTY_THRESHOLD,
+    VMSTAT_DIRTY_BACKGROUND,
+};
 struct vmstat_row {
     const char *name;
     u8 source, item;

@@ -177,7 +177,7 @@ bool cache_set_dirty(struct page *page)
         m->nrdirty++;
         if (m->ops->write_pages) {
             stat_node_add(page_node(page), NR_FILE_DIRTY, 1);
-            stat_event(NR_DIRTIED);
+            stat_node_add(page_node(page), NR_DIRTIED, 1);
         }
         if (m->bdi && m->nrdirty == 1)
             writeback_note_dirty(m);

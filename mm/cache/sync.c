@@ -145,10 +145,11 @@ static int write_range(struct address_space *m, u64 *index, u64 last, u64 most, 
             errseq_set(&m->wb_err, err);
             result = result ? result : err;
         }
-        for (unsigned i = 0; i < n; i++)
+        for (unsigned i = 0; i < n; i++) {
+            stat_node_add(page_node(run[i]), NR_WRITTEN, 1);
             end_write(m, run[i]);
+        }
         *written += n;
-        stat_event_add(NR_WRITTEN, n);
         if (*written < most)
             sched_cond();
     }

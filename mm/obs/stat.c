@@ -38,8 +38,6 @@ const char *const stat_event_name[NR_VM_EVENTS] = {
     [UNEVICTABLE_PGCULLED] = "unevictable_pgs_culled",
     [UNEVICTABLE_PGRESCUED] = "unevictable_pgs_rescued",
     [UNEVICTABLE_PGCLEARED] = "unevictable_pgs_cleared",
-    [NR_DIRTIED] = "nr_dirtied",
-    [NR_WRITTEN] = "nr_written",
     [NUMA_HIT] = "numa_hit",
     [NUMA_MISS] = "numa_miss",
     [NUMA_FOREIGN] = "numa_foreign",
@@ -65,6 +63,8 @@ const char *const stat_node_name[NR_NODE_STATS] = {
     [NR_PAGETABLE] = "nr_page_table_pages",
     [NR_KERNEL_STACK_KB] = "nr_kernel_stack",
     [NR_MLOCK] = "nr_mlock",
+    [NR_DIRTIED] = "nr_dirtied",
+    [NR_WRITTEN] = "nr_written",
 };
 
 /* What the page allocator counts per zone. */

@@ -6,6 +6,7 @@
 #include <mm/obs.h>
 #include <mm/phys.h>
 #include <mm/stat.h>
+#include <mm/writeback.h>
 
 #define A(name)                                                                                    \
     {                                                                                              \
@@ -32,7 +33,7 @@ const struct vmstat_row vmstat_zone_rows[] = {
     N(NR_INACTIVE_FILE, "nr_zone_inactive_file"),
     N(NR_ACTIVE_FILE, "nr_zone_active_file"),
     N(NR_UNEVICTABLE, "nr_zone_unevictable"),
-    A("nr_zone_write_pending"),
+    S(VMSTAT_WRITE_PENDING, "nr_zone_write_pending"),
     N(NR_MLOCK, "nr_mlock"),
     A("nr_bounce"),
     A("nr_zspages"),
@@ -80,8 +81,8 @@ const struct vmstat_row vmstat_node_rows[] = {
     A("nr_anon_transparent_hugepages"),
     A("nr_vmscan_write"),
     A("nr_vmscan_immediate_reclaim"),
-    E(NR_DIRTIED, "nr_dirtied"),
-    E(NR_WRITTEN, "nr_written"),
+    N(NR_DIRTIED, "nr_dirtied"),
+    N(NR_WRITTEN, "nr_written"),
     A("nr_throttled_written"),
     A("nr_kernel_misc_reclaimable"),
     A("nr_foll_pin_acquired"),
@@ -101,8 +102,8 @@ const unsigned vmstat_nr_node_rows = ARRAY_SIZE(vmstat_node_rows);
 
 /* Thresholds of write-back, the memory map, then events. */
 const struct vmstat_row vmstat_event_rows[] = {
-    A("nr_dirty_threshold"),
-    A("nr_dirty_background_threshold"),
+    S(VMSTAT_DIRTY_THRESHOLD, "nr_dirty_threshold"),
+    S(VMSTAT_DIRTY_BACKGROUND, "nr_dirty_background_threshold"),
     A("nr_memmap_pages"),
     S(VMSTAT_MEMMAP_BOOT_PAGES, "nr_memmap_boot_pages"),
     E(PGPGIN, "pgpgin"),
@@ -226,9 +227,18 @@ const unsigned vmstat_nr_event_rows = ARRAY_SIZE(vmstat_event_rows);
 
 static u64 special(enum vmstat_special item)
 {
+    struct dirty_limits dirty;
     switch (item) {
     case VMSTAT_FREE_PAGES:
         return phys_free();
+    case VMSTAT_WRITE_PENDING:
+        return (u64)(stat_sum(NR_FILE_DIRTY) + stat_sum(NR_WRITEBACK));
+    case VMSTAT_DIRTY_THRESHOLD:
+        writeback_limits(&dirty);
+        return dirty.limit;
+    case VMSTAT_DIRTY_BACKGROUND:
+        writeback_limits(&dirty);
+        return dirty.background;
     case VMSTAT_MEMMAP_BOOT_PAGES:
         return phys_present() * sizeof(struct page) >> PAGE_SHIFT;
     }

@@ -32,6 +32,8 @@ static u64 zone_value(const struct zone *z, const struct vmstat_row *r)
 {
     if (r->source == VMSTAT_SPECIAL && r->item == VMSTAT_FREE_PAGES)
         return READ_ONCE(z->nr_free);
+    if (r->source == VMSTAT_SPECIAL && r->item == VMSTAT_WRITE_PENDING && is_last_zone(z))
+        return (u64)(stat_node_sum(z->node, NR_FILE_DIRTY) + stat_node_sum(z->node, NR_WRITEBACK));
     if (r->source != VMSTAT_NODE)
         return 0;
     if (r->item <= NR_UNEVICTABLE)
