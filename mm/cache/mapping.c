@@ -115,6 +115,8 @@ int cache_insert(struct address_space *m, u64 index, struct page *page)
     }
     if (m->flags & AS_SHMEM)
         page_set(page, PG_swapbacked);
+    if (unlikely(m->flags & AS_UNEVICTABLE))
+        page_set(page, PG_unevictable);
     int err = insert_locked(m, index, page);
     if (err == -ENOMEM) {
         /* Nodes are allocated under a spinlock and so without sleeping: make one ready and try again. */

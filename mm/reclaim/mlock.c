@@ -38,6 +38,9 @@ static void unlock_page(struct page *page)
         return;
     stat_node_add(page_node(page), NR_MLOCK, -1);
     stat_event(UNEVICTABLE_PGMUNLOCKED);
+    const struct address_space *m = page_mapping(page);
+    if (m && m->flags & AS_UNEVICTABLE)
+        return; /* nothing of its file may go anyway */
     if (lru_set_unevictable(page, false))
         stat_event(UNEVICTABLE_PGRESCUED);
 }

@@ -37,12 +37,13 @@ static bool others_share(struct vma *vma, u64 start, u64 end)
     const struct page *ours = pt_table_at(vma->mm, start);
     struct vma *v;
     bool found = false;
-    if (vma->anon_vma) {
-        spin_lock(&vma->anon_vma->lock);
-        list_for_each_entry (v, &vma->anon_vma->vmas, anon_link)
+    struct anon_vma *av = load_acquire(&vma->anon_vma); /* its first fault may be giving it one */
+    if (av) {
+        spin_lock(&av->lock);
+        list_for_each_entry (v, &av->vmas, anon_link)
             if ((found = shared_in(v, vma, start, end, ours)))
                 break;
-        spin_unlock(&vma->anon_vma->lock);
+        spin_unlock(&av->lock);
     }
     if (vma->mapping && !found) {
         spin_lock(&vma->mapping->i_mmap_lock);
