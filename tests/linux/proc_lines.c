@@ -368,6 +368,28 @@ static void locks(void)
     close(fd);
 }
 
+static long mlocked(void)
+{
+    usleep(200000); /* Linux gathers pages per CPU before it moves them */
+    slurp("/proc/meminfo");
+    char *at = strstr(text, "Mlocked:");
+    return at ? atol(at + 8) : -1;
+}
+
+static void locked_pages(void)
+{
+    long before = mlocked();
+    char *p = map(1024, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1);
+    mlock(p, 1024 * PAGE);
+    printf("Mlocked: %ld", mlocked() - before);
+    munlock(p, 512 * PAGE);
+    printf(" %ld", mlocked() - before);
+    munmap(p, 768 * PAGE);
+    printf(" %ld", mlocked() - before);
+    munmap(p, 1024 * PAGE);
+    printf(" %ld\n", mlocked() - before);
+}
+
 static void map_files(void)
 {
     int fd = open("/dev/shm/proc_lines.map", O_RDWR | O_CREAT, 0600);
@@ -438,6 +460,7 @@ int main(void)
     knobs();
     scores();
     locks();
+    locked_pages();
     map_files();
     return 0;
 }
