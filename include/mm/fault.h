@@ -13,6 +13,10 @@
 #define FAULT_REMOTE   256u /* another process's memory (get_user_pages): protection keys don't count */
 #define FAULT_FORCE    512u /* ptrace-like: ignore missing VM_WRITE on private areas */
 
+/* 1024: PIN_LONGTERM of mm/pin.h */
+#define FAULT_PIN      2048u /* internal: a pin is wanted, not a reference */
+#define FAULT_UNSHARE  4096u /* a read that wants an anonymous page of the program's own */
+
 #define VM_FAULT_OOM     1u
 #define VM_FAULT_SIGBUS  2u  /* BUS_ADRERR */
 #define VM_FAULT_MAPERR  4u  /* SIGSEGV, nothing mapped */

@@ -77,6 +77,7 @@ extern const struct mm_home_ops *mm_home_ops;
 #define MMF_MDWE 4u            /* memory may not become executable that was not, nor be both written and executed */
 #define MMF_MDWE_NO_INHERIT 8u /* a child is free of MMF_MDWE */
 #define MMF_DISABLE_THP 16u
+#define MMF_HAS_PINNED 64u /* pages were pinned, now or once: mm/pin.h */
 #define MMF_RANDOMIZE 32u /* its layout was randomised */
 /* Which kinds of areas a core dump holds, /proc/PID/coredump_filter: kept as the difference from the default. */
 #define MMF_DUMP_SHIFT   16

@@ -9,7 +9,8 @@
  *
  * Invariants
  *  1. An anonymous page whose only reference is this entry's (refcount 1) has no other user, and none can come: fork needs the
- *     same pt_lock, get_user_pages too. The table is the mm's own (pt_alloc made it so), hence the entry is.
+ *     same pt_lock, get_user_pages too. The table is the mm's own (pt_alloc made it so), hence the entry is. Nor has a pinned
+ *     page one that maps it (N1 in mm/pin.h), and whoever pinned it is to see what is written.
  *  2. When a page is replaced, no CPU may still write to the old one after another can see the new one: the entry is emptied,
  *     flushed and only then filled.
  *
@@ -18,6 +19,7 @@
 #include <mm/cache.h>
 #include <mm/lru.h>
 #include <mm/mlock.h>
+#include <mm/pin.h>
 #include <mm/rmap.h>
 #include <mm/stat.h>
 #include "fault_internal.h"
@@ -60,6 +62,17 @@ static u32 shared_write(struct fault *f)
     return 0;
 }
 
+/* The program has not written: its rights and what is known of its writes stay as they were. pt_lock held. */
+static void install_unshared(struct fault *f, struct page *page)
+{
+    rmap_add_new_anon(page, f->vma, f->addr);
+    rss_add(f->mm, RSS_ANON, 1);
+    pt_count(pt_table_page(f->pte), RSS_ANON, 1);
+    pt_install(f->pte, pte_make(page_to_pfn(page), f->orig.v & ~(PTE_PFN_MASK | PTE_SPECIAL)));
+    if (f->vma->flags & VM_LOCKED)
+        mlock_page(page);
+}
+
 /* Fills f->page's place; the entry must still be f->orig. old: the page that was mapped (referenced by us), NULL for the zero page. */
 static bool replace(struct fault *f, struct page *fresh, struct page *old)
 {
@@ -77,7 +90,10 @@ static bool replace(struct fault *f, struct page *fresh, struct page *old)
         pt_count(table, page_rss_kind(old), -1);
         rmap_remove(old);
     }
-    fault_install_anon(f, fresh);
+    if (unlikely(f->flags & FAULT_UNSHARE))
+        install_unshared(f, fresh);
+    else
+        fault_install_anon(f, fresh);
     pt_unlock(table);
     if (old)
         page_put(old); /* the entry's reference */
@@ -121,11 +137,18 @@ u32 fault_write_protected(struct fault *f)
         pt_unlock(table);
         return 0; /* somebody was faster; the access is tried again */
     }
-    if (page_is_anon(old) && page_refs(old) == 1 && f->vma->flags & VM_WRITE) { /* invariant 1 */
-        make_writable(f);
-        pt_unlock(table);
-        stat_event(COW_REUSE);
-        return 0;
+    if (page_is_anon(old) && page_exclusive(old)) { /* invariant 1 */
+        bool write = !(f->flags & FAULT_UNSHARE) && f->vma->flags & VM_WRITE;
+        if (write) {
+            make_writable(f);
+            pt_unlock(table);
+            stat_event(COW_REUSE);
+            return 0;
+        }
+        if (f->flags & FAULT_UNSHARE) {
+            pt_unlock(table);
+            return 0;
+        }
     }
     page_get(old);
     pt_unlock(table);

@@ -65,7 +65,7 @@ u32 fault_handle(struct fault *f)
     if (pte_none(f->orig))
         return vma_is_anon(f->vma) ? fault_anon(f) : fault_file(f);
     ASSERT(pte_mapped(f->orig)); /* there is no swap: no other form of entry exists */
-    if (f->flags & FAULT_WRITE && !pte_write(f->orig))
+    if (f->flags & (FAULT_WRITE | FAULT_UNSHARE) && !pte_write(f->orig))
         return fault_write_protected(f);
     mmu_flush_page_local(f->addr);
     return f->flags & FAULT_PKEY ? VM_FAULT_PKUERR : 0;

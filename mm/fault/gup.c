@@ -5,6 +5,7 @@
  */
 #include <lib/errno.h>
 #include <mm/cache.h>
+#include <mm/pin.h>
 #include <mm/rmap.h>
 #include <mm/stat.h>
 #include "fault_internal.h"
@@ -20,9 +21,36 @@ static bool usable(const struct vma *vma, pte_t e, u32 flags)
            READ_ONCE(pfn_to_page(pte_pfn(e))->mapcount) == 0;
 }
 
-/* The page at addr with a reference if its entry allows the access, else NULL. mmap_lock held. */
-static struct page *lookup(struct vma *vma, u64 addr, u32 flags)
+
+/* The page stays the program's only if nobody else maps it, now or by what its entry allows. pt_lock held. */
+static bool must_unshare(const struct vma *vma, const struct page *table, pte_t e, u32 flags)
 {
+    if ((vma->flags & (VM_SHARED | VM_MAYWRITE)) != VM_MAYWRITE)
+        return false;
+    const struct page *page = pte_special(e) ? NULL : pfn_to_page(pte_pfn(e));
+    if (!page || !page_is_anon(page))
+        return flags & PIN_LONGTERM;
+    return page_refs(table) > 1 || (!pte_write(e) && !page_exclusive(page));
+}
+
+static void pin(struct mm *mm, struct page *page)
+{
+    if (page == zero_page) {
+        page_get(page);
+        return;
+    }
+    if (page_is_anon(page)) { /* N1, N3 */
+        __atomic_fetch_or(&mm->flags, MMF_HAS_PINNED, __ATOMIC_RELAXED);
+        page_set(page, PG_pinned);
+    }
+    __atomic_fetch_add(&page->refcount, PIN_BIAS, __ATOMIC_RELAXED);
+}
+
+/* The page at addr with a reference, or a pin, if its entry allows the access, else NULL. *unshare: it is shared, and a pin was
+ * wanted. mmap_lock held. */
+static struct page *lookup(struct vma *vma, u64 addr, u32 flags, bool *unshare)
+{
+    *unshare = false;
     pte_t *pte = pt_lock_entry(vma->mm, addr);
     if (!pte)
         return NULL;
@@ -31,7 +59,14 @@ static struct page *lookup(struct vma *vma, u64 addr, u32 flags)
     bool may = !(flags & FAULT_WRITE) || page_refs(table) == 1; /* not to what a shared table maps */
     if (pte_mapped(e) && may && usable(vma, e, flags)) {
         page = pfn_to_page(pte_pfn(e));
-        page_get(page);
+        if (likely(!(flags & FAULT_PIN))) {
+            page_get(page);
+        } else if (must_unshare(vma, table, e, flags)) {
+            *unshare = true;
+            page = NULL;
+        } else {
+            pin(vma->mm, page);
+        }
     }
     pt_unlock(table);
     return page;
@@ -44,12 +79,16 @@ static s64 gup_one_locked(struct mm *mm, u64 addr, u32 flags, struct page **out)
         mmap_read_lock(mm);
         struct vma *vma = vma_find(mm, addr);
         struct page *page = NULL;
+        bool unshare = false;
         u32 denied = VM_FAULT_MAPERR;
         if (vma && vma_start(vma) <= addr) {
             denied = vma->flags & (VM_IO | VM_PFNMAP) || vma_is_secret(vma) ? VM_FAULT_ACCERR
                                                                            : fault_check_access(vma, flags);
+            if (!denied && flags & PIN_LONGTERM && flags & FAULT_WRITE && vma->flags & VM_SHARED && vma->mapping &&
+                vma->mapping->ops->write_pages)
+                denied = VM_FAULT_ACCERR; /* write-back could not protect it */
             if (!denied)
-                page = lookup(vma, addr, flags);
+                page = lookup(vma, addr, flags, &unshare);
         } else if (vma && vma->flags & VM_GROWSDOWN) {
             denied = 0; /* the fault grows the stack or refuses */
         }
@@ -60,7 +99,7 @@ static s64 gup_one_locked(struct mm *mm, u64 addr, u32 flags, struct page **out)
         mmap_read_unlock(mm);
         if (denied)
             return -EFAULT;
-        u32 r = mm_fault(mm, addr, flags);
+        u32 r = mm_fault(mm, addr, unshare ? (flags & ~FAULT_WRITE) | FAULT_UNSHARE : flags);
         if (r & VM_FAULT_OOM)
             return -ENOMEM;
         if (r & VM_FAULT_ERROR)
@@ -87,9 +126,9 @@ s64 gup_touched(struct mm *mm, u64 addr, struct page **out)
     mmap_read_lock(mm);
     struct vma *vma = vma_find(mm, addr);
     bool in = vma && vma_start(vma) <= addr && !(vma->flags & (VM_IO | VM_PFNMAP));
-    bool anon = !in || vma_is_anon(vma);
+    bool anon = !in || vma_is_anon(vma), unshare;
     if (in)
-        *out = lookup(vma, addr, 0);
+        *out = lookup(vma, addr, 0, &unshare);
     mmap_read_unlock(mm);
     if (*out == zero_page) {
         page_put(*out);
@@ -101,6 +140,26 @@ s64 gup_touched(struct mm *mm, u64 addr, struct page **out)
         return err == -EINTR || err == -ENOMEM ? err : 0;
     }
     return 0;
+}
+
+s64 pin_user_pages(struct mm *mm, u64 addr, u64 n, u32 flags, struct page **out)
+{
+    return gup(mm, addr, n, flags | FAULT_PIN, out);
+}
+
+void unpin_user_pages(struct page **pages, u64 n, bool dirty)
+{
+    for (u64 i = 0; i < n; i++) {
+        struct page *page = pages[i];
+        if (page == zero_page) {
+            page_put(page);
+            continue;
+        }
+        if (dirty && page_mapping(page))
+            cache_set_dirty(page);
+        if (__atomic_sub_fetch(&page->refcount, PIN_BIAS, __ATOMIC_ACQ_REL) == 0)
+            page_free_last(page);
+    }
 }
 
 size_t access_remote(struct mm *mm, u64 addr, void *buf, size_t n, u32 flags)

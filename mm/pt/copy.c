@@ -23,6 +23,9 @@
  */
 #include "pt_internal.h"
 #include <lib/errno.h>
+#include <mm/lru.h>
+#include <mm/phys.h>
+#include <mm/pin.h>
 #include <mm/rmap.h>
 #include <port/log.h>
 
@@ -62,11 +65,51 @@ static void copy_table(pte_t *d, pte_t *s, u64 addr, u64 end, bool cow, s64 *rss
     pt_unlock(dst);
 }
 
+/* The same for an mm that has, or had, pinned pages: the child gets a copy of each at once, and the parent keeps its page and
+ * its rights to it. 0 or -ENOMEM. */
+static __noinline_fn int copy_apart(struct vma *dst, struct vma *src, pte_t *d, pte_t *s, u64 addr, u64 end, s64 *rss)
+{
+    struct page *dst_table = pt_table_page(d), *src_table = pt_table_page(s);
+    for (; addr < end; addr += PAGE_SIZE, s++, d++) {
+        pt_lock(src_table);
+        pte_t e = pte_load(s);
+        struct page *page = pte_none(e) || pte_special(e) ? NULL : pt_page(e);
+        bool pinned = page && page_is_anon(page) && page_pinned(page);
+        if (page && page_is_anon(page) && !pinned && page_test(page, PG_pinned))
+            page_clear(page, PG_pinned); /* N2: from now on it is shared */
+        pt_unlock(src_table);
+        if (!pinned) {
+            copy_table(d, s, addr, addr + PAGE_SIZE, true, rss);
+            continue;
+        }
+        struct page *fresh = alloc_page(GFP_HIGHUSER_MOVABLE);
+        if (!fresh)
+            return -ENOMEM;
+        pt_lock(dst_table);
+        spin_lock_nested(&src_table->pt_lock);
+        e = pte_load(s);
+        bool there = !pte_none(e);
+        if (there) {
+            mem_copy_page(page_to_virt(fresh), page_to_virt(page));
+            rmap_add_new_anon(fresh, dst, addr);
+            rss[RSS_ANON]++;
+            pt_count(dst_table, RSS_ANON, 1);
+            pt_install(d, pte_make(page_to_pfn(fresh), (e.v & ~(PTE_PFN_MASK | PTE_A)) | PTE_D));
+        }
+        spin_unlock(&src_table->pt_lock);
+        pt_unlock(dst_table);
+        if (!there)
+            page_put(fresh);
+    }
+    return 0;
+}
+
 int pt_copy_range(struct vma *dst, struct vma *src)
 {
     if (!src->anon_vma && !(src->flags & (VM_PFNMAP | VM_MIXEDMAP)))
         return 0;
     bool cow = (src->flags & (VM_SHARED | VM_MAYWRITE)) == VM_MAYWRITE;
+    bool pinned = cow && src->mm->flags & MMF_HAS_PINNED;
     u64 end = vma_end(src);
     s64 rss[NR_RSS] = {0};
     int err = 0;
@@ -76,7 +119,7 @@ int pt_copy_range(struct vma *dst, struct vma *src)
         u64 next = pt_step(addr, end, 2);
         unsigned n = (unsigned)((next - addr) >> PAGE_SHIFT);
         unsigned skip = pt_skip_empty(s, 0, n);
-        int shared = skip < n && sysctl_fork_share ? pt_share_table(dst, src, s, addr) : 0;
+        int shared = skip < n && sysctl_fork_share && !pinned ? pt_share_table(dst, src, s, addr) : 0;
         if (shared < 0) {
             err = shared;
             break;
@@ -88,7 +131,12 @@ int pt_copy_range(struct vma *dst, struct vma *src)
                 err = -ENOMEM;
                 break;
             }
-            copy_table(d, s + skip, addr, next, cow, rss);
+            if (unlikely(pinned))
+                err = copy_apart(dst, src, d, s + skip, addr, next, rss);
+            else
+                copy_table(d, s + skip, addr, next, cow, rss);
+            if (err)
+                break;
         }
         addr = next;
     }

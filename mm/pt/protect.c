@@ -16,6 +16,7 @@
  */
 #include "pt_internal.h"
 #include <mm/page.h>
+#include <mm/pin.h>
 #include <port/log.h>
 
 #define KEEP_BITS                                                                                  \
@@ -37,7 +38,7 @@ static bool can_write(const struct protect *c, pte_t e)
     if (pte_special(e))
         return false;
     const struct page *page = pt_page(e);
-    return page_is_anon(page) && page_refs(page) == 1;
+    return page_is_anon(page) && page_exclusive(page);
 }
 
 static inline pte_t changed(const struct protect *c, pte_t e)

@@ -93,7 +93,7 @@ int pt_share_table(struct vma *dst, struct vma *src, pte_t *s, u64 addr)
     pte_t *d = pt_find_level(dst->mm, addr, 2);
     if (d && pt_is_table(pte_load(d)))
         return pt_below(pte_load(d)) == entries; /* decided at a lower area of the same table */
-    if (READ_ONCE(table->mapcount) < (s64)sysctl_fork_share || !areas_agree(src, entries, base))
+    if (READ_ONCE(table->mapcount) < (s64)sysctl_fork_share || src->mm->flags & MMF_HAS_PINNED || !areas_agree(src, entries, base))
         return 0;
     if (!d)
         d = pt_alloc_level(dst->mm, addr, 2);

@@ -11,6 +11,7 @@
  */
 #include <mm/cache.h>
 #include <mm/phys.h>
+#include <mm/pin.h>
 #include <mm/pt.h>
 #include <mm/rmap.h>
 
@@ -65,7 +66,9 @@ static int check_references(void *ctx, u64 addr, unsigned level, pte_t e)
     struct page *page = counted_page(e);
     if (!page)
         return 0;
-    if (page->refcount < page->mapcount + 1)
+    if (page_is_anon(page) && page_pinned(page) && page->mapcount > 0)
+        c->err = "N1: a pinned page is mapped twice";
+    else if (page->refcount < page->mapcount + 1)
         c->err = "a page has fewer references than entries";
     else if (page_mapping(page) && page->refcount < page->mapcount + 2)
         c->err = "the cache's reference of a mapped page is missing";

@@ -5,6 +5,7 @@
  */
 #include "../common/pairs.h"
 #include <mm/cache.h>
+#include <mm/pin.h>
 #include <mm/rmap.h>
 #include <mm/sys.h>
 
@@ -245,6 +246,35 @@ static void join(void)
     must(host_mprotect(P(1), PAGE_SIZE, RW) == 0, "mprotect");
 }
 
+/* ---- pins ---- */
+
+static void pin_first(void)
+{
+    host_core_enter();
+    target = NULL;
+    if (pin_user_pages(space[0], P(0), 1, FAULT_WRITE, &target) == 1)
+        ((u8 *)page_to_virt(target))[1] = 0xb;
+    host_core_exit();
+}
+static void pin_to_read(void)
+{
+    host_core_enter();
+    target = NULL;
+    pin_user_pages(space[0], P(0), 1, 0, &target);
+    host_core_exit();
+}
+/* Who pinned the page and the program that maps it see each other's bytes; nobody else does. */
+static void pinned_together(void)
+{
+    must(target, "nothing was pinned");
+    u8 *bytes = page_to_virt(target);
+    must(bytes[0] == get(P(0)) && bytes[1] == get(P(0) + 1), "the program has another page");
+    put(P(0) + 2, 0x31);
+    must(bytes[2] == 0x31, "a store does not reach the pinned page");
+    must(!space[1] || peek(1, P(0) + 2) == 0, "a child sees a pinned page");
+    unpin_user_pages(&target, 1, true);
+}
+
 /* ---- file pages in tables that are shared ---- */
 
 static void private_file(void)
@@ -308,6 +338,15 @@ static const struct pair pairs[] = {
     {"unshare/fork", sharers, {IN(0, store_a), IN(1, fork_and_exit)}, parent_stored, 1},
     {"unshare/process_vm", sharers, {IN(0, store_a), KERNEL(remote_store)}, both_in_one, 1},
     {"exit/process_vm of the sharer", sharers, {IN(0, unmap_all), KERNEL(remote_load)}, child_is_whole, 1},
+    {"fork/pin", pages, {IN(0, fork_1), KERNEL(pin_first)}, pinned_together, 0},
+    {"fork/pin, tables shared", pages, {IN(0, fork_1), KERNEL(pin_first)}, pinned_together, 1},
+    {"fork/pin to read, tables shared", pages, {IN(0, fork_1), KERNEL(pin_to_read)}, pinned_together, 1},
+    {"COW/pin", sharers, {IN(0, store_a), KERNEL(pin_first)}, pinned_together, 0},
+    {"COW/pin to read", sharers, {IN(0, store_a), KERNEL(pin_to_read)}, pinned_together, 0},
+    {"COW of the sharer/pin to read", sharers, {IN(1, store_b), KERNEL(pin_to_read)}, pinned_together, 0},
+    {"unshare/pin", sharers, {IN(0, store_a), KERNEL(pin_first)}, pinned_together, 1},
+    {"unshare by the sharer/pin to read", sharers, {IN(1, store_b), KERNEL(pin_to_read)}, pinned_together, 1},
+    {"exit of the sharer/pin to read", sharers, {IN(1, child_exits), KERNEL(pin_to_read)}, pinned_together, 1},
     {"rmap walk/fork", targeted, {KERNEL(walk), IN(0, fork_or_not)}, unmapped_everywhere, 0},
     {"rmap walk/fork, tables shared", targeted, {KERNEL(walk), IN(0, fork_or_not)}, unmapped_everywhere, 1},
     {"rmap walk/munmap", targeted, {KERNEL(walk), IN(0, unmap_all)}, unmapped_everywhere, 0},
