@@ -237,7 +237,8 @@ struct page *cache_get(struct address_space *m, u64 index, bool *major)
         if (page) {
             if (likely(page_test(page, PG_uptodate)))
                 return page;
-            *major |= m->ops->read_pages != NULL;
+            if (m->ops->read_pages)
+                *major = true;
             if (!(m->ops->read_pages ? wait_uptodate(page) : zero_reserved(m, index, page)))
                 return page;
             continue;

@@ -343,7 +343,7 @@ static void unmap_neighbour(void)
 /* What the page's owner says must still be true. */
 static void third_is_found(void)
 {
-    struct page *page;
+    struct page *page = NULL;
     must(get(P(2)) == 0xa && gup(space[0], P(2), 1, 0, &page) == 1, "the page is gone");
     must(rmap_unmap(page) == 1 && page->mapcount == -1, "the page's owner does not lead to its entry");
     page_put(page);
