@@ -52,7 +52,9 @@ PURE_SRC := $(wildcard kernel/fs/cpio.c kernel/fs/lock_range.c kernel/block/part
 HOBJ     := $(patsubst %,$(HDIR)/%.o,$(CORE_SRC) $(HOST_SRC) $(PURE_SRC))
 TEST_SRC := $(shell find tests -name 'test_*.c' -not -path 'tests/guest/*' -not -path 'tests/linux/*' 2>/dev/null | LC_ALL=C sort)
 TESTS    := $(patsubst %.c,$(HDIR)/%,$(TEST_SRC))
-TLIB_SRC := $(shell find tests/common -name '*.c' 2>/dev/null | LC_ALL=C sort)
+# mmfuzz's games are played on the hosted machine too (tests/common/fuzz_host.c).
+FUZZ_CORE := $(filter-out %/main.c %/guest_home.c %/guest_game.c,$(wildcard tests/linux/mmfuzz/*.c))
+TLIB_SRC := $(shell find tests/common -name '*.c' 2>/dev/null | LC_ALL=C sort) $(FUZZ_CORE)
 TLIB_OBJ := $(patsubst %,$(HDIR)/%.o,$(TLIB_SRC))
 
 # ---- the command and the guest programs ------------------------------------------------------------------------------
@@ -101,6 +103,7 @@ $(HDIR)/%.c.o: %.c
 	@mkdir -p $(@D)
 	@echo "  HOSTCC  $<"
 	@$(HOSTCC) $(HCFLAGS) -c $< -o $@
+$(HDIR)/tests/linux/mmfuzz/%.c.o: HCFLAGS += -D_GNU_SOURCE
 $(HDIR)/libhost.a: $(HOBJ)
 	@mkdir -p $(@D); rm -f $@
 	@ar rcs $@ $(HOBJ)

@@ -20,6 +20,7 @@ struct map_file {
     bool readable, writable, executable; /* how it was opened; noexec mounts clear executable */
     bool append_only;
     bool deny_shared_write; /* sealed */
+    bool zero; /* /dev/zero: no mapping; private areas are anonymous, shared ones get an object of their own */
     u64 max_size;           /* largest offset + length, bytes */
     u64 vm_flags;           /* extra VM_* */
     void *priv;

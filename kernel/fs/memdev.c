@@ -45,17 +45,16 @@ static ssize_t zero_read(struct file *f, const struct iobuf *b, size_t n, u64 *p
     return (ssize_t)done;
 }
 
-/* Private mappings are plain anonymous memory, shared ones shared memory without a name. */
+/* Private mappings are anonymous memory, shared ones shared memory without a name; the offset means nothing to either, but stays. */
 static int zero_mmap(struct file *f, struct map_file *out, u64 len, u64 prot, u64 flags, u64 offset)
 {
-    *out = (struct map_file){.readable = f->mode & FMODE_READ,
+    *out = (struct map_file){.zero = true,
+                             .ops = &file_vma_ops,
+                             .file = f,
+                             .readable = f->mode & FMODE_READ,
                              .writable = f->mode & FMODE_WRITE,
                              .executable = !(f->mount && (f->mount->flags & MS_NOEXEC)),
                              .max_size = 0x7fffffffffffffffUL};
-    if ((flags & UAPI_MAP_TYPE) == UAPI_MAP_PRIVATE) { /* anonymous memory that shows the file's name */
-        out->ops = &file_vma_ops;
-        out->file = f;
-    }
     return 0;
 }
 

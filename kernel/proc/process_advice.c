@@ -19,7 +19,7 @@ static bool may_advise(int advice)
 /* Copies the vector and checks it. Returns the bytes it names (*out: kmalloc'd), or -errno. */
 static s64 load_vector(u64 user, u64 nr, struct iovec_k **out)
 {
-    u64 total = 0;
+    u64 total = 0, limit = current_task()->mm->task_size;
     if (nr > MAX_IOV)
         return -EINVAL;
     struct iovec_k *v = kmalloc(max(nr, 1UL) * sizeof(*v), GFP_KERNEL);
@@ -29,7 +29,7 @@ static s64 load_vector(u64 user, u64 nr, struct iovec_k **out)
     for (u64 i = 0; i < nr && !err; i++) {
         if ((s64)v[i].len < 0)
             err = -EINVAL;
-        else if ((s64)v[i].base < 0 || (s64)(v[i].base + v[i].len) < 0)
+        else if (v[i].base >= limit || v[i].len > limit - v[i].base)
             err = -EFAULT;
         v[i].len = min(v[i].len, MAX_RW - total);
         total += v[i].len;

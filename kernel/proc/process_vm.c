@@ -6,7 +6,8 @@
 #include <mm/mm.h>
 #include <port/uaccess.h>
 
-#define MAX_IOV 1024
+#define MAX_IOV   1024
+#define MAX_BYTES 0x7ffff000UL
 
 struct side {
     u64 iov, left; /* user address of the vector; elements not yet taken */
@@ -30,6 +31,21 @@ static int refill(struct side *s)
             return -EINVAL;
     }
     return 1;
+}
+
+/* Bytes of a whole vector, checked before anything is moved. */
+static s64 vector_bytes(const struct side *s)
+{
+    u64 sum = 0;
+    for (u64 i = 0; i < s->left; i++) {
+        struct iovec_k v;
+        if (copy_from_user(&v, s->iov + i * sizeof(v), sizeof(v)))
+            return -EFAULT;
+        if ((s64)v.len < 0)
+            return -EINVAL;
+        sum += min(v.len, MAX_BYTES - sum);
+    }
+    return (s64)sum;
 }
 
 static s64 transfer(struct mm *mm, struct side *local, struct side *remote, bool write, void *page)
@@ -66,6 +82,9 @@ static s64 process_vm(u64 pid, u64 liov, u64 nl, u64 riov, u64 nr, u64 flags, bo
     struct side local = {.iov = liov, .left = nl}, remote = {.iov = riov, .left = nr};
     if (flags || nl > MAX_IOV || nr > MAX_IOV)
         return -EINVAL;
+    s64 here = vector_bytes(&local), there = here > 0 ? vector_bytes(&remote) : 0;
+    if (here <= 0 || there <= 0)
+        return here < 0 ? here : there; /* even for a process that is not there */
     struct process *p = process_find((s32)pid);
     if (!p)
         return -ESRCH;

@@ -13,16 +13,6 @@ static struct mm *mm(void)
     return current_task()->mm;
 }
 
-/* /dev/zero has neither pages nor operations for a shared mapping: it is shared anonymous memory. */
-static s64 map_zero(u64 addr, u64 len, u64 prot, u64 flags, const struct map_file *mf)
-{
-    if (!mf->readable || (prot & UAPI_PROT_WRITE && !mf->writable))
-        return -EACCES;
-    if ((prot & UAPI_PROT_EXEC) && !mf->executable)
-        return -EPERM;
-    return sys_mm_mmap(mm(), addr, len, prot, flags | UAPI_MAP_ANONYMOUS, NULL, 0);
-}
-
 SYSCALL(mmap)
 {
     u64 flags = a3;
@@ -35,9 +25,7 @@ SYSCALL(mmap)
         return -EBADF;
     struct map_file mf = {0};
     s64 ret = a1 == 0 ? -EINVAL : f->ops->mmap ? f->ops->mmap(f, &mf, a1, a2, flags, a5) : -ENODEV;
-    if (!ret && !mf.mapping && !mf.ops)
-        ret = map_zero(a0, a1, a2, flags, &mf);
-    else if (!ret)
+    if (!ret)
         ret = sys_mm_mmap(mm(), a0, a1, a2, flags, &mf, a5);
     file_put(f);
     return ret;

@@ -126,12 +126,13 @@ static s64 map_locked(struct mm *mm, struct vma_request *req, const struct map_f
     if (flags & UAPI_MAP_NORESERVE && sysctl_overcommit_memory != 2)
         req->flags |= VM_NORESERVE;
     struct shmem_anon *shared = NULL;
-    if (!file && req->flags & VM_SHARED) {
+    if ((!file || file->zero) && req->flags & VM_SHARED) {
         shared = shmem_anon_alloc(mm, req->len, req->flags & VM_NORESERVE);
         if (!shared)
             return -ENOMEM;
         req->mapping = &shared->mapping;
         req->ops = &shmem_anon_vma_ops;
+        req->file = NULL;
         req->priv = shared;
     }
     s64 addr = vma_map(mm, req);

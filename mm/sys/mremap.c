@@ -87,8 +87,9 @@ static struct vma *make_copy(const struct move *m, struct vma *vma, u64 to)
     copy->pgoff = vma_index(vma, m->addr);
     copy->node.start = to;
     copy->node.end = to + m->new_len;
-    if (!copy->mapping && !copy->anon_vma && !copy->ops)
-        copy->pgoff = to >> PAGE_SHIFT; /* no page depends on it, and so it can merge at its new place */
+    if (vma_is_anon(copy) && !copy->anon_vma)
+        copy->pgoff =
+            to >> PAGE_SHIFT; /* no page depends on it, and so it can merge at its new place */
     rmap_unlock_vma(copy);
     return copy;
 }
@@ -100,6 +101,18 @@ static void undo_move(struct move *m, struct vma *vma, struct vma *copy, u64 mov
     if (copy->flags & VM_LOCKED)
         m->mm->locked_vm += vma_pages(copy); /* vma_unmap counts it down */
     vma_unmap(m->mm, to, m->new_len);
+}
+
+/* MREMAP_DONTUNMAP: the old area is no longer locked, all of it, and has no anonymous pages if all of it was moved. */
+static void leave_behind(struct move *m, struct vma *vma)
+{
+    if (vma->flags & VM_LOCKED) {
+        WRITE_ONCE(vma->flags, vma->flags & ~(VM_LOCKED | VM_LOCKONFAULT));
+        m->mm->locked_vm -= vma_pages(vma);
+        m->populate_len = 0;
+    }
+    if (vma->anon_vma && vma_start(vma) == m->addr && vma_end(vma) == m->addr + m->old_len)
+        anon_vma_unlink(vma);
 }
 
 static s64 move_area(struct move *m, struct vma *vma, u64 to)
@@ -132,11 +145,22 @@ static s64 move_area(struct move *m, struct vma *vma, u64 to)
         m->populate_len = m->new_len;
     }
     if (m->flags & UAPI_MREMAP_DONTUNMAP)
-        vma_set_flags(mm, m->addr, m->addr + m->old_len, 0, VM_LOCKED | VM_LOCKONFAULT);
+        leave_behind(m, vma);
     else if (m->old_len)
         vma_unmap(mm, m->addr, m->old_len);
     vma_merge(vma_find(mm, to));
     return (s64)to;
+}
+
+/* What is beyond new_len goes; old_len may be anything. */
+static int shrink(const struct move *m)
+{
+    u64 from = m->addr + m->new_len, len = m->old_len - m->new_len;
+    if (!len)
+        return 0;
+    if (from > m->mm->task_size || len > m->mm->task_size - from)
+        return -EINVAL;
+    return vma_unmap(m->mm, from, len);
 }
 
 static s64 remap_to(struct move *m)
@@ -159,7 +183,7 @@ static s64 remap_to(struct move *m)
             return err;
     }
     if (m->old_len > m->new_len) {
-        err = vma_unmap(mm, m->addr + m->new_len, m->old_len - m->new_len);
+        err = shrink(m);
         if (err)
             return err;
         m->old_len = m->new_len;
@@ -188,9 +212,7 @@ static s64 remap_locked(struct move *m)
         return remap_to(m);
     int err;
     if (m->old_len >= m->new_len) {
-        err = m->old_len == m->new_len
-                  ? 0
-                  : vma_unmap(mm, m->addr + m->new_len, m->old_len - m->new_len);
+        err = shrink(m);
         return err ? err : (s64)m->addr;
     }
     vma = area_of(m, &err);
@@ -215,7 +237,8 @@ s64 sys_mm_mremap(struct mm *mm, u64 addr, u64 old_len, u64 new_len, u64 flags, 
         return -EINVAL;
     if (addr & ~PAGE_MASK)
         return -EINVAL;
-    struct move m = {mm, addr, page_align_up(old_len), page_align_up(new_len), flags, new_addr, 0, 0};
+    struct move m = {mm, addr, page_align_up(old_len), page_align_up(new_len), flags, new_addr,
+                     0,  0};
     if (!m.new_len)
         return -EINVAL;
     int err = mmap_write_lock_killable(mm);

@@ -107,6 +107,15 @@ static struct vma *make_area(struct mm *mm, const struct vma_request *req, u64 s
     return vma;
 }
 
+/* As on Linux, what would have been replaced is cut at the edges even when a limit keeps the new area out. */
+static s64 refuse(struct mm *mm, const struct vma_request *req, u64 start, u64 replaced)
+{
+    struct vma *first;
+    if (replaced)
+        vma_cut_edges(mm, start, start + req->len, &first);
+    return -ENOMEM;
+}
+
 s64 vma_map(struct mm *mm, struct vma_request *req)
 {
     u64 pages = req->len >> PAGE_SHIFT;
@@ -123,13 +132,13 @@ s64 vma_map(struct mm *mm, struct vma_request *req)
     if (replaced && vma_range_sealed(mm, (u64)start, (u64)start + req->len))
         return vma_unmap(mm, (u64)start, req->len); /* -EPERM */
     if (!vma_may_expand(mm, req->flags, pages - replaced))
-        return -ENOMEM;
+        return refuse(mm, req, (u64)start, replaced);
     if (!req->mapping && !req->ops && !(req->flags & VM_SHARED))
         req->pgoff = (u64)start >> PAGE_SHIFT;
     bool charged = vma_is_accountable(req->flags);
     if (charged) {
         if (commit_charge(mm, pages))
-            return -ENOMEM;
+            return refuse(mm, req, (u64)start, replaced);
         req->flags |= VM_ACCOUNT;
     }
     if (replaced) {

@@ -42,8 +42,7 @@ bool vma_range_sealed(struct mm *mm, u64 start, u64 end)
     return false;
 }
 
-/* Cuts so that [start,end) is covered by whole areas; *first is the first of them or the next above. */
-static int cut_edges(struct mm *mm, u64 start, u64 end, struct vma **first)
+int vma_cut_edges(struct mm *mm, u64 start, u64 end, struct vma **first)
 {
     struct vma *vma = vma_find(mm, start);
     bool cut = vma && vma_start(vma) < start;
@@ -92,10 +91,11 @@ int vma_unmap(struct mm *mm, u64 start, u64 len)
     int err = pt_own_edges(mm, start, end);
     if (err)
         return err;
-    err = cut_edges(mm, start, end, &first);
+    err = vma_cut_edges(mm, start, end, &first);
     if (err) {
         first = vma_find(mm, start);
-        if (first && err != -EPERM) /* a cut that was made is mended; Linux leaves it there for a seal */
+        if (first &&
+            err != -EPERM) /* a cut that was made is mended; Linux leaves it there for a seal */
             vma_merge(first);
         return err;
     }

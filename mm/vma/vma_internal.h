@@ -29,6 +29,9 @@ bool vma_anon_compatible(const struct vma *a, const struct vma *b);
 /* b's addresses join a, which lies right before it; b is freed. Both are write-locked. */
 void vma_absorb_next(struct vma *a, struct vma *b);
 
+/* Cuts so that [start,end) is covered by whole areas; *first is the first of them or the next above. 0, -ENOMEM, -EPERM. */
+int vma_cut_edges(struct mm *mm, u64 start, u64 end, struct vma **first);
+
 /* A private writable area counts against the commit limit. */
 bool vma_is_accountable(u64 flags);
 /* The end of mm: everything unmapped and freed. No lock held; users is 0. */

@@ -31,6 +31,8 @@ static void play_madvise(struct fuzz *f)
     /* Who may, poisons real frames. */
     int poison = fuzz_chance(f, 50) ? 100 : 101;
 
+    if (len >> 46 && at + len >= at)
+        len = 5 * FUZZ_PAGE; /* a range over everything would take the program's own pages */
     if (fuzz_chance(f, 12))
         advice = other;
     else if (fuzz_chance(f, 3) && !f->privileged)
@@ -56,12 +58,18 @@ static void play_process_madvise(struct fuzz *f)
     for (unsigned i = 0; i < 3; i++) {
         v[i].base = fuzz_addr(f);
         v[i].len = fuzz_len(f);
+        if (v[i].len >> 46 && v[i].base + v[i].len >= v[i].base)
+            v[i].len = 5 * FUZZ_PAGE;
     }
-    int pid = home_pid(who);
-    int64_t fd = pid < 0 ? -1 : home_call(SYS_pidfd_open, (uint64_t)pid, 0, 0, 0, 0, 0);
     fuzz_say(" p%u n%lu a%d f%lu", who, n, advice, flags);
     for (unsigned i = 0; i < n; i++)
         say_range(f, v[i].base, v[i].len);
+    if (advice_left_out(advice)) {
+        fuzz_say(" left out");
+        return;
+    }
+    int pid = home_pid(who);
+    int64_t fd = pid < 0 ? -1 : home_call(SYS_pidfd_open, (uint64_t)pid, 0, 0, 0, 0, 0);
     home_put(home_scratch(), v, sizeof(v));
     fuzz_call(SYS_process_madvise, (uint64_t)fd, home_scratch(), n, (uint64_t)advice, flags, 0);
     if (fuzz_chance(f, 20)) {

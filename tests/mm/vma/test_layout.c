@@ -205,6 +205,8 @@ static void moving(void **state)
     s64 to = host_mremap(scene_addr(0), 3 * PAGE_SIZE, 3 * PAGE_SIZE, UAPI_MREMAP_MAYMOVE | UAPI_MREMAP_FIXED, scene_addr(10));
     assert_int_equal(to, scene_addr(10));
     assert_scene(&s, "..........AAA");
+    assert_int_equal(host_mremap(scene_addr(10), 1UL << 62, PAGE_SIZE, 0, 0), -EINVAL); /* no tail is that long */
+    assert_scene(&s, "..........AAA");
     assert_int_equal(host_load_u8(scene_addr(11), &v), 0);
     assert_int_equal(v, 7);
 }
