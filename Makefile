@@ -66,7 +66,7 @@ GUEST_SRC := $(shell find tests/guest tests/linux -name '*.c' -not -path 'tests/
 FUZZ_SRC  := $(wildcard tests/linux/mmfuzz/*.c)
 GUESTS    := $(patsubst %.c,$(B)/%,$(GUEST_SRC)) $(B)/tests/mmfuzz
 
-.PHONY: all kernel hosted cli user guest check check-build check-threads check-points check-pairs check-mistakes check-all coverage clean
+.PHONY: all kernel hosted cli user guest fuzz check check-build check-threads check-points check-pairs check-mistakes check-all coverage clean
 .SECONDARY:
 all: kernel cli user
 kernel: $(B)/pagoda.elf
@@ -74,6 +74,7 @@ hosted: $(HDIR)/libhost.a $(TESTS)
 cli: $(if $(CLI_SRC),$(B)/pagoda)
 user: $(USERS)
 guest: $(GUESTS)
+fuzz: $(B)/tests/mmfuzz
 check-build: all hosted
 
 $(B)/pagoda.elf: $(KOBJ) $(KLDS)

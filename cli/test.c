@@ -255,8 +255,8 @@ int cmd_test(int argc, char **argv)
         return EXIT_OK;
     }
     if (o.fuzz) {
-        if (build_target("guest"))
-            die(EXIT_FAILED, "the guest tests do not build");
+        if (build_target("fuzz"))
+            die(EXIT_FAILED, "mmfuzz does not build");
         return mmfuzz_run(&o.games) ? EXIT_FAILED : EXIT_OK;
     }
     if (o.hosted)

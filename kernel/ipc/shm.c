@@ -162,7 +162,7 @@ static s64 attach(struct shm *s, u64 addr, u32 flags)
         .ops = &shm_vma_ops,
         .readable = true,
         .writable = !(flags & SHM_RDONLY),
-        .executable = flags & SHM_EXEC,
+        .executable = true,
         .max_size = page_align_up(s->size),
         .priv = s,
     };

@@ -4,6 +4,7 @@
 #include <kernel/syscall.h>
 #include <mm/fault.h>
 #include <mm/mm.h>
+#include <mm/page.h>
 #include <port/uaccess.h>
 
 #define MAX_IOV   1024
@@ -48,11 +49,25 @@ static s64 vector_bytes(const struct side *s)
     return (s64)sum;
 }
 
+/* The pages of an element are asked for at once, even if the other side is too short for them all. */
+static void fault_rest(struct mm *mm, struct side *remote, u32 flags)
+{
+    for (u64 at = page_align_up(remote->base); at < remote->base + remote->len; at += PAGE_SIZE) {
+        struct page *page;
+        if (gup(mm, at, 1, flags, &page) != 1)
+            return;
+        page_put(page);
+    }
+}
+
 static s64 transfer(struct mm *mm, struct side *local, struct side *remote, bool write, void *page)
 {
     s64 done = 0;
     for (;;) {
-        int a = refill(local), b = refill(remote);
+        int a = refill(local);
+        if (!a)
+            fault_rest(mm, remote, write ? FAULT_WRITE : 0);
+        int b = a > 0 ? refill(remote) : 0;
         if (a <= 0 || b <= 0)
             return done ? done : a < 0 ? a : b < 0 ? b : 0;
         u64 n = min(min(local->len, remote->len), PAGE_SIZE - remote->base % PAGE_SIZE);

@@ -27,6 +27,8 @@ static u64 flags_from(u64 prot, u64 flags)
         vm |= VM_GROWSDOWN;
     if (flags & UAPI_MAP_LOCKED)
         vm |= VM_LOCKED;
+    if (flags & UAPI_MAP_STACK)
+        vm |= VM_NOHUGEPAGE; /* seen in smaps, and in what merges */
     return vm | VM_MAYREAD | VM_MAYWRITE | VM_MAYEXEC;
 }
 
@@ -50,7 +52,7 @@ static int check_file(const struct map_file *file, u64 flags, struct vma_request
     u64 max_pages = DIV_ROUND_UP(file->max_size, PAGE_SIZE), pages = req->len >> PAGE_SHIFT;
     if (req->pgoff > max_pages || pages > max_pages - req->pgoff)
         return -EOVERFLOW;
-    u64 type = flags & UAPI_MAP_TYPE, extra = flags & ~(u64)(LEGACY_FLAGS | UAPI_MAP_FIXED_NOREPLACE);
+    u64 type = flags & UAPI_MAP_TYPE, extra = flags & ~(u64)LEGACY_FLAGS;
     if (type == UAPI_MAP_SHARED_VALIDATE && extra)
         return -EOPNOTSUPP; /* MAP_SYNC needs a DAX file */
     int err = 0;
@@ -157,8 +159,6 @@ s64 sys_mm_mmap(struct mm *mm, u64 addr, u64 len, u64 prot, u64 flags, const str
         return -EINVAL; /* hugetlb is configured out */
     if (flags & UAPI_MAP_FIXED_NOREPLACE)
         flags |= UAPI_MAP_FIXED;
-    if (flags & UAPI_MAP_FIXED && addr & ~PAGE_MASK)
-        return -EINVAL;
     if (prot & UAPI_PROT_READ && task_read_implies_exec() && (!file || file->executable))
         prot |= UAPI_PROT_EXEC;
     struct vma_request req = {
@@ -201,7 +201,8 @@ static int grow_heap(struct mm *mm, u64 old, u64 end)
     struct vma_request req = {
         .addr = old,
         .len = end - old,
-        .flags = VM_READ | VM_WRITE | VM_MAYREAD | VM_MAYWRITE | VM_MAYEXEC | mm->def_flags,
+        .flags = VM_READ | VM_WRITE | VM_MAYREAD | VM_MAYWRITE | VM_MAYEXEC | mm->def_flags |
+                 (task_read_implies_exec() ? VM_EXEC : 0),
         .fixed = true,
         .noreplace = true,
     };

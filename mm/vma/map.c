@@ -31,8 +31,14 @@ int vma_place(struct mm *mm, struct vma_request *req)
         if (addr < 0)
             return (int)addr;
         req->addr = (u64)addr;
-    } else if (req->len > mm->task_size || req->addr > mm->task_size - req->len) {
+    } else if (req->len > mm->task_size) {
         return -ENOMEM;
+    } else if (req->addr >= (u64)-4095) {
+        return (int)req->addr; /* so Linux does: an address that reads as an error is one */
+    } else if (req->addr > mm->task_size - req->len) {
+        return -ENOMEM;
+    } else if (req->addr & ~PAGE_MASK) {
+        return -EINVAL;
     }
     if (unlikely(req->addr < sysctl_mmap_min_addr) && vma_may_map_at(req->addr))
         return -EPERM;

@@ -47,14 +47,25 @@ int tmpfs_setattr(struct inode *i, u32 valid, const struct kstat *st)
     return 0;
 }
 
+/* Bytes that seals leave of a write; in a file that may not grow, a page that would is refused as a whole. */
+static size_t unsealed(const struct inode *i, u32 seals, u64 pos, size_t n)
+{
+    u64 whole = page_align_down(i->mapping.size);
+    if (seals & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE))
+        return 0;
+    if (pos + n <= i->mapping.size)
+        return n;
+    return whole > pos ? whole - pos : 0;
+}
+
 static ssize_t write(struct file *f, const struct iobuf *b, size_t n, u64 *pos)
 {
     u32 seals = tnode(f->inode)->seals;
-    if (unlikely(seals & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE | F_SEAL_GROW))) {
-        if (seals & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE))
-            return -EPERM;
-        if (*pos + n > f->inode->mapping.size)
-            return -EPERM;
+    if (unlikely(n && seals & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE | F_SEAL_GROW))) {
+        u8 byte;
+        n = unsealed(f->inode, seals, *pos, n);
+        if (!n) /* bytes that are not there come before the seal */
+            return iobuf_get(b, 0, &byte, 1) ? -EFAULT : -EPERM;
     }
     return generic_file_write(f, b, n, pos);
 }

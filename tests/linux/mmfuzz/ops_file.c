@@ -90,6 +90,8 @@ static void play_memfd(struct fuzz *f)
     static const uint64_t flags[] = {0, 1, 2, 3, 8, 16, 8 | 16, 4, 32, 2 | 8};
     uint64_t how = fuzz_one_of(f, flags);
 
+    if (how & 4 && fuzz_avoided("mmap.hugetlb"))
+        how &= ~4ul;
     home_put(home_scratch(), "game", 5);
     fuzz_say(" f%lx", how);
     int64_t fd = home_call(SYS_memfd_create, home_scratch(), how, 0, 0, 0, 0);
