@@ -6,13 +6,20 @@
  *   A           A is cleared                        PG_referenced is cleared
  *   SOFT_DIRTY  SOFT_DIRTY and RW are cleared       nothing: the next write faults and sets both
  *
- * An entry that maps nothing but holds bits (P and PROTNONE clear) keeps them. Tables are the mm's own (pt_own_range).
+ * An entry that maps nothing but holds bits (P and PROTNONE clear) keeps them. So does a writable one of a pinned page: whoever
+ * pinned it writes without a fault, so it stays dirty. Tables are the mm's own (pt_own_range).
  *
  * Locks: mmap_lock; pt_lock per table. The MMU sets A and D meanwhile, so entries change by exchange.
  */
 #include "pt_internal.h"
+#include <mm/pin.h>
 
-static void clean_table(pte_t *p, u64 addr, u64 end, bool soft_dirty)
+static bool stays_dirty(const struct mm *mm, pte_t e)
+{
+    return mm->flags & MMF_HAS_PINNED && pte_write(e) && !pte_special(e) && page_is_anon(pt_page(e)) && page_pinned(pt_page(e));
+}
+
+static void clean_table(const struct mm *mm, pte_t *p, u64 addr, u64 end, bool soft_dirty)
 {
     struct page *table = pt_table_page(p);
     const u64 gone = soft_dirty ? PTE_SOFT_DIRTY | PTE_RW : PTE_A;
@@ -23,7 +30,7 @@ static void clean_table(pte_t *p, u64 addr, u64 end, bool soft_dirty)
         if (pte_none(e))
             continue;
         left--;
-        if (!pte_mapped(e))
+        if (!pte_mapped(e) || (soft_dirty && stays_dirty(mm, e)))
             continue;
         __atomic_fetch_and(&p->v, ~gone, __ATOMIC_RELAXED);
         if (!soft_dirty && !pte_special(e))
@@ -37,7 +44,7 @@ void pt_clean_range(struct vma *vma, u64 start, u64 end, bool soft_dirty)
     pte_t *p;
     for (u64 addr = start; (p = pt_next_own(vma->mm, &addr, end));) {
         u64 next = pt_step(addr, end, 2);
-        clean_table(p, addr, next, soft_dirty);
+        clean_table(vma->mm, p, addr, next, soft_dirty);
         addr = next;
     }
     tlb_flush_range(vma->mm, start, end);

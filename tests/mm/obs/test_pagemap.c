@@ -5,6 +5,7 @@
 #include <mm/obs.h>
 #include <mm/obs_mm.h>
 #include <mm/pagemap_scan.h>
+#include <mm/pin.h>
 
 #define SOFT_DIRTY BIT(55)
 #define EXCLUSIVE  BIT(56)
@@ -196,6 +197,24 @@ static void clearing_may_fail(void **state)
     finish(mm);
 }
 
+/* Who pinned a page writes to it without a fault: it stays dirty, and writable. */
+static void pinned_pages_stay_dirty(void **state)
+{
+    struct mm *mm = start(1);
+    struct page *page;
+    u64 at = (u64)host_mmap_anon(4 * PAGE_SIZE);
+    store(at);
+    store(at + PAGE_SIZE);
+    assert_int_equal(pin_user_pages(mm, at, 1, FAULT_WRITE, &page), 1);
+    assert_int_equal(mm_clear_refs(mm, 4), 0);
+    assert_true(word(mm, at) & SOFT_DIRTY);
+    assert_false(word(mm, at + PAGE_SIZE) & SOFT_DIRTY);
+    unpin_user_pages(&page, 1, true);
+    assert_int_equal(mm_clear_refs(mm, 4), 0);
+    assert_false(word(mm, at) & SOFT_DIRTY);
+    finish(mm);
+}
+
 static void scanning(void **state)
 {
     struct mm *mm = start(0);
@@ -267,7 +286,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(bits_of_each_state), cmocka_unit_test(soft_dirty_after_fork),
         cmocka_unit_test(soft_dirty_and_other_calls), cmocka_unit_test(references),
-        cmocka_unit_test(clearing_may_fail), cmocka_unit_test(scanning), cmocka_unit_test(frames),
+        cmocka_unit_test(clearing_may_fail), cmocka_unit_test(pinned_pages_stay_dirty), cmocka_unit_test(scanning), cmocka_unit_test(frames),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
