@@ -301,7 +301,7 @@ static int run(struct run_opts *o)
     for (int fd = 0; fd < STREAM_COUNT; fd++)
         tty |= isatty(fd) && !o->console ? 1u << fd : 0;
     append =
-        xasprintf("console=ttyS0 quiet panic=-1%s%s%s", kernel.is_pagoda ? "" : " mitigations=off",
+        xasprintf("console=ttyS0 quiet panic=-1%s%s%s", kernel.is_pagoda ? "" : " mitigations=off no_timer_check",
                   o->append ? " " : "", o->append ? o->append : "");
     if (o->dry_run) {
         initrd = path_cache("dry-run.cpio");

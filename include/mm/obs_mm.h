@@ -36,6 +36,14 @@ struct obs_last {
     u64 ino;
     size_t name, len; /* where its name lies in the buffer */
 };
+/* Where an area's pages come from; zeros without a file. */
+struct obs_origin {
+    u32 major, minor;
+    u64 ino, offset;
+};
+void obs_vma_origin(const struct vma *vma, const struct obs_files *files, struct obs_last *last, struct obs_origin *o);
+/* The name that maps shows; nothing for plain memory. */
+void obs_vma_name(struct seq *s, const struct vma *vma, const struct obs_files *files, struct obs_last *last);
 /* One area's line of maps without locks, shared by maps and smaps. *last begins as {0}. */
 void obs_vma_line(struct seq *s, const struct vma *vma, const struct obs_files *files, struct obs_last *last);
 #endif

@@ -49,55 +49,61 @@ static void put_file_name(struct seq *s, const struct vma *vma, const struct obs
     last->name = at;
 }
 
-static void put_name(struct seq *s, size_t line, const struct vma *vma,
-                     const struct obs_files *files, struct obs_last *last)
+void obs_vma_name(struct seq *s, const struct vma *vma, const struct obs_files *files, struct obs_last *last)
 {
     const char *special = vma->file ? NULL : special_name(vma);
-    if (!vma->file && !special && !vma->name)
-        return;
-    seq_pad_to(s, line, NAME_COLUMN);
-    seq_putc(s, ' ');
     if (vma->name && (vma->file || vma->mapping))
         seq_printf(s, "[anon_shmem:%s]", vma->name);
     else if (vma->file)
         put_file_name(s, vma, files, last);
     else if (special)
         seq_puts(s, special);
-    else
+    else if (vma->name)
         seq_printf(s, "[anon:%s]", vma->name);
 }
 
-void obs_vma_line(struct seq *s, const struct vma *vma, const struct obs_files *files, struct obs_last *last)
+static bool has_name(const struct vma *vma)
 {
-    size_t line = s->len;
-    u32 major = 0, minor = 0;
-    u64 ino = 0, offset = 0;
+    return vma->file || vma->name || special_name(vma);
+}
+
+void obs_vma_origin(const struct vma *vma, const struct obs_files *files, struct obs_last *last, struct obs_origin *o)
+{
+    *o = (struct obs_origin){0};
     if (vma->file) {
         if (vma->file != last->file) {
             *last = (struct obs_last){.file = vma->file};
             files->numbers(vma, &last->major, &last->minor, &last->ino);
         }
-        major = last->major;
-        minor = last->minor;
-        ino = last->ino;
-        offset = vma->pgoff << PAGE_SHIFT;
+        *o = (struct obs_origin){last->major, last->minor, last->ino, vma->pgoff << PAGE_SHIFT};
     } else if (vma->mapping && vma->ops == &shmem_anon_vma_ops) {
-        minor = 1; /* the kernel's own shared memory is the first file system */
-        ino = ((const struct shmem_anon *)vma->priv)->inode;
-        offset = vma->pgoff << PAGE_SHIFT;
+        o->minor = 1; /* the kernel's own shared memory is the first file system */
+        o->ino = ((const struct shmem_anon *)vma->priv)->inode;
+        o->offset = vma->pgoff << PAGE_SHIFT;
     }
+}
+
+void obs_vma_line(struct seq *s, const struct vma *vma, const struct obs_files *files, struct obs_last *last)
+{
+    size_t line = s->len;
+    struct obs_origin o;
+    obs_vma_origin(vma, files, last, &o);
     seq_put_hex(s, vma_start(vma), 8);
     seq_putc(s, '-');
     seq_put_hex(s, vma_end(vma), 8);
     put_perms(s, vma->flags);
-    seq_put_hex(s, offset, 8);
+    seq_put_hex(s, o.offset, 8);
     seq_putc(s, ' ');
-    seq_put_hex(s, major, 2);
+    seq_put_hex(s, o.major, 2);
     seq_putc(s, ':');
-    seq_put_hex(s, minor, 2);
-    seq_put_dec(s, " ", ino);
+    seq_put_hex(s, o.minor, 2);
+    seq_put_dec(s, " ", o.ino);
     seq_putc(s, ' ');
-    put_name(s, line, vma, files, last);
+    if (has_name(vma)) {
+        seq_pad_to(s, line, NAME_COLUMN);
+        seq_putc(s, ' ');
+        obs_vma_name(s, vma, files, last);
+    }
     seq_putc(s, '\n');
 }
 

@@ -40,6 +40,9 @@ typedef void show_fn(struct seq *s, void *arg);
 int text_open(struct file *f, show_fn *show, int (*store)(const char *, size_t, void *), void *arg,
               void (*done)(void *arg));
 
+/* Gives an open text file an ioctl. */
+void text_set_ioctl(struct file *f, s64 (*ioctl)(void *arg, u32 cmd, u64 uarg));
+
 /* ---- pid.c, pid_dir.c ---- */
 extern const struct inode_ops pid_dir_iops, pid_task_iops;
 extern const struct file_ops pid_dir_fops, pid_task_fops;
@@ -70,6 +73,7 @@ struct pid_entry {
     u32 mode;
     void (*show)(struct seq *s, struct pid_inode *pi);
     int (*store)(struct pid_inode *pi, const char *text, size_t n);
+    s64 (*ioctl)(struct pid_inode *pi, u32 cmd, u64 arg); /* beside show; may be NULL */
     const struct file_ops *fops;  /* instead of show */
     int (*open)(struct file *f, struct pid_inode *pi); /* instead of show: sets f->ops */
     const struct inode_ops *iops; /* directories and links */
@@ -102,7 +106,10 @@ int pid_open_mem(struct file *f, struct pid_inode *pi);
 void pid_show_cmdline(struct seq *s, struct pid_inode *pi);
 void pid_show_environ(struct seq *s, struct pid_inode *pi);
 void pid_show_auxv(struct seq *s, struct pid_inode *pi);
+extern const struct obs_files pid_obs_files;
 void pid_show_maps(struct seq *s, struct pid_inode *pi);
+/* pid_query.c: PROCMAP_QUERY */
+s64 pid_maps_ioctl(struct pid_inode *pi, u32 cmd, u64 arg);
 void pid_show_numa_maps(struct seq *s, struct pid_inode *pi);
 void pid_show_smaps(struct seq *s, struct pid_inode *pi);
 void pid_show_smaps_rollup(struct seq *s, struct pid_inode *pi);

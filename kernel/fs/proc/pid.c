@@ -268,6 +268,7 @@ static const struct pid_entry entries[] = {
     {.name = "maps",
      .mode = S_IFREG | 0444,
      .show = pid_show_maps,
+     .ioctl = pid_maps_ioctl,
      .where = IN_PID | IN_TASK,
      .ptrace = true},
     {.name = "numa_maps",
@@ -406,6 +407,12 @@ static int pid_text_store(const char *text, size_t n, void *arg)
     return pi->e->store ? pi->e->store(pi, text, n) : -EPERM;
 }
 
+static s64 pid_text_ioctl(void *arg, u32 cmd, u64 uarg)
+{
+    struct pid_inode *pi = &((struct pid_text *)arg)->pi;
+    return pi->e->ioctl(pi, cmd, uarg);
+}
+
 static int pid_text_open(struct inode *i, struct file *f)
 {
     struct pid_inode *pi = i->priv;
@@ -426,6 +433,8 @@ static int pid_text_open(struct inode *i, struct file *f)
     int err = text_open(f, pi->e->show ? pid_text_show : NULL, pid_text_store, t, pid_text_done);
     if (err)
         pid_text_done(t);
+    else if (pi->e->ioctl)
+        text_set_ioctl(f, pid_text_ioctl);
     return err;
 }
 static const struct inode_ops pid_text_iops = {

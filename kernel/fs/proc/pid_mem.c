@@ -33,14 +33,14 @@ static void file_name(struct seq *s, const struct vma *vma)
     }
     kfree(buf);
 }
-static const struct obs_files files = {.numbers = file_numbers, .name = file_name};
+const struct obs_files pid_obs_files = {.numbers = file_numbers, .name = file_name};
 
 void pid_show_maps(struct seq *s, struct pid_inode *pi)
 {
     struct mm *mm = pid_get_mm(pi);
     if (!mm)
         return;
-    obs_maps(s, mm, &files);
+    obs_maps(s, mm, &pid_obs_files);
     mm_put(mm);
 }
 void pid_show_numa_maps(struct seq *s, struct pid_inode *pi)
@@ -48,7 +48,7 @@ void pid_show_numa_maps(struct seq *s, struct pid_inode *pi)
     struct mm *mm = pid_get_mm(pi);
     if (!mm)
         return;
-    obs_numa_maps(s, mm, &files);
+    obs_numa_maps(s, mm, &pid_obs_files);
     mm_put(mm);
 }
 void pid_show_smaps(struct seq *s, struct pid_inode *pi)
@@ -56,7 +56,7 @@ void pid_show_smaps(struct seq *s, struct pid_inode *pi)
     struct mm *mm = pid_get_mm(pi);
     if (!mm)
         return;
-    obs_smaps(s, mm, &files);
+    obs_smaps(s, mm, &pid_obs_files);
     mm_put(mm);
 }
 void pid_show_smaps_rollup(struct seq *s, struct pid_inode *pi)

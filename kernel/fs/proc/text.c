@@ -20,6 +20,7 @@ struct text {
     int (*store)(const char *, size_t, void *);
     void *arg;
     void (*done)(void *arg);
+    s64 (*ioctl)(void *arg, u32 cmd, u64 uarg);
     char *buf;
     size_t size;
     u64 base;
@@ -129,8 +130,19 @@ static void release(struct file *f)
     kfree(t);
 }
 
+static s64 text_ioctl(struct file *f, u32 cmd, u64 uarg)
+{
+    struct text *t = f->priv;
+    return t->ioctl ? t->ioctl(t->arg, cmd, uarg) : -ENOTTY;
+}
+
 static const struct file_ops text_fops = {
-    .read = read, .write = write, .lseek = lseek, .release = release};
+    .read = read, .write = write, .lseek = lseek, .release = release, .ioctl = text_ioctl};
+
+void text_set_ioctl(struct file *f, s64 (*ioctl)(void *arg, u32 cmd, u64 uarg))
+{
+    ((struct text *)f->priv)->ioctl = ioctl;
+}
 
 int text_open(struct file *f, show_fn *show, int (*store)(const char *, size_t, void *), void *arg,
               void (*done)(void *arg))
