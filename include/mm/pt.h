@@ -3,24 +3,24 @@
  * Page tables. One walker for four and five levels; levels count from the leaf (port/pte.h). Bodies in mm/pt/.
  *
  * A table page (PG_table): refcount 1 (more while shared), mapcount = entries that are not empty, pt_lock guards its
- * entries, owner = the mm; of level 1: the mappings it holds of each kind (pt_count). Entries of a table are changed only
- * under its pt_lock, except by the MMU (A and D).
+ * entries, owner: see mm/pt/table.c; of level 1: the mappings it holds of each kind (pt_count). Entries of a table are changed
+ * only under its pt_lock, except by the MMU (A and D).
  *
  * Invariants
  *  T1. A table is freed only after it was unlinked from above and every CPU flushed.
  *  T2. Tables that cover an area stay while the area is in the tree: walkers with the vma locked, or with the i_mmap or
- *      anon_vma lock of a linked area, need no other protection to walk down. Except for a shared level-1 table: another
- *      thread may replace it by a copy at any time. Who comes by pt_alloc with the area locked has an own table, which
- *      stays; all others take pt_lock_entry(), or look inside RCU.
+ *      anon_vma lock of a linked area, need no other protection to walk down. Except for shared tables (levels 1 and 2):
+ *      another thread may replace them by a copy at any time. Who comes by pt_alloc with the area locked has own tables,
+ *      which stay; all others take pt_lock_entry(), or look inside RCU.
  *  T3. pgtables_bytes is 4096 times the tables of the mm but for the root; each sharer counts a shared one.
  *  T4. An area leaves in this order: write-lock or detach (no new entries), pt_zap_range, unlinked from anon_vma and i_mmap
  *      (no new walkers), pt_free_tables, gather_end.
  *  T5. An entry that points to a table is address | PTE_TABLE, without software bits: A is set from the start, and the
- *      MMU never sets D there. A level-2 entry without PTE_RW points to a table that may be shared (mm/pt/share.c).
+ *      MMU never sets D there. An entry of level 2 or 3 without PTE_RW points to a table that may be shared
+ *      (mm/pt/share.c).
  *
  * pt_locks of two tables are nested only upper before lower, child's before parent's at fork, and by ascending address
- * otherwise; the inner one
- * with spin_lock_nested().
+ * otherwise; the inner one with spin_lock_nested().
  */
 #ifndef MM_PT_H
 #define MM_PT_H
@@ -52,6 +52,10 @@ static inline void pt_unlock(struct page *table)
 /* Finds the level-1 entry of addr and locks its table, which may be shared: then its entries may be emptied for all sharers
  * alike (pt_sharers_lost) and nothing else. NULL, nothing locked, when there is none. The area is linked or mmap_lock held. */
 pte_t *pt_lock_entry(struct mm *mm, u64 addr);
+/* Is the table for addr, or one above it, shared? With its pt_lock, and the mmap_lock or the area's rmap lock held: PT_OWN
+ * stays true. PT_SHARED may end at any time. */
+enum pt_state { PT_NONE, PT_OWN, PT_SHARED };
+enum pt_state pt_state(struct mm *mm, u64 addr);
 /* Under pt_lock: fills an empty entry / changes a used one / empties one, keeping the table's count of used entries. */
 static inline void pt_install(pte_t *p, pte_t e)
 {
@@ -75,7 +79,7 @@ static inline u64 pt_counted(const struct page *table, enum rss_kind kind)
 }
 
 /*
- * Tables shared by fork (mm/pt/share.c): those with at least sysctl_fork_share used entries; 0 = none.
+ * Tables of levels 1 and 2 shared by fork (mm/pt/share.c): those with at least sysctl_fork_share used entries; 0 = none.
  *
  * pt_own_range: every table with used entries in [start,end) becomes the mm's own; pt_own_edges: those of them that the range
  * covers only in part. Before entries are changed by others than faults. mmap_lock held; may sleep; 0 or -ENOMEM.
@@ -84,15 +88,15 @@ extern u64 sysctl_fork_share;
 int pt_own_range(struct mm *mm, u64 start, u64 end);
 int pt_own_edges(struct mm *mm, u64 start, u64 end);
 /*
- * Entries of [start,end) in a shared table were emptied: all whose table it is lose `lost` mappings of each kind, and are
- * flushed. vma: an area over it; by_file: the sharers are found by its mapping (i_mmap_lock held), else by its anon_vma
- * (locked). The table is locked.
+ * Entries of [start,end) in a shared table were emptied: the table (pt_count) and all whose table it is lose `lost` mappings of
+ * each kind, and all who may hold translations are flushed. vma: an area over it; by_file: the sharers are found by its mapping
+ * (i_mmap_lock held), else by its anon_vma (locked). The table is locked.
  */
 void pt_sharers_lost(struct page *table, struct vma *vma, bool by_file, u64 start, u64 end, const s64 lost[NR_RSS]);
-/* How many address spaces share the table that maps addr; 1 when there is none. mmap_lock held. */
-u32 pt_sharers(struct mm *mm, u64 addr);
-/* Has a table but `except` that maps a part of [start,end) several sharers? The table that maps addr, NULL when there is none.
- * mmap_lock held, or the lock of a list that the area is linked in. */
+/* How many address spaces reach the entry of the area at addr through the same table; 1 when there is none. mmap_lock held. */
+u32 pt_sharers(struct vma *vma, u64 addr);
+/* Has a table but `except` that maps a part of [start,end) several sharers, perhaps? The table that maps addr, NULL when there is
+ * none. mmap_lock held, or the lock of a list that the area is linked in. */
 bool pt_range_shared(struct mm *mm, u64 start, u64 end, const struct page *except);
 const struct page *pt_table_at(struct mm *mm, u64 addr);
 
@@ -184,6 +188,9 @@ int pt_for_each(struct mm *mm, u64 start, u64 end, int (*fn)(void *ctx, u64 addr
  * may be in the core. */
 int pt_for_each_once(struct mm *mm, int (*fn)(void *ctx, u64 addr, unsigned level, pte_t e), void *ctx);
 const char *pt_validate(struct mm *mm);
+/* For every table of every mm: is its count of references the number of entries that point to it? Nobody else may be in the
+ * core. NULL or what is wrong. */
+const char *pt_validate_sharing(void);
 
 /* The page of zeros that anonymous reads share: PTE_SPECIAL, uncounted. */
 extern struct page *zero_page;

@@ -23,14 +23,14 @@ static bool usable(const struct vma *vma, pte_t e, u32 flags)
 
 
 /* The page stays the program's only if nobody else maps it, now or by what its entry allows. pt_lock held. */
-static bool must_unshare(const struct vma *vma, const struct page *table, pte_t e, u32 flags)
+static bool must_unshare(const struct vma *vma, bool own, pte_t e, u32 flags)
 {
     if ((vma->flags & (VM_SHARED | VM_MAYWRITE)) != VM_MAYWRITE)
         return false;
     const struct page *page = pte_special(e) ? NULL : pfn_to_page(pte_pfn(e));
     if (!page || !page_is_anon(page))
         return flags & PIN_LONGTERM;
-    return page_refs(table) > 1 || (!pte_write(e) && !page_exclusive(page));
+    return !own || (!pte_write(e) && !page_exclusive(page));
 }
 
 static void pin(struct mm *mm, struct page *page)
@@ -56,12 +56,12 @@ static struct page *lookup(struct vma *vma, u64 addr, u32 flags, bool *unshare)
         return NULL;
     struct page *table = pt_table_page(pte), *page = NULL;
     pte_t e = pte_load(pte);
-    bool may = !(flags & FAULT_WRITE) || page_refs(table) == 1; /* not to what a shared table maps */
-    if (pte_mapped(e) && may && usable(vma, e, flags)) {
+    bool own = !vma->mm->shares_tables || pt_state(vma->mm, addr) == PT_OWN;
+    if (pte_mapped(e) && (own || !(flags & FAULT_WRITE)) && usable(vma, e, flags)) {
         page = pfn_to_page(pte_pfn(e));
         if (likely(!(flags & FAULT_PIN))) {
             page_get(page);
-        } else if (must_unshare(vma, table, e, flags)) {
+        } else if (must_unshare(vma, own, e, flags)) {
             *unshare = true;
             page = NULL;
         } else {

@@ -27,7 +27,7 @@ static const char *validate_spaces(void)
 const char *mm_validate_all(void)
 {
     const char *(*const all[])(void) = {phys_validate, slab_validate, lru_validate, validate_spaces,
-                                        rmap_validate_all};
+                                        pt_validate_sharing, rmap_validate_all};
     for (unsigned i = 0; i < ARRAY_SIZE(all); i++) {
         const char *bad = all[i]();
         if (bad)

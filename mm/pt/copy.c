@@ -119,11 +119,13 @@ int pt_copy_range(struct vma *dst, struct vma *src)
         u64 next = pt_step(addr, end, 2);
         unsigned n = (unsigned)((next - addr) >> PAGE_SHIFT);
         unsigned skip = pt_skip_empty(s, 0, n);
-        int shared = skip < n && sysctl_fork_share && !pinned ? pt_share_table(dst, src, s, addr) : 0;
+        int shared = skip < n && sysctl_fork_share && !pinned ? pt_share_table(dst, src, addr) : 0;
         if (shared < 0) {
             err = shared;
             break;
         }
+        if (shared > 0)
+            next = pt_step(addr, end, (unsigned)shared + 1);
         if (skip < n && !shared) {
             addr += (u64)skip << PAGE_SHIFT;
             pte_t *d = pt_alloc(dst->mm, addr);

@@ -23,17 +23,17 @@ static int walk_table(const struct walk *w, const pte_t *table, unsigned level, 
 {
     for (u64 a = start, next; a < end; a = next) {
         int err = 0;
-        if (level == 2)
-            rcu_read_lock(); /* the table below may be shared (T2) */
+        if (level == 3)
+            rcu_read_lock(); /* the tables below may be shared (T2) */
         pte_t e = pte_load(table + pt_index(a, level));
         next = pt_step(a, end, level);
         if (level > 1 && pt_is_table(e)) {
-            if (level > 2 || !w->once || first_visit(virt_to_page(pt_below(e))))
+            if (level > 3 || !w->once || first_visit(virt_to_page(pt_below(e))))
                 err = walk_table(w, pt_below(e), level - 1, a, next);
         } else if (!pte_none(e)) {
             err = w->fn(w->ctx, a, level, e);
         }
-        if (level == 2)
+        if (level == 3)
             rcu_read_unlock();
         if (err)
             return err;

@@ -10,6 +10,9 @@
  * Invariants
  *  T1 and T4 of mm/pt.h: unlinked here, freed by the gather after the flush.
  *  N1. A table that goes is empty: everything it covers was zapped.
+ *  N2. A shared table that stays holds no table that must go: pt_own_edges() has seen to it. One that goes is given up whole, or
+ *      has become ours.
+ *  N3. A table of an address space that came by fork may hold tables, without entries, of areas that the child never had.
  *
  * Locks: pt_lock of the table above, since faults of the neighbours may use it meanwhile.
  */
@@ -27,13 +30,19 @@ static void free_below(struct gather *g, pte_t *table, unsigned level, u64 start
     for (; READ_ONCE(page->mapcount) && (i = pt_skip_empty(table, i, n)) < n; i++) {
         pte_t e = pte_load(table + i);
         u64 base = table_base + ((u64)i << shift), top = base + (1UL << shift);
+        bool goes = base >= floor && top <= ceiling;
         ASSERT(pt_is_table(e));
-        if (level > 2)
+        if (unlikely(!pt_is_own(e)) && (!goes || pt_drop_shared(g, table + i, base, level)))
+            continue; /* N2 */
+        if (level > 2) {
             free_below(g, pt_below(e), level - 1, max(base, start), min(top, end), floor, ceiling);
-        if (base < floor || top > ceiling)
+            if (goes && unlikely(READ_ONCE(virt_to_page(pt_below(e))->mapcount)))
+                free_below(g, pt_below(e), level - 1, base, top, floor, ceiling); /* N3 */
+        }
+        if (!goes)
             continue;
-        if (level == 2 && unlikely(!pt_is_own(e)) && pt_drop_shared(g, table + i, base))
-            continue;
+        if (unlikely(page_test(page, PG_table_shared)))
+            page_set(virt_to_page(pt_below(e)), PG_table_shared);
         pt_lock(page);
         pt_take(table + i);
         pt_unlock(page);

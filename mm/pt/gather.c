@@ -70,11 +70,11 @@ void gather_table(struct gather *g, struct page *table)
     g->freed_tables = true;
 }
 
-void gather_shared(struct gather *g, struct page *table, u64 base)
+void gather_shared(struct gather *g, struct page *table, u64 base, u64 span)
 {
     g->shared[g->nr_shared++] = table;
     g->freed_tables = true;
-    gather_range(g, base, base + PMD_SIZE);
+    gather_range(g, base, base + span);
     if (g->nr_shared == GATHER_SHARED)
         gather_flush(g);
 }

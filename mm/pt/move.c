@@ -44,6 +44,8 @@ static bool move_table(struct vma *vma, pte_t *s, u64 old_addr, pte_t *d)
     lock_pair(src, dst);
     pte_t e = pte_load(s);
     if (pt_is_own(e) && pte_none(pte_load(d))) {
+        if (page_test(src, PG_table_shared))
+            page_set(virt_to_page(pt_below(e)), PG_table_shared); /* walkers of others may have found it there */
         pt_take(s);
         pt_install_table(d, e);
         done = true;
@@ -102,7 +104,7 @@ static u64 move_step(struct vma *vma, u64 old_addr, u64 new_addr, u64 len)
     if (unlikely(mm->shares_tables)) {
         if (pt_own_range(mm, old_addr, old_addr + step))
             return 0;
-        if (!pt_is_own(pte_load(pt_find_level(mm, old_addr, 2))))
+        if (pt_state(mm, old_addr) != PT_OWN)
             return step; /* still shared: it holds nothing of ours */
     }
     if (step == PMD_SIZE) {

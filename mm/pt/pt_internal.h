@@ -8,7 +8,7 @@
 #define PT_USER_ENTRIES (PT_ENTRIES / 2)
 
 /*
- * An entry that points to a user table is address | PTE_TABLE and nothing else, or at level 2 the same without PTE_RW (T5),
+ * An entry that points to a user table is address | PTE_TABLE and nothing else, or at levels 2 and 3 the same without PTE_RW (T5),
  * so one comparison of its low byte tells it from an empty entry and from a huge leaf.
  */
 BUILD_ASSERT(PTE_TABLE < 256 && !(PTE_TABLE & PTE_PS));
@@ -26,8 +26,22 @@ static inline pte_t *pt_below(pte_t e)
 {
     return phys_to_virt(e.v & ~0xffUL);
 }
-/* A level-1 table that is, or once was, shared: it is freed only after a grace period. */
+/*
+ * Of a table: it is, or once was, shared, or a table below it was linked to another address space. Tables with the mark, and
+ * tables taken out of one, are freed only after a grace period.
+ */
 #define PG_table_shared PG_workingset
+/* Of a level-2 table that is shared: owner holds the sums of pt_count of the tables below (mm/pt/share.c). */
+#define PG_table_summed PG_reclaim
+/* A table of level 2 or higher. */
+#define PG_table_upper PG_active
+/* Tables above this level belong to one address space. */
+#define PT_SHARE_MAX 2
+/* What a table of a level covers. */
+static inline u64 pt_table_span(unsigned level)
+{
+    return pt_span(level + 1);
+}
 /* The page that a leaf maps: one shift takes the address to the offset of its struct page. */
 static inline struct page *pt_page(pte_t e)
 {
@@ -94,9 +108,9 @@ pte_t *pt_find_level(struct mm *mm, u64 addr, unsigned level);
 pte_t *pt_next(struct mm *mm, u64 *addr, u64 end);
 pte_t *pt_next_any(struct mm *mm, u64 *addr, u64 end);
 
-/* pt_next, but passes over shared tables: after pt_own_range() they hold nothing of the range. mmap_lock held. (share.c) */
+/* pt_next, but passes over shared tables: after pt_own_range() they hold nothing of the range. mmap_lock held. (unshare.c) */
 pte_t *pt_next_own(struct mm *mm, u64 *addr, u64 end);
-/* pt_next, and whether the table may be shared: then it may be replaced by another thread's copy. (share.c) */
+/* pt_next, and whether the table may be shared: then it may be replaced by another thread's copy. (unshare.c) */
 pte_t *pt_next_look(struct mm *mm, u64 *addr, u64 end, bool *maybe_shared);
 
 /* An empty table page of mm, counted; NULL when out of memory. May sleep. (table.c) */
@@ -107,14 +121,23 @@ void pt_table_free(struct mm *mm, struct page *table);
 void pt_table_put(struct page *table);
 /* Hands an unlinked, empty table over. (gather.c) */
 void gather_table(struct gather *g, struct page *table);
-/* Hands over our reference to an unlinked shared table, which covered [base, base + 2 MiB). (gather.c) */
-void gather_shared(struct gather *g, struct page *table, u64 base);
+/* Hands over our reference to an unlinked shared table, which covered [base, base + span). (gather.c) */
+void gather_shared(struct gather *g, struct page *table, u64 base, u64 span);
 
-/* Makes the table below p, mm's level-2 entry for addr, the mm's own, if there is one. 0 or -ENOMEM. May sleep. (share.c) */
-int pt_unshare(struct mm *mm, pte_t *p, u64 addr);
-/* Shares src's table that holds s, the entry for addr, with dst, the child. 1: done; 0: it must be copied; -ENOMEM. (share.c) */
-int pt_share_table(struct vma *dst, struct vma *src, pte_t *s, u64 addr);
-/* The table below p, the mm's level-2 entry for addr, goes to the gather with all of its entries if others share it. False:
- * it is our own, now or all the time, or gone. (share.c) */
-bool pt_drop_shared(struct gather *g, pte_t *p, u64 addr);
+/* Makes the table below p, mm's own entry of a level (2 or 3) for addr, the mm's own, if there is one. 0 or -ENOMEM. May sleep.
+ * (unshare.c) */
+int pt_unshare(struct mm *mm, pte_t *p, u64 addr, unsigned level);
+/* Shares src's table for addr, which has an entry of src, with dst, the child: the level of the table that is shared; 0: its
+ * entries must be copied; -ENOMEM. (share.c) */
+int pt_share_table(struct vma *dst, struct vma *src, u64 addr);
+/* The table below p, the mm's entry of a level (2 or 3) for addr, goes to the gather with all that it holds if others share it.
+ * False: it is our own, now or all the time, or gone. (sharers.c) */
+bool pt_drop_shared(struct gather *g, pte_t *p, u64 addr, unsigned level);
+/* One walk over sharers at a time; guards PG_table_summed, and pt_count of the tables that are shared or below one. (sharers.c) */
+extern spinlock_t pt_sharers_lock;
+/* Mappings by kind that a table which may be shared holds, all levels below included. Its pt_lock is held, for level 2 also
+ * pt_sharers_lock. (sharers.c) */
+void pt_table_rss(struct page *table, s64 rss[NR_RSS]);
+/* pgtables_bytes of the table and of all below it: it is shared, or about to be. (sharers.c) */
+s64 pt_table_bytes(const struct page *table);
 #endif

@@ -2,8 +2,9 @@
 /*
  * Table pages: their birth and their end, and the root of an address space.
  *
- *   struct page of a table:  PG_table | refcount = sharers | mapcount = used entries | pt_lock
- *       upper levels           owner = the mm | prev = lowest entry ever used | next = link in the gather
+ *   struct page of a table:  PG_table | refcount = entries that point to it | mapcount = used entries | pt_lock
+ *       level 3 and above      owner = the mm | prev = lowest entry ever used | next = link in the gather
+ *       level 2                the same, but owner = three sums of 21 bits while PG_table_summed (share.c), else nothing
  *       level 1                owner = four 16-bit counts of mappings by kind (pt_count) | next = link in the gather
  *
  * Used entries of a root are those of the user half; the kernel half is filled in once and never counted.
@@ -33,9 +34,9 @@ static struct page *make_table_page(struct mm *mm, unsigned level)
     struct page *page = alloc_zeroed_page(GFP_KERNEL | GFP_ACCOUNT);
     if (!page)
         return NULL;
-    page_init_flags(page, 1u << PG_table);
+    page_init_flags(page, 1u << PG_table | (level > 1 ? 1u << PG_table_upper : 0));
     page->mapcount = 0;
-    page->owner = level == 1 ? 0 : (u64)mm;
+    page->owner = level <= PT_SHARE_MAX ? 0 : (u64)mm;
     page->next = 0;
     page->prev = PT_LOW_NONE;
     spin_init(&page->pt_lock, RANK_PT);
@@ -83,15 +84,20 @@ void pt_table_free(struct mm *mm, struct page *table)
 static void empty_abandoned(struct page *table)
 {
     pte_t *p = page_to_virt(table);
+    bool upper = page_test(table, PG_table_upper);
     pt_lock(table);
     for (unsigned i = 0; table->mapcount && i < PT_ENTRIES; i++) {
         if (pte_none(pte_load(p + i)))
             continue;
         pte_t e = pt_take(p + i);
-        if (pte_special(e))
-            continue;
-        rmap_remove(pt_page(e));
-        page_put(pt_page(e));
+        if (upper) {
+            struct page *below = virt_to_page(pt_below(e));
+            page_set(below, PG_table_shared); /* it was found through us */
+            pt_table_put(below);
+        } else if (!pte_special(e)) {
+            rmap_remove(pt_page(e));
+            page_put(pt_page(e));
+        }
     }
     table->owner = 0;
     pt_unlock(table);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Do the tables of one address space agree with themselves and with its areas? The caller keeps everybody else away
- * (mmap_lock for writing and no faults, or nobody else running).
+ * (mmap_lock for writing and no faults, or nobody else running). And do the references of all tables agree with the entries
+ * that point to them?
  */
 #include "pt_internal.h"
 #include <mm/rmap.h>
@@ -70,19 +71,36 @@ static const char *check_leaf(struct check *c, u64 addr, pte_t e)
     return err ? err : check_page(c->vma, addr, e);
 }
 
-static const char *check_head(const struct check *c, const struct page *page, unsigned level, bool own)
+/* rw: the entry above may be written; own: all entries above may. */
+static const char *check_head(const struct check *c, struct page *page, unsigned level, bool rw, bool own)
 {
-
     if (!page_test(page, PG_table))
         return "table page without PG_table";
-    if (level > 1 && page->owner != (u64)c->mm)
+    if (page_test(page, PG_table_upper) != (level > 1))
+        return "table page of the wrong level";
+    if (level > PT_SHARE_MAX && page->owner != (u64)c->mm)
         return "table page of another mm";
-    if (page_refs(page) != 1 && level > 1)
-        return "upper table page with more than one reference";
-    if (page_refs(page) != 1 && own)
+    if (page_refs(page) != 1 && (rw || level > PT_SHARE_MAX))
         return "shared table that may be written";
-    if (!own && (level != 1 || !page_test(page, PG_table_shared)))
+    if (!rw && !page_test(page, PG_table_shared))
         return "table without PTE_RW that was never shared";
+    if (own && page_test(page, PG_table_summed) && level == 2)
+        return "a table that changes keeps a sum";
+    return NULL;
+}
+
+/* S6 of share.c: the sums that a shared table of level 2 keeps. */
+static const char *check_sums(struct page *table)
+{
+    s64 kept[NR_RSS], now[NR_RSS];
+    if (!page_test(table, PG_table_summed))
+        return NULL;
+    pt_table_rss(table, kept);
+    page_clear(table, PG_table_summed);
+    pt_table_rss(table, now);
+    for (unsigned k = 0; k < NR_RSS; k++)
+        if (kept[k] != now[k])
+            return "a shared table's sum of mappings is wrong";
     return NULL;
 }
 
@@ -94,13 +112,13 @@ static const char *check_counts(const struct page *page, s32 used, const u64 kin
     return used == page->mapcount ? NULL : "count of used entries is wrong";
 }
 
-static const char *check_table(struct check *c, pte_t *table, unsigned level, u64 base, bool own)
+static const char *check_table(struct check *c, pte_t *table, unsigned level, u64 base, bool rw, bool own)
 {
-    const struct page *page = virt_to_page(table);
+    struct page *page = virt_to_page(table);
     bool root = level == pt_levels();
     u64 kinds[NR_RSS] = {0};
     s32 used = 0;
-    const char *bad = check_head(c, page, level, own);
+    const char *bad = check_head(c, page, level, rw, own);
 
     if (bad)
         return bad;
@@ -120,21 +138,66 @@ static const char *check_table(struct check *c, pte_t *table, unsigned level, u6
         } else if (!pt_is_table(e)) {
             err = "upper entry that points to no table";
         } else {
-            err = check_table(c, pt_below(e), level - 1, addr, pt_is_own(e));
+            err = check_table(c, pt_below(e), level - 1, addr, pt_is_own(e), own && pt_is_own(e));
         }
         if (err)
             return err;
     }
     if (level == 1)
         return check_counts(page, used, kinds);
+    if (level == 2 && (bad = check_sums(page)))
+        return bad;
     return used == page->mapcount ? NULL : "count of used entries is wrong";
 }
 
 const char *pt_validate(struct mm *mm)
 {
     struct check c = {.mm = mm};
-    const char *err = check_table(&c, pt_root(mm), pt_levels(), 0, true);
+    const char *err = check_table(&c, pt_root(mm), pt_levels(), 0, true, true);
     if (!err && READ_ONCE(mm->pgtables_bytes) != (s64)(c.tables * PAGE_SIZE))
         err = "pgtables_bytes is not the size of the tables";
+    return err;
+}
+
+/* ---- references ---- */
+
+/*
+ * Two rounds over all address spaces, in page->next, which is 0 before and after: the first counts the entries that point to
+ * a table, the second compares. What lies below is looked at once in each.
+ */
+static const char *census(pte_t *table, unsigned level, bool compare)
+{
+    const char *err = NULL;
+    for (unsigned i = 0; i < (level == pt_levels() ? PT_USER_ENTRIES : PT_ENTRIES); i++) {
+        pte_t e = pte_load(table + i);
+        if (!pt_is_table(e))
+            continue;
+        struct page *below = virt_to_page(pt_below(e));
+        u32 seen = below->next;
+        below->next = compare ? 0 : seen + 1;
+        if (compare && !seen)
+            continue;
+        if (compare && seen != (u32)page_refs(below))
+            err = "a table's references are not the entries that point to it";
+        if (level > 2 && (compare || !seen)) {
+            const char *deeper = census(pt_below(e), level - 1, compare);
+            err = err ? err : deeper;
+        }
+    }
+    return err;
+}
+
+const char *pt_validate_sharing(void)
+{
+    struct mm *mm;
+    const char *err = NULL;
+    spin_lock(&mm_list_lock);
+    list_for_each_entry (mm, &mm_list, list)
+        census(pt_root(mm), pt_levels(), false);
+    list_for_each_entry (mm, &mm_list, list) {
+        const char *bad = census(pt_root(mm), pt_levels(), true);
+        err = err ? err : bad;
+    }
+    spin_unlock(&mm_list_lock);
     return err;
 }

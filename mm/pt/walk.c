@@ -7,16 +7,17 @@
  *              [LA57]    table -> table -> table -> leaf entry
  *
  * A missing table is allocated without a lock and installed under the pt_lock of the table above; who comes second gives
- * its table back. Walks hold no lock: T2 (mm/pt.h) keeps the tables of a linked area in place.
+ * its table back. Walks hold no lock: T2 (mm/pt.h) keeps the tables of a linked area in place, and RCU the memory of those
+ * that another thread replaces by its copy.
  *
- * Entry points: pt_find, pt_alloc; inside mm/pt: pt_find_level, pt_alloc_level, pt_next, pt_next_any.
+ * Entry points: pt_find, pt_alloc, pt_lock_entry, pt_state; inside mm/pt: pt_find_level, pt_alloc_level, pt_next, pt_next_any.
  */
 #include "pt_internal.h"
 #include <lib/errno.h>
 #include <port/log.h>
 
-/* Level-1 entry for addr. Unrolled: some 40 instructions with five levels, on the way of each fault. own: not in a table that
- * may be shared. */
+/* Level-1 entry for addr. Unrolled: some 40 instructions with five levels, on the way of each fault. own: not in or below a
+ * table that may be shared; those of levels 4 and 5 never are. */
 static __always_inline_fn pte_t *find(struct mm *mm, u64 addr, bool own)
 {
     const pte_t *t = pt_root(mm);
@@ -31,7 +32,7 @@ static __always_inline_fn pte_t *find(struct mm *mm, u64 addr, bool own)
     if (unlikely(!pt_is_table(e)))
         return NULL;
     e = pte_load(pt_below(e) + pt_index(addr, 3));
-    if (unlikely(!pt_is_table(e)))
+    if (unlikely(own ? !pt_is_own(e) : !pt_is_table(e)))
         return NULL;
     e = pte_load(pt_below(e) + pt_index(addr, 2));
     if (unlikely(own ? !pt_is_own(e) : !pt_is_table(e)))
@@ -46,18 +47,38 @@ pte_t *pt_find(struct mm *mm, u64 addr)
 
 pte_t *pt_lock_entry(struct mm *mm, u64 addr)
 {
-    pte_t *p;
+    pte_t *p, *above;
     rcu_read_lock();
-    while ((p = find(mm, addr, false))) {
+    while ((p = NULL, above = pt_find_level(mm, addr, 2))) {
+        pte_t e = pte_load(above);
+        if (!pt_is_table(e))
+            break;
+        p = pt_below(e) + pt_index(addr, 1);
         struct page *table = pt_table_page(p);
         pt_lock(table);
-        /* The link of a shared table changes only under its lock. */
-        if (likely(!page_test(table, PG_table_shared)) || find(mm, addr, false) == p)
+        /* The link of a shared table changes only under its lock, and the table above is marked before. */
+        if (likely(!page_test(pt_table_page(above), PG_table_shared)) || find(mm, addr, false) == p)
             break;
         pt_unlock(table);
     }
     rcu_read_unlock();
     return p;
+}
+
+enum pt_state pt_state(struct mm *mm, u64 addr)
+{
+    enum pt_state state = PT_NONE;
+    rcu_read_lock();
+    pte_t *p = pt_find_level(mm, addr, 3);
+    pte_t e = p ? pte_load(p) : (pte_t){0};
+    if (pt_is_table(e)) {
+        bool own = pt_is_own(e);
+        e = pte_load(pt_below(e) + pt_index(addr, 2));
+        if (pt_is_table(e))
+            state = own && pt_is_own(e) ? PT_OWN : PT_SHARED;
+    }
+    rcu_read_unlock();
+    return state;
 }
 
 pte_t *pt_find_level(struct mm *mm, u64 addr, unsigned level)
@@ -96,7 +117,7 @@ pte_t *pt_alloc_level(struct mm *mm, u64 addr, unsigned level)
         pte_t e = pte_load(p);
         while (unlikely(!pt_is_own(e))) {
             ASSERT(pte_none(e) || pt_is_table(e));
-            if (pte_none(e) ? make_table(mm, p, l) : pt_unshare(mm, p, addr))
+            if (pte_none(e) ? make_table(mm, p, l) : pt_unshare(mm, p, addr, l))
                 return NULL;
             e = pte_load(p);
         }
@@ -155,13 +176,18 @@ pte_t *pt_next(struct mm *mm, u64 *addr, u64 end)
 {
     if (*addr >= end)
         return NULL;
+    rcu_read_lock();
     pte_t *p = find(mm, *addr, false);
-    if (likely(p) && likely(READ_ONCE(pt_table_page(p)->mapcount)))
-        return p;
-    return next_table(mm, addr, end, true);
+    if (unlikely(!p) || unlikely(!READ_ONCE(pt_table_page(p)->mapcount)))
+        p = next_table(mm, addr, end, true);
+    rcu_read_unlock();
+    return p;
 }
 
 pte_t *pt_next_any(struct mm *mm, u64 *addr, u64 end)
 {
-    return next_table(mm, addr, end, false);
+    rcu_read_lock();
+    pte_t *p = next_table(mm, addr, end, false);
+    rcu_read_unlock();
+    return p;
 }

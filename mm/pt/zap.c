@@ -165,25 +165,29 @@ static void apply_rss(const struct zap *z, struct mm *mm)
         rss_add(mm, RSS_SHMEM, -z->shmem);
 }
 
-/*
- * A table that may be shared: the entry for addr if it is the mm's own, to be zapped; else NULL: it was given up whole, or it
- * holds nothing of [addr, next).
- */
-static __noinline_fn pte_t *give_up_shared(struct gather *g, struct mm *mm, u64 addr, u64 start, u64 end)
+/* The table below the entry p of a level for addr: the mm's own, or NULL: it was given up whole, or holds nothing of the range. */
+static pte_t *own_or_give_up(struct gather *g, pte_t *p, unsigned level, u64 addr, u64 start, u64 end)
 {
-    u64 base = ALIGN_DOWN(addr, PMD_SIZE);
-    bool covered = (start <= base && base + PMD_SIZE <= end) ||
-                   (g->floor <= base && base + PMD_SIZE <= g->ceiling);
-    pte_t *p = pt_find_level(mm, addr, 2);
+    u64 span = pt_span(level), base = ALIGN_DOWN(addr, span);
+    bool covered = (start <= base && base + span <= end) || (g->floor <= base && base + span <= g->ceiling);
     for (;;) {
         pte_t e = pte_load(p);
         if (pt_is_own(e))
-            return pt_below(e) + pt_index(addr, 1);
+            return pt_below(e);
         if (pte_none(e) || !covered)
             return NULL; /* pt_own_edges() was here */
-        if (pt_drop_shared(g, p, addr))
+        if (pt_drop_shared(g, p, addr, level))
             return NULL;
     }
+}
+
+/* A table that may be shared: the entry for addr if it is the mm's own, to be zapped; else NULL. */
+static __noinline_fn pte_t *give_up_shared(struct gather *g, struct mm *mm, u64 addr, u64 start, u64 end)
+{
+    pte_t *t = own_or_give_up(g, pt_find_level(mm, addr, 3), 3, addr, start, end);
+    if (t)
+        t = own_or_give_up(g, t + pt_index(addr, 2), 2, addr, start, end);
+    return t ? t + pt_index(addr, 1) : NULL;
 }
 
 void pt_zap_range(struct gather *g, struct vma *vma, u64 start, u64 end)
@@ -218,9 +222,7 @@ static __noinline_fn void zap_shared(struct gather *g, struct vma *vma, pte_t *p
             pt_take(p + i);
             if (pte_special(e))
                 continue;
-            enum rss_kind kind = page_rss_kind(pt_page(e));
-            pt_count(table, kind, -1);
-            lost[kind]++;
+            lost[page_rss_kind(pt_page(e))]++;
             pages[nr++] = pt_page(e);
         }
         pt_sharers_lost(table, vma, true, first, addr + ((u64)i << PAGE_SHIFT), lost);
@@ -243,7 +245,7 @@ void pt_zap_mapping(struct gather *g, struct vma *vma, u64 start, u64 end, bool 
         p = pt_lock_entry(vma->mm, addr);
         if (!p)
             continue; /* it was given up meanwhile */
-        if (unlikely(page_refs(pt_table_page(p)) > 1))
+        if (unlikely(vma->mm->shares_tables) && pt_state(vma->mm, addr) != PT_OWN)
             zap_shared(g, vma, p, addr, n, !even_cows);
         else
             zap_locked(&z, p, addr, n, !even_cows);

@@ -86,7 +86,7 @@ u32 map_count(struct map_counter *c, struct vma *vma, u64 addr, struct page *pag
 {
     u64 base = ALIGN_DOWN(addr, PMD_SIZE);
     if (c->vma != vma || c->base != base || !c->sharers) {
-        *c = (struct map_counter){.vma = vma, .base = base, .sharers = vma->mm->shares_tables ? pt_sharers(vma->mm, addr) : 1};
+        *c = (struct map_counter){.vma = vma, .base = base, .sharers = vma->mm->shares_tables ? pt_sharers(vma, addr) : 1};
     }
     s32 entries = READ_ONCE(page->mapcount) + 1;
     u32 n = (u32)max(entries, 1) - 1 + c->sharers;

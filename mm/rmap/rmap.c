@@ -106,13 +106,13 @@ static int unmap_one(void *ctx, struct vma *vma, u64 addr)
     bool hit = pte_mapped(e) && !pte_special(e) && pte_pfn(e) == page_to_pfn(page);
     if (hit) {
         e = pt_take(p);
-        pt_count(table, kind, -1);
-        if (unlikely(page_refs(table) > 1)) {
+        if (unlikely(vma->mm->shares_tables) && pt_state(vma->mm, addr) != PT_OWN) {
             s64 lost[NR_RSS] = {0};
             lost[kind] = 1;
             pt_sharers_lost(table, vma, kind != RSS_ANON, addr, addr + PAGE_SIZE, lost);
         } else {
             tlb_flush_page(vma->mm, addr);
+            pt_count(table, kind, -1);
             rss_add(vma->mm, kind, -1);
         }
     }

@@ -117,6 +117,8 @@ int vma_unmap(struct mm *mm, u64 start, u64 len)
             munlock_range(vma, vma_start(vma), vma_end(vma));
         pt_zap_range(&g, vma, vma_start(vma), vma_end(vma));
     }
+    if (g.nr_shared)
+        gather_flush(&g); /* S5 in mm/pt/share.c */
     for (struct rcu_head *h = chain; h; h = h->next)
         vma_unlink(container_of(h, struct vma, rcu));
     pt_free_tables(&g, start, end, floor, ceiling);
@@ -148,7 +150,7 @@ void vma_unmap_all(struct mm *mm)
     }
     commit_uncharge(charged);
     if (vma)
-        pt_free_tables(&g, vma_start(vma), mm->task_size, 0, mm->task_size);
+        pt_free_tables(&g, 0, mm->task_size, 0, mm->task_size);
     gather_end(&g);
     rt_init(&mm->vmas); /* no reader is left: users is 0 */
     while (vma) {

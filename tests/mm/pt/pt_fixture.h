@@ -33,6 +33,7 @@ static inline struct mm *scene_start(void)
 static inline void scene_check(struct mm *mm)
 {
     assert_null_text(pt_validate(mm));
+    assert_null_text(pt_validate_sharing());
     assert_null_text(rmap_validate_all());
     assert_null_text(lru_validate());
 }
