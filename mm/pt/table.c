@@ -84,30 +84,42 @@ void pt_table_free(struct mm *mm, struct page *table)
 static void empty_abandoned(struct page *table)
 {
     pte_t *p = page_to_virt(table);
-    bool upper = page_test(table, PG_table_upper);
-    pt_lock(table);
+    pt_lock(table); /* a walker of a former sharer may stand in it */
     for (unsigned i = 0; table->mapcount && i < PT_ENTRIES; i++) {
         if (pte_none(pte_load(p + i)))
             continue;
         pte_t e = pt_take(p + i);
-        if (upper) {
-            struct page *below = virt_to_page(pt_below(e));
-            page_set(below, PG_table_shared); /* it was found through us */
-            pt_table_put(below);
-        } else if (!pte_special(e)) {
-            rmap_remove(pt_page(e));
-            page_put(pt_page(e));
-        }
+        if (pte_special(e))
+            continue;
+        rmap_remove(pt_page(e));
+        page_put(pt_page(e));
     }
     table->owner = 0;
     pt_unlock(table);
+}
+
+/* The same for level 2, where nobody waits for the lock: who finds no way to it any more does not need it. */
+static void empty_abandoned_upper(struct page *table)
+{
+    pte_t *p = page_to_virt(table);
+    for (unsigned i = table->prev; table->mapcount && i < PT_ENTRIES; i++) {
+        if (pte_none(pte_load(p + i)))
+            continue;
+        struct page *below = virt_to_page(pt_below(pt_take(p + i)));
+        page_set(below, PG_table_shared); /* it was found through us */
+        pt_table_put(below);
+    }
+    table->owner = 0;
 }
 
 void pt_table_put(struct page *table)
 {
     if (__atomic_sub_fetch(&table->refcount, 1, __ATOMIC_ACQ_REL))
         return;
-    empty_abandoned(table);
+    if (page_test(table, PG_table_upper))
+        empty_abandoned_upper(table);
+    else
+        empty_abandoned(table);
     table->refcount = 1; /* ours */
     free_table_page(table);
 }

@@ -34,6 +34,7 @@ struct storm_config {
     bool validate_each_step; /* only with one worker and without forks */
     u32 levels;
     u32 switch_permille; /* 0 = 50 */
+    bool wide;           /* slices and common pages lie in several level-2 tables, seldom with shared files: fork shares those */
     u32 fork_share;      /* sysctl_fork_share: least entries of a table that fork shares; 0 = it copies */
     enum { FOCUS_NONE, FOCUS_COMMON, FOCUS_FILES } focus; /* all work on the common pages, or on a few pages of the shared
                                                              files: the most races for the time */

@@ -8,9 +8,17 @@
 #define W 2u
 #define X 4u
 
+/* Wide: across the boundary of two level-2 tables. */
+static u64 slice_base(u32 slice)
+{
+    if (storm.cfg.wide)
+        return STORM_BASE + slice * PUD_SIZE - SLICE_PAGES / 2 * PAGE_SIZE;
+    return STORM_BASE + (u64)slice * SLICE_PAGES * PAGE_SIZE;
+}
+
 static u64 page_addr(const struct worker *w, u32 page)
 {
-    return STORM_BASE + ((u64)w->slice * SLICE_PAGES + page) * PAGE_SIZE;
+    return slice_base(w->slice) + page * PAGE_SIZE;
 }
 
 static u32 pick(struct worker *w, u32 n)
@@ -247,6 +255,8 @@ static u32 file_pages(void)
 
 static u32 pick_kind(struct worker *w)
 {
+    if (storm.cfg.wide && pick(w, 16)) /* else no level-2 table could be shared */
+        return PK_ANON + pick(w, 2);
     return storm.cfg.focus == FOCUS_FILES ? PK_SHARED_FILE + pick(w, NR_SHARED_FILES) : 1 + pick(w, PK_UNKNOWN - 1);
 }
 
@@ -442,8 +452,11 @@ static void do_lock_and_unlock(struct worker *w)
 
 #define SOLID (COMMON_PAGES / 2)
 
+/* Wide: in two level-1 tables below a level-2 table of their own. */
 static u64 common_addr(u32 page)
 {
+    if (storm.cfg.wide)
+        return STORM_BASE + storm.cfg.workers * PUD_SIZE + PMD_SIZE + (page - COMMON_PAGES / 2) * PAGE_SIZE;
     return STORM_BASE + ((u64)storm.cfg.workers * SLICE_PAGES + page) * PAGE_SIZE;
 }
 

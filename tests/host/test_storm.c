@@ -38,6 +38,18 @@ static void many_workers(void **state)
     }
 }
 
+static void wide_spaces(void **state)
+{
+    struct storm_config cfg = {.seed = first_seed(), .cpus = 4, .ram_mib = 64, .processes = 2, .workers = 3, .rounds = 3,
+                               .steps = 150, .fork_depth = 2, .fork_share = 1, .wide = true};
+    for (u32 i = 0; i < 2; i++) {
+        cfg.fail_permille = i * 30;
+        struct storm_stats s = storm_run(&cfg);
+        report(i ? "wide, failing" : "wide", s);
+        assert_true(s.forks > 0);
+    }
+}
+
 static void five_levels(void **state)
 {
     const struct storm_config cfg = {.seed = first_seed(), .cpus = 2, .ram_mib = 64, .processes = 2, .workers = 2,
@@ -87,7 +99,8 @@ static void seeds(void **state)
             .rounds = 2, .steps = 60, .fork_depth = r / 127 % 3, .fail_permille = r / 511 % 3 == 0 ? 15 : 0,
             .levels = 4 + r / 2047 % 2, .two_nodes = r / 4099 % 4 == 0, .switch_permille = 1u << r / 16411 % 10, 
             .focus = r / 65537 % 3, .tight = r / 8191 % 8 == 0,
-            .fork_share = (const u32[]){0, 1, 1, 16}[r / 131101 % 4]};
+            .fork_share = (const u32[]){0, 1, 1, 16}[r / 131101 % 4],
+            .wide = r / 262147 % 3 == 0};
         if (cfg.focus) { /* looked at more often: what is wrong may be put right by the next call */
             cfg.rounds = 8;
             cfg.steps = 20;
@@ -113,6 +126,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(one_worker_validated_at_each_step),
         cmocka_unit_test(many_workers),
+        cmocka_unit_test(wide_spaces),
         cmocka_unit_test(five_levels),
         cmocka_unit_test(allocations_fail),
         cmocka_unit_test(memory_runs_out),
