@@ -46,5 +46,5 @@ int exec_script(struct exec_image *im, size_t n);
 int exec_read_plan(struct file *f, const void *head, size_t n, u64 limit, struct elf_plan *plan);
 int exec_map_program(struct exec_image *im);
 /* vdso.c: maps the vDSO and sets mm->vdso (0 when there is none). 0 or -ENOMEM. */
-int exec_map_vdso(struct mm *mm);
+int exec_map_vdso(struct mm *mm, bool randomize);
 #endif

@@ -167,7 +167,7 @@ int exec_map_program(struct exec_image *im)
         im->start = (u64)bias + p->head.entry;
     }
     if (!err)
-        err = exec_map_vdso(mm);
+        err = exec_map_vdso(mm, im->randomize);
     im->mm = NULL;
     return err;
 }

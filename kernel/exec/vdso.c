@@ -9,6 +9,7 @@
 #include <mm/fault.h>
 #include <mm/page.h>
 #include <mm/vma.h>
+#include <port/random.h>
 
 static u32 vdso_fault(struct fault *f)
 {
@@ -46,13 +47,23 @@ static s64 map_page(struct mm *mm, u64 addr, u64 pgoff, u64 flags)
     return vma_map(mm, &req);
 }
 
-int exec_map_vdso(struct mm *mm)
+/* Where Linux wants it: at random in what is left above the stack of its 2 MiB, or right behind the stack. */
+static u64 wanted_address(const struct mm *mm)
+{
+    const u64 len = VDSO_PAGES * PAGE_SIZE;
+    u64 start = page_align_up(mm->start_stack), end = min(ALIGN_UP(start, PMD_SIZE), mm->map_limit);
+    if (end < start + len + PAGE_SIZE)
+        return start;
+    return start + random_u64() % (((end - len - start) >> PAGE_SHIFT) + 1) * PAGE_SIZE;
+}
+
+int exec_map_vdso(struct mm *mm, bool randomize)
 {
     mm->vdso = 0;
     if (!vdso_page(0))
         return 0;
     mmap_write_lock(mm);
-    s64 at = vma_find_gap(mm, 0, VDSO_PAGES * PAGE_SIZE, VVAR_FLAGS, 0);
+    s64 at = vma_find_gap(mm, randomize ? wanted_address(mm) : 0, VDSO_PAGES * PAGE_SIZE, VVAR_FLAGS, 0);
     s64 err = at < 0 ? at : map_page(mm, (u64)at, 0, VVAR_FLAGS);
     if (err >= 0)
         err = map_page(mm, (u64)at + PAGE_SIZE, 1, VDSO_FLAGS);
