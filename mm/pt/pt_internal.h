@@ -52,6 +52,26 @@ static inline pte_t *pt_root(const struct mm *mm)
 {
     return phys_to_virt(mm->mmu.root);
 }
+/* Entry of level 3 for addr, NULL when a table above it is missing. Unrolled, for paths that many tables take. */
+static __always_inline_fn pte_t *pt_find_3(const struct mm *mm, u64 addr)
+{
+    pte_t *t = pt_root(mm);
+    if (pt_levels() == 5) {
+        pte_t e = pte_load(t + pt_index(addr, 5));
+        if (unlikely(!pt_is_table(e)))
+            return NULL;
+        t = pt_below(e);
+    }
+    pte_t e = pte_load(t + pt_index(addr, 4));
+    return likely(pt_is_table(e)) ? pt_below(e) + pt_index(addr, 3) : NULL;
+}
+/* The same of level 2. */
+static __always_inline_fn pte_t *pt_find_2(const struct mm *mm, u64 addr)
+{
+    const pte_t *p = pt_find_3(mm, addr);
+    pte_t e = likely(p) ? pte_load(p) : (pte_t){0};
+    return likely(pt_is_table(e)) ? pt_below(e) + pt_index(addr, 2) : NULL;
+}
 /* First address beyond what the level's entry for addr covers, or end if that is lower. */
 static inline u64 pt_step(u64 addr, u64 end, unsigned level)
 {

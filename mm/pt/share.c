@@ -139,8 +139,8 @@ int pt_share_table(struct vma *dst, struct vma *src, u64 addr)
     if (src->mm->flags & MMF_HAS_PINNED) /* N3 in mm/pin.h */
         return 0;
     for (int level = PT_SHARE_MAX; level; level--) {
-        pte_t *s = pt_find_level(src->mm, addr, (unsigned)level + 1);
-        pte_t *d = pt_find_level(dst->mm, addr, (unsigned)level + 1);
+        pte_t *s = level == 2 ? pt_find_3(src->mm, addr) : pt_find_2(src->mm, addr);
+        pte_t *d = level == 2 ? pt_find_3(dst->mm, addr) : pt_find_2(dst->mm, addr);
         pte_t *table = pt_below(pte_load(s));
         u64 base = ALIGN_DOWN(addr, pt_table_span((unsigned)level));
         if (d && pt_is_table(pte_load(d))) {

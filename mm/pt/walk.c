@@ -49,7 +49,7 @@ pte_t *pt_lock_entry(struct mm *mm, u64 addr)
 {
     pte_t *p, *above;
     rcu_read_lock();
-    while ((p = NULL, above = pt_find_level(mm, addr, 2))) {
+    while ((p = NULL, above = pt_find_2(mm, addr))) {
         pte_t e = pte_load(above);
         if (!pt_is_table(e))
             break;
@@ -69,7 +69,7 @@ enum pt_state pt_state(struct mm *mm, u64 addr)
 {
     enum pt_state state = PT_NONE;
     rcu_read_lock();
-    pte_t *p = pt_find_level(mm, addr, 3);
+    pte_t *p = pt_find_3(mm, addr);
     pte_t e = p ? pte_load(p) : (pte_t){0};
     if (pt_is_table(e)) {
         bool own = pt_is_own(e);

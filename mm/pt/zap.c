@@ -184,7 +184,7 @@ static pte_t *own_or_give_up(struct gather *g, pte_t *p, unsigned level, u64 add
 /* A table that may be shared: the entry for addr if it is the mm's own, to be zapped; else NULL. */
 static __noinline_fn pte_t *give_up_shared(struct gather *g, struct mm *mm, u64 addr, u64 start, u64 end)
 {
-    pte_t *t = own_or_give_up(g, pt_find_level(mm, addr, 3), 3, addr, start, end);
+    pte_t *t = own_or_give_up(g, pt_find_3(mm, addr), 3, addr, start, end);
     if (t)
         t = own_or_give_up(g, t + pt_index(addr, 2), 2, addr, start, end);
     return t ? t + pt_index(addr, 1) : NULL;
