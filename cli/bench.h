@@ -13,7 +13,7 @@ struct bench_row {
     char name[64];
     unsigned floor;
     int64_t value[BENCH_KERNELS]; /* -1: none */
-    char reason[BENCH_KERNELS][64];
+    char reason[BENCH_KERNELS][80];
 };
 
 struct bench_table {

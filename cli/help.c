@@ -94,7 +94,8 @@ const char help_bench[] =
     "      --wall             wall-clock time instead of instructions (varies from run to run)\n"
     "      --boot             instead: milliseconds from QEMU's start to /init, 512 MiB and 16 "
     "GiB\n"
-    "      --timeout SECONDS  per kernel (900)\n"
+    "      --large            also the row that takes 18 GiB of memory and several minutes\n"
+    "      --timeout SECONDS  per guest (900)\n"
     "  -v, --verbose          QEMU commands and consoles on standard error\n";
 
 const char help_doctor[] =

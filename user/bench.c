@@ -27,6 +27,7 @@
 #include <sys/mount.h>
 #include <sys/reboot.h>
 #include <sys/stat.h>
+#include <sys/sysinfo.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -34,6 +35,13 @@
 #include "bench/bench.h"
 
 #define PASSES 3
+
+/* Is there memory for it? */
+static bool fits(unsigned mib)
+{
+    struct sysinfo info;
+    return !sysinfo(&info) && info.totalram / (MIB / info.mem_unit) > mib + mib / 16;
+}
 
 /* In a child: the passes of one row; the answer goes to the pipe that is its standard output. */
 __attribute__((noreturn)) static void run_row(const struct row *r)
@@ -108,6 +116,7 @@ int main(int argc, char **argv)
 {
     static const struct row *const lists[] = {fault_rows, map_rows, process_rows};
     char pattern[128] = "";
+    unsigned mib = 0; /* the rows that touch so much */
     unsigned shown = 0;
     bool guest = getpid() == 1;
     uint64_t ns, tsc;
@@ -116,10 +125,16 @@ int main(int argc, char **argv)
         _exit(0);
     if (guest) {
         set_up_guest(pattern, sizeof(pattern));
+        char *end = strchr(pattern, '\n');
+        if (end) {
+            mib = (unsigned)strtoul(end, NULL, 10);
+            *end = '\0';
+        }
     } else {
         ssize_t n = readlink("/proc/self/exe", bench_self, sizeof(bench_self) - 1);
         bench_self[n > 0 ? n : 0] = '\0';
         snprintf(pattern, sizeof(pattern), "%s", argc > 1 ? argv[1] : "");
+        mib = argc > 2 ? (unsigned)strtoul(argv[2], NULL, 10) : 0;
     }
     ns = now_ns();
     tsc = __builtin_ia32_rdtsc();
@@ -130,11 +145,20 @@ int main(int argc, char **argv)
     printf("@clock %llu %llu\n", (unsigned long long)tsc, (unsigned long long)ns);
     for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
         for (const struct row *r = lists[i]; r->name; r++) {
-            if (*pattern && !strstr(r->name, pattern))
+            if (mib || (*pattern && !strstr(r->name, pattern)))
                 continue;
             report_row(r);
             shown++;
         }
+    }
+    for (const struct large_row *l = large_rows; mib && l->mib; l++) {
+        if (l->mib != mib)
+            continue;
+        if (fits(mib))
+            report_row(&l->row);
+        else
+            printf("@fail %s | needs %u MiB of memory\n", l->row.name, mib + mib / 16);
+        shown++;
     }
     printf("@end %u\n", shown);
     fflush(stdout);

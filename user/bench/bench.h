@@ -22,8 +22,14 @@ struct row {
     unsigned long (*run)(void); /* one pass; returns how many operations it timed */
     unsigned floor;
 };
+/* A row that touches more memory than the others' guest has. */
+struct large_row {
+    struct row row;
+    unsigned mib;
+};
 
 extern const struct row fault_rows[], map_rows[], process_rows[];
+extern const struct large_row large_rows[];
 
 extern char bench_self[256];         /* what the fork+exec row executes */
 extern const char *const bench_file; /* where rows put their file */
