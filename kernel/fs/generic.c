@@ -9,21 +9,20 @@
 #include <mm/sys.h>
 #include <mm/vma.h>
 
-/* relatime: the access time follows when it is behind the change times, or a day old. */
-static void file_accessed(struct file *f, struct inode *i)
+/* relatime: the access time follows when it is not later than the change times. */
+static __noinline_fn void follow_change(struct file *f, struct inode *i)
 {
-    if (likely(i->atime.sec > i->mtime.sec && i->atime.sec > i->ctime.sec))
-        return;
     if ((f->flags & O_NOATIME) || (i->sb->flags & MS_RDONLY) || (i->sb->sflags & SB_NO_ATIME))
         return;
     if (f->mount && (f->mount->flags & (MS_NOATIME | MS_RDONLY)))
         return;
-    bool newer_m = i->mtime.sec > i->atime.sec ||
-                   (i->mtime.sec == i->atime.sec && i->mtime.nsec >= i->atime.nsec);
-    bool newer_c = i->ctime.sec > i->atime.sec ||
-                   (i->ctime.sec == i->atime.sec && i->ctime.nsec >= i->atime.nsec);
-    if (newer_m || newer_c)
-        i->atime = time_now();
+    i->atime = time_now();
+}
+
+static inline void file_accessed(struct file *f, struct inode *i)
+{
+    if (unlikely(!time_later(i->atime, i->mtime) || !time_later(i->atime, i->ctime)))
+        follow_change(f, i);
 }
 
 ssize_t cached_read(struct address_space *m, const struct iobuf *b, size_t n, u64 *pos)

@@ -297,12 +297,21 @@ void signal_send_pgrp(s32 pgid, int sig)
     spin_unlock_irqrestore(&tasklist_lock, flags);
 }
 
+/* task_signal.forced lives as long as the task's queue: nobody holds or frees it. */
+static void forced_keep(struct sigqueue *q)
+{
+}
+
 /* A blocked or ignored fault would repeat for ever: then the default action is forced. */
 static void force_info(int sig, const struct siginfo_k *info)
 {
     struct task *t = current_task();
     struct process *p = t->process;
-    struct sigqueue *q = sigqueue_alloc();
+    struct sigqueue *q = &t->signal.forced;
+    if (unlikely(q->queued)) /* only we set it */
+        q = sigqueue_alloc();
+    else
+        q->hold = q->release = forced_keep;
     u64 flags = spin_lock_irqsave(&p->lock);
     struct sigaction_k *a = &t->sighand->action[sig - 1];
     if (a->handler == SIG_IGN || (t->signal.blocked & sig_bit(sig))) {
@@ -313,6 +322,7 @@ static void force_info(int sig, const struct siginfo_k *info)
     }
     if (q) {
         q->info = *info;
+        q->queued = true;
         list_add(&q->link, &t->signal.pending.queue);
     }
     t->signal.pending.set |= sig_bit(sig);

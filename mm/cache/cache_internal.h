@@ -4,6 +4,30 @@
 #define MM_CACHE_INTERNAL_H
 #include <mm/cache.h>
 
+static inline bool cache_is_at(const struct page *page, const struct address_space *m, u64 index)
+{
+    return page_mapping(page) == m && READ_ONCE(page->index) == (u32)index;
+}
+
+/* Any page at index, uptodate or not, referenced; NULL: there is none. */
+static __always_inline_fn struct page *cache_find_any(struct address_space *m, u64 index)
+{
+    struct page *page;
+    rcu_read_lock();
+    for (;;) {
+        page = xa_load(&m->pages, index);
+        if (!page)
+            break;
+        if (unlikely(!page_try_get(page)))
+            continue;
+        if (likely(cache_is_at(page, m, index)))
+            break;
+        page_put(page);
+    }
+    rcu_read_unlock();
+    return page;
+}
+
 /*
  * Puts a fresh page (refcount 1, flags prepared) into the cache at index, taking a reference of its own, on the lruvec.
  * 0; -EEXIST; -ENOMEM; -ENOSPC from ops->reserve. May sleep.

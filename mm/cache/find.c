@@ -21,28 +21,9 @@
 #define READ_WINDOW 32
 #define READ_RANDOM 4
 
-static inline bool is_at(const struct page *page, const struct address_space *m, u64 index)
-{
-    return page_mapping(page) == m && READ_ONCE(page->index) == (u32)index;
-}
-
-/* Any page at index, uptodate or not, referenced. */
 static struct page *find_any(struct address_space *m, u64 index)
 {
-    struct page *page;
-    rcu_read_lock();
-    for (;;) {
-        page = xa_load(&m->pages, index);
-        if (!page)
-            break;
-        if (unlikely(!page_try_get(page)))
-            continue;
-        if (likely(is_at(page, m, index)))
-            break;
-        page_put(page);
-    }
-    rcu_read_unlock();
-    return page;
+    return cache_find_any(m, index);
 }
 
 struct page *cache_find(struct address_space *m, u64 index)
@@ -70,7 +51,7 @@ unsigned cache_find_present(struct address_space *m, u64 index, unsigned n, stru
         out[i] = NULL;
         if (!page_test(page, PG_uptodate) || !page_try_get(page))
             continue;
-        if (unlikely(!is_at(page, m, index + i) || !page_test(page, PG_uptodate))) {
+        if (unlikely(!cache_is_at(page, m, index + i) || !page_test(page, PG_uptodate))) {
             page_put(page);
             continue;
         }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * read() and write() through the cache. No page is locked while user memory is touched: a page is either uptodate, and
- * then copying in or out needs a reference only, or it is made complete before it enters the cache.
+ * then copying in or out needs a reference only, or it is made complete before it enters the cache. What lies within one page
+ * that is cached, most of all calls, takes a short way.
  *
  * Locks: writers are serialised by the caller (inode lock); none here.
  */
@@ -156,14 +157,47 @@ static ssize_t write_from(struct address_space *m, u64 pos, const struct end *e,
     return done ? (ssize_t)done : r;
 }
 
+/* The page that holds all of [pos, pos + n), uptodate and referenced, if it is cached; else NULL. */
+static __always_inline_fn struct page *find_around(struct address_space *m, u64 pos, size_t n)
+{
+    if (unlikely(n > PAGE_SIZE - (pos & ~PAGE_MASK)))
+        return NULL;
+    struct page *page = cache_find_any(m, pos >> PAGE_SHIFT);
+    if (likely(page) && likely(page_test(page, PG_uptodate)))
+        return page;
+    if (page)
+        page_put(page);
+    return NULL;
+}
+
 ssize_t cache_read(struct address_space *m, u64 pos, u64 user_dst, size_t n)
 {
+    u64 size = READ_ONCE(m->size);
+    struct page *page = pos < size && n <= size - pos ? find_around(m, pos, n) : NULL;
+    if (likely(page)) {
+        size_t left = copy_to_user(user_dst, (char *)page_to_virt(page) + (pos & ~PAGE_MASK), n);
+        if (!page_test(page, PG_referenced))
+            lru_mark_accessed(page);
+        page_put(page);
+        return unlikely(left) && left == n ? -EFAULT : (ssize_t)(n - left);
+    }
     struct end e = {false, user_dst};
     return read_to(m, pos, &e, n);
 }
 
 ssize_t cache_write(struct address_space *m, u64 pos, u64 user_src, size_t n)
 {
+    struct page *page = find_around(m, pos, n);
+    if (likely(page)) {
+        size_t left = copy_from_user((char *)page_to_virt(page) + (pos & ~PAGE_MASK), user_src, n);
+        size_t done = n - left;
+        if (done && !page_test(page, PG_dirty))
+            cache_set_dirty(page);
+        page_put(page);
+        if (pos + done > READ_ONCE(m->size))
+            WRITE_ONCE(m->size, pos + done);
+        return unlikely(left) && !done ? -EFAULT : (ssize_t)done;
+    }
     struct end e = {false, user_src};
     return write_from(m, pos, &e, n);
 }

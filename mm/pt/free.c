@@ -41,8 +41,7 @@ static void free_below(struct gather *g, pte_t *table, unsigned level, u64 start
         }
         if (!goes)
             continue;
-        if (unlikely(page_test(page, PG_table_shared)))
-            page_set(virt_to_page(pt_below(e)), PG_table_shared);
+        pt_mark_seen(page, virt_to_page(pt_below(e)));
         pt_lock(page);
         pt_take(table + i);
         pt_unlock(page);

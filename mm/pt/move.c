@@ -2,14 +2,15 @@
 /*
  * mremap: entries wander from one address to another.
  *
- *   both addresses at a 2 MiB boundary, 2 MiB or more left, no table at the target:  the level-2 entry moves, and the
- *   table with it. Else the entries of what both tables have in common move one by one.
+ *   both addresses at the same place of their 2 MiB, no other area in either, nothing else in the table, no table at the
+ *   target:  the level-2 entry moves, and the table with it. Else the entries of what both tables have in common move one by one.
  *
  * Invariants
  *  M1. A walker that came from a page (rmap) finds each mapping at one of the two addresses: rmap_lock_vma() keeps walkers
  *      away during each step. It must: a walker that stood in a moved table would flush the wrong address.
  *  M2. Before walkers come back, no CPU holds a translation of the old address.
  *  M3. Counts of used entries move along; mapcounts and rss stay.
+ *  M4. Only the areas that are moved from and to, both write-locked, may walk a table that moves as a whole.
  *
  * Locks: both areas write-locked; per step rmap_lock_vma(), then the pt_locks of both tables in the order of their pages.
  */
@@ -34,8 +35,23 @@ static void unlock_pair(struct page *a, struct page *b)
     spin_unlock(&a->pt_lock);
 }
 
-/* Moves the whole table below entry s to the empty entry d, both of level 2. False: it can't be done so. */
-static bool move_table(struct vma *vma, pte_t *s, u64 old_addr, pte_t *d)
+/* Has v the 2 MiB of addr for itself? */
+static bool alone(struct vma *v, u64 addr)
+{
+    u64 base = ALIGN_DOWN(addr, PMD_SIZE);
+    const struct vma *prev = vma_prev(v), *next = vma_next(v);
+    return (!prev || vma_end(prev) <= base) && (!next || vma_start(next) >= base + PMD_SIZE);
+}
+
+/* Are all entries of the table among the n from index i on? */
+static bool holds_only(const pte_t *table, unsigned i, unsigned n)
+{
+    return pt_skip_empty(table, 0, i) == i && pt_skip_empty(table, i + n, PT_ENTRIES) == PT_ENTRIES;
+}
+
+/* Moves the whole table below entry s, if it holds but the len bytes from old_addr on, to the empty entry d, both of level 2.
+ * False: it can't be done so. */
+static bool move_table(struct vma *vma, pte_t *s, u64 old_addr, u64 len, pte_t *d)
 {
     struct page *src = pt_table_page(s), *dst = pt_table_page(d);
     bool done = false;
@@ -43,16 +59,16 @@ static bool move_table(struct vma *vma, pte_t *s, u64 old_addr, pte_t *d)
     rmap_lock_vma(vma);
     lock_pair(src, dst);
     pte_t e = pte_load(s);
-    if (pt_is_own(e) && pte_none(pte_load(d))) {
-        if (page_test(src, PG_table_shared))
-            page_set(virt_to_page(pt_below(e)), PG_table_shared); /* walkers of others may have found it there */
+    if (pt_is_own(e) && pte_none(pte_load(d)) &&
+        holds_only(pt_below(e), pt_index(old_addr, 1), (unsigned)(len >> PAGE_SHIFT))) {
+        pt_mark_seen(src, virt_to_page(pt_below(e)));
         pt_take(s);
         pt_install_table(d, e);
         done = true;
     }
     unlock_pair(src, dst);
     if (done)
-        tlb_flush_tables(vma->mm, old_addr, old_addr + PMD_SIZE);
+        tlb_flush_tables(vma->mm, old_addr, old_addr + len);
     rmap_unlock_vma(vma);
     return done;
 }
@@ -95,7 +111,7 @@ static void move_entries(struct vma *vma, pte_t *s, u64 old_addr, pte_t *d, unsi
 }
 
 /* One step at most to the next 2 MiB boundary of either address. Bytes done, 0 when out of memory. */
-static u64 move_step(struct vma *vma, u64 old_addr, u64 new_addr, u64 len)
+static u64 move_step(struct vma *vma, u64 old_addr, struct vma *new_vma, u64 new_addr, u64 len)
 {
     struct mm *mm = vma->mm;
     u64 room = PMD_SIZE - max(old_addr & ~PMD_MASK, new_addr & ~PMD_MASK);
@@ -107,11 +123,11 @@ static u64 move_step(struct vma *vma, u64 old_addr, u64 new_addr, u64 len)
         if (pt_state(mm, old_addr) != PT_OWN)
             return step; /* still shared: it holds nothing of ours */
     }
-    if (step == PMD_SIZE) {
+    if (!((old_addr ^ new_addr) & ~PMD_MASK) && (step == PMD_SIZE || (alone(vma, old_addr) && alone(new_vma, new_addr)))) {
         pte_t *d2 = pt_alloc_level(mm, new_addr, 2);
         if (!d2)
             return 0;
-        if (move_table(vma, pt_find_level(mm, old_addr, 2), old_addr, d2))
+        if (move_table(vma, pt_find_level(mm, old_addr, 2), old_addr, step, d2))
             return step;
     }
     pte_t *d = pt_alloc(mm, new_addr);
@@ -130,7 +146,7 @@ u64 pt_move_range(struct vma *old_vma, u64 old_addr, struct vma *new_vma, u64 ne
     /* The page's way to its entries leads through the anon_vma and mapping of both. */
     ASSERT(new_vma->anon_vma == old_vma->anon_vma && new_vma->mapping == old_vma->mapping);
     while (pt_next(mm, &addr, end)) { /* where the tables are, not yet what they hold */
-        u64 done = move_step(old_vma, addr, addr + delta, end - addr);
+        u64 done = move_step(old_vma, addr, new_vma, addr + delta, end - addr);
         if (!done)
             return addr - old_addr;
         addr += done;

@@ -28,13 +28,15 @@ static inline pte_t *pt_below(pte_t e)
 }
 /*
  * Of a table: it is, or once was, shared, or a table below it was linked to another address space. Tables with the mark, and
- * tables taken out of one, are freed only after a grace period.
+ * tables taken out of one, are freed only after a grace period, unless they are fresh.
  */
 #define PG_table_shared PG_workingset
 /* Of a level-2 table that is shared: owner holds the sums of pt_count of the tables below (mm/pt/share.c). */
 #define PG_table_summed PG_reclaim
 /* A table of level 2 or higher. */
 #define PG_table_upper PG_active
+/* A level-1 table made below a marked table that was its mm's own, and which no other mm has seen since. */
+#define PG_table_fresh PG_referenced
 /* Tables above this level belong to one address space. */
 #define PT_SHARE_MAX 2
 /* What a table of a level covers. */
@@ -71,6 +73,12 @@ static __always_inline_fn pte_t *pt_find_2(const struct mm *mm, u64 addr)
     const pte_t *p = pt_find_3(mm, addr);
     pte_t e = likely(p) ? pte_load(p) : (pte_t){0};
     return likely(pt_is_table(e)) ? pt_below(e) + pt_index(addr, 2) : NULL;
+}
+/* The entry that points to table leaves the table above: may walkers of other address spaces stand in it? */
+static inline void pt_mark_seen(const struct page *above, struct page *table)
+{
+    if (unlikely(page_test(above, PG_table_shared)) && !page_test(table, PG_table_fresh))
+        page_set(table, PG_table_shared);
 }
 /* First address beyond what the level's entry for addr covers, or end if that is lower. */
 static inline u64 pt_step(u64 addr, u64 end, unsigned level)

@@ -17,24 +17,25 @@ static u64 sharer_walk; /* number of the walk under way; mm->sharer_seen: the la
 
 /* ---- sums ---- */
 
-#define SUM_BITS 21 /* of 512 * 512 mappings at most */
+#define SUM_BITS  21 /* of 512 * 512 mappings at most */
+#define SUM_CHUNK 64
 
 static void sum_up(struct page *table, s64 rss[NR_RSS])
 {
-    const pte_t *t = page_to_virt(table);
-    u64 counts = 0;
-    s32 left = table->mapcount;
-    for (unsigned i = table->prev, n = 0; left && i < PT_ENTRIES; i++) {
-        pte_t e = pte_load(t + i);
-        if (pte_none(e))
-            continue;
-        left--;
-        counts += READ_ONCE(virt_to_page(pt_below(e))->owner);
-        if (++n % 64 && left) /* four fields of 16 bits, at most 512 in each */
-            continue;
+    const pte_t *p = (const pte_t *)page_to_virt(table) + ALIGN_DOWN(table->prev, SUM_CHUNK);
+    for (s32 left = table->mapcount; left > 0;) {
+        u64 counts = 0; /* four fields of 16 bits, at most 512 in each from each table */
+        for (const pte_t *end = p + SUM_CHUNK; p != end; p++) {
+            pte_t e = pte_load(p);
+            if (pte_none(e))
+                continue;
+            if (unlikely(page_test(pt_page(e), PG_table_fresh)))
+                page_clear(pt_page(e), PG_table_fresh); /* others will see it */
+            counts += READ_ONCE(pt_page(e)->owner);
+            left--;
+        }
         for (unsigned k = 0; k < NR_RSS; k++)
             rss[k] += (s64)(counts >> (16 * k) & 0xffff);
-        counts = 0;
     }
 }
 

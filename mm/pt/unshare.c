@@ -151,7 +151,7 @@ int pt_own_range(struct mm *mm, u64 start, u64 end)
 /* The shared level-2 table for [start, end), which it covers, becomes the mm's own if it holds a table there. */
 static int own_level_2(struct mm *mm, u64 start, u64 end)
 {
-    pte_t *p = start < end ? pt_find_level(mm, start, 3) : NULL;
+    pte_t *p = pt_find_3(mm, start);
     bool used = false;
     if (!p)
         return 0;
@@ -165,19 +165,20 @@ static int own_level_2(struct mm *mm, u64 start, u64 end)
     return used ? pt_unshare(mm, p, start, 3) : 0;
 }
 
+/* What tables of a span hold only a part of the range, own() makes ours. */
+static inline int own_edges_of(struct mm *mm, u64 start, u64 end, u64 span, int (*own)(struct mm *mm, u64 start, u64 end))
+{
+    u64 head = min(end, ALIGN_UP(start, span)), tail = max(head, ALIGN_DOWN(end, span));
+    int err = start < head ? own(mm, start, head) : 0;
+    return err || tail == end ? err : own(mm, tail, end);
+}
+
 int pt_own_edges(struct mm *mm, u64 start, u64 end)
 {
     if (likely(!mm->shares_tables))
         return 0;
-    u64 head = min(end, ALIGN_UP(start, PUD_SIZE)), tail = max(start, ALIGN_DOWN(end, PUD_SIZE));
-    int err = own_level_2(mm, start, head);
-    if (!err)
-        err = own_level_2(mm, tail, end);
-    head = min(end, ALIGN_UP(start, PMD_SIZE));
-    tail = max(start, ALIGN_DOWN(end, PMD_SIZE));
-    if (!err)
-        err = pt_own_range(mm, start, head);
-    return err ? err : pt_own_range(mm, tail, end);
+    int err = own_edges_of(mm, start, end, PUD_SIZE, own_level_2);
+    return err ? err : own_edges_of(mm, start, end, PMD_SIZE, pt_own_range);
 }
 
 pte_t *pt_next_look(struct mm *mm, u64 *addr, u64 end, bool *maybe_shared)

@@ -101,6 +101,8 @@ static int make_table(struct mm *mm, pte_t *p, unsigned level)
         return -ENOMEM;
     pt_lock(parent);
     bool ours = pte_none(pte_load(p));
+    if (ours && page_test(parent, PG_table_shared))
+        page_init_flags(table, 1u << PG_table | (level > 2 ? 1u << PG_table_upper : 1u << PG_table_fresh));
     if (ours)
         pt_install_table(p, pte_make(page_to_pfn(table), PTE_TABLE));
     pt_unlock(parent);

@@ -38,6 +38,10 @@ struct kstat { /* what stat(2), statx(2) report; dev and rdev in the kernel's fo
 };
 /* The wall clock, for time stamps. */
 struct timespec_k time_now(void);
+static inline bool time_later(struct timespec_k a, struct timespec_k b)
+{
+    return a.sec > b.sec || (a.sec == b.sec && a.nsec > b.nsec);
+}
 
 /*
  * A reader's or writer's buffer: user memory, or kernel memory for the kernel's own reads. With iov set the bytes lie in

@@ -165,6 +165,7 @@ struct task_signal {
     struct sigpending pending;
     u64 alt_sp, alt_size;
     u32 alt_flags;
+    struct sigqueue forced; /* the entry of a fault's signal, while queued; memory for it can't be lacking */
     u64 wait_set; /* sigtimedwait is after these although they are blocked */
 };
 
