@@ -199,7 +199,7 @@ int cache_reserve(struct address_space *m, u64 index)
 static int zero_reserved(struct address_space *m, u64 index, struct page *page)
 {
     page_lock(page);
-    bool there = is_at(page, m, index);
+    bool there = cache_is_at(page, m, index);
     if (there && !page_test(page, PG_uptodate)) {
         memset(page_to_virt(page), 0, PAGE_SIZE);
         page_set(page, PG_uptodate);

@@ -43,6 +43,12 @@ static bool alone(struct vma *v, u64 addr)
     return (!prev || vma_end(prev) <= base) && (!next || vma_start(next) >= base + PMD_SIZE);
 }
 
+/* Less than 2 MiB moves as a table only if nobody looks for soft-dirty entries, which Linux would leave there. */
+static bool may_move_whole(struct vma *from, u64 old_addr, struct vma *to, u64 new_addr)
+{
+    return to->flags & VM_SOFTDIRTY && alone(from, old_addr) && alone(to, new_addr);
+}
+
 /* Are all entries of the table among the n from index i on? */
 static bool holds_only(const pte_t *table, unsigned i, unsigned n)
 {
@@ -123,7 +129,7 @@ static u64 move_step(struct vma *vma, u64 old_addr, struct vma *new_vma, u64 new
         if (pt_state(mm, old_addr) != PT_OWN)
             return step; /* still shared: it holds nothing of ours */
     }
-    if (!((old_addr ^ new_addr) & ~PMD_MASK) && (step == PMD_SIZE || (alone(vma, old_addr) && alone(new_vma, new_addr)))) {
+    if (!((old_addr ^ new_addr) & ~PMD_MASK) && (step == PMD_SIZE || may_move_whole(vma, old_addr, new_vma, new_addr))) {
         pte_t *d2 = pt_alloc_level(mm, new_addr, 2);
         if (!d2)
             return 0;

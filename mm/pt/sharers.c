@@ -87,6 +87,8 @@ bool pt_drop_shared(struct gather *g, pte_t *p, u64 addr, unsigned level)
 {
     struct page *above = pt_table_page(p), *table = NULL;
     bool dropped = false;
+    if (!g->full_mm)
+        mm_update_hiwater(g->mm); /* it may lose a lot */
     pt_lock(above);
     rcu_read_lock();
     pte_t e = pte_load(p);
