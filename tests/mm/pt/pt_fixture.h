@@ -108,7 +108,7 @@ static inline void scene_zero_page(struct vma *vma, u64 addr)
 /* A page of the cache, mapped as a fault would; write: with PTE_RW and D. */
 static inline struct page *scene_map_cached(struct vma *vma, u64 addr, bool write)
 {
-    bool major;
+    bool major = false;
     struct page *page = cache_get(vma->mapping, vma_index(vma, addr), &major);
     assert_false(IS_ERR(page));
     rmap_add(page);
