@@ -171,7 +171,7 @@ SYSCALL(readahead)
         u64 size = m->ops->read_pages ? READ_ONCE(m->size) : 0;
         u64 end = min((s64)a2 < 0 ? size : a1 + a2, size);
         for (u64 pos = a1; pos < end && !fatal_signal_pending(); pos += PAGE_SIZE) {
-            bool major;
+            bool major = false;
             struct page *p = cache_get(m, pos >> PAGE_SHIFT, &major);
             if (IS_ERR(p))
                 break;

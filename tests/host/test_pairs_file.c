@@ -192,7 +192,7 @@ static void invalidate(void)
 }
 static void insert_page(void)
 {
-    bool major;
+    bool major = false;
     host_core_enter();
     struct page *page = cache_get(&file->mapping, 0, &major);
     must(!IS_ERR(page), "cache_get");
