@@ -142,7 +142,7 @@ run-thread-tests: $(THREAD_TESTS)
 	@sh tests/run-hosted.sh $(THREAD_TESTS)
 
 # Storms in which another CPU may run at each atomic operation of the core, not only at locks.
-POINT_TESTS := $(filter %test_storm %test_wander %test_flush,$(TESTS))
+POINT_TESTS := $(filter %test_storm %test_wander %test_flush %test_fault_lines,$(TESTS))
 check-points:
 	@$(MAKE) --no-print-directory SAN=points run-point-tests
 run-point-tests: $(POINT_TESTS)

@@ -18,11 +18,15 @@
 
 #define EXPORT __attribute__((visibility("default")))
 
+void (*host_on_write)(const void *p);
+
 /* What the compiler calls. Memory orders are ignored: all operations are sequentially consistent. */
 /* A plain access is no point, but it must not be to freed memory, and others' accesses to the word matter. */
 static void plain(const void *p, bool write)
 {
     host_poison_check(p);
+    if (write && unlikely(host_on_write))
+        host_on_write(p);
     if (unlikely(host_exploring) && host_in_machine(p))
         host_explore_record(p, write);
 }
@@ -70,6 +74,8 @@ EXPORT void __tsan_write_range(void *p, size_t n)
 static void before(const volatile void *p, bool write)
 {
     host_poison_check((const void *)p);
+    if (write && unlikely(host_on_write))
+        host_on_write((const void *)p);
     host_point_at((const void *)p, write);
     host_poison_check((const void *)p); /* it may have been freed meanwhile */
 }

@@ -18,10 +18,10 @@
 #include <lib/list.h>
 
 enum rss_kind { RSS_FILE, RSS_ANON, RSS_SWAP, RSS_SHMEM, NR_RSS };
-#define RSS_SHARDS 8
+/* What one CPU counts, on a cache line of its own. */
 struct rss_shard {
     s64 v[NR_RSS];
-};
+} __aligned_to(64);
 
 /* Limits of the owner, read at call time: bytes, U64_MAX = none. The home fills them in (mm->rlimit). */
 struct mm_rlimits {
@@ -56,7 +56,6 @@ struct mm {
     u64 def_flags; /* VM_LOCKED after mlockall(MCL_FUTURE) */
     u64 flags;     /* MMF_* */
     u64 saved_auxv[52];
-    struct rss_shard rss[RSS_SHARDS];
     struct mm_rlimits rlimit;
     u16 pkeys;     /* mmap_lock: the protection keys in use, a bit each */
     s8 exec_pkey;  /* mmap_lock: the key of execute-only memory, or -1 */
@@ -64,6 +63,7 @@ struct mm {
     void *home;     /* the home's */
     u64 vdso;
     struct list_head list; /* all address spaces: mm_list */
+    struct rss_shard rss[]; /* one for each CPU that there may be */
 };
 /* How the home counts mm->exe_file. NULL where no mm has one. put may sleep. */
 struct mm_home_ops {
@@ -126,7 +126,7 @@ void mmap_read_unlock(struct mm *mm);
 
 static inline void rss_add(struct mm *mm, enum rss_kind kind, s64 pages)
 {
-    __atomic_fetch_add(&mm->rss[cpu_id() % RSS_SHARDS].v[kind], pages, __ATOMIC_RELAXED);
+    __atomic_fetch_add(&mm->rss[cpu_id()].v[kind], pages, __ATOMIC_RELAXED);
 }
 /* Pages, never negative. */
 u64 rss_sum(const struct mm *mm, enum rss_kind kind);

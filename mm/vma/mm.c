@@ -24,7 +24,7 @@ static struct slab_cache *mm_cache;
 
 int mm_cache_boot(void)
 {
-    mm_cache = slab_cache_create("mm_struct", sizeof(struct mm), 64, 0);
+    mm_cache = slab_cache_create("mm_struct", sizeof(struct mm) + cpu_nr_possible() * sizeof(struct rss_shard), 64, 0);
     return mm_cache ? 0 : -ENOMEM;
 }
 
@@ -133,7 +133,7 @@ void mmap_read_unlock(struct mm *mm)
 u64 rss_sum(const struct mm *mm, enum rss_kind kind)
 {
     s64 sum = 0;
-    for (unsigned i = 0; i < RSS_SHARDS; i++)
+    for (unsigned i = 0; i < cpu_nr_possible(); i++)
         sum += READ_ONCE(mm->rss[i].v[kind]);
     return sum > 0 ? (u64)sum : 0;
 }

@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Threads that map, fill, protect, discard, unmap and fork at once in one address space, each checking every byte it
- * reads. smp_storm [SECONDS [THREADS]]
+ * reads; with each setting of /proc/sys/vm/fork_share for a third of the time. smp_storm [SECONDS [THREADS]]
  */
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "check.h"
 
@@ -106,6 +109,16 @@ static void *work(void *arg)
     return NULL;
 }
 
+/* No other kernel has the switch. */
+static void set_fork_share(const char *entries)
+{
+    int fd = open("/proc/sys/vm/fork_share", O_WRONLY);
+    if (fd < 0)
+        return;
+    CHECK(write(fd, entries, strlen(entries)) == (ssize_t)strlen(entries));
+    CHECK(close(fd) == 0);
+}
+
 int main(int argc, char **argv)
 {
     long seconds = argc > 1 ? atol(argv[1]) : 15, threads = argc > 2 ? atol(argv[2]) : 8;
@@ -115,9 +128,13 @@ int main(int argc, char **argv)
     CHECK(threads > 0 && threads <= MAX_THREADS);
     for (long i = 0; i < threads; i++)
         CHECK(pthread_create(&t[i], NULL, work, (void *)i) == 0);
-    struct timespec rest = {.tv_sec = seconds};
-    while (nanosleep(&rest, &rest) < 0)
-        ;
+    static const char *const shares[] = {"0", "1", "16"}; /* fork copies, shares what it can, what is worth it */
+    for (int i = 0; i < 3; i++) {
+        struct timespec rest = {.tv_sec = seconds / 3, .tv_nsec = seconds % 3 * 333333333};
+        set_fork_share(shares[i]);
+        while (nanosleep(&rest, &rest) < 0)
+            ;
+    }
     atomic_store(&over, true);
     for (long i = 0; i < threads; i++) {
         CHECK(pthread_join(t[i], NULL) == 0);

@@ -59,6 +59,8 @@ bool host_explore_wants(const void *obj, bool write);
 u32 host_explore_may(const u8 *cpus, u32 n, const void *obj, bool write);
 u32 host_explore_must(const u8 *cpus, u32 n);
 void host_explore_record(const void *obj, bool write);
+/* Called before each write of the core, in the build with points only (host/points.c). NULL: nobody asks. */
+extern void (*host_on_write)(const void *p);
 /* Is p in the memory of the machine, or in its memory map? */
 bool host_in_machine(const void *p);
 static inline void host_explore_note(const void *obj, bool write)
