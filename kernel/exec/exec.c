@@ -235,6 +235,10 @@ static int prepare(struct exec_image *im, const char *path, u64 uargv, u64 uenvp
                    const char *const *kargv, const char *const *kenvp)
 {
     struct process *p = current_process();
+    struct task *t = current_task();
+    t->nproc_exceeded = t->nproc_exceeded && user_over_nproc(t->cred->user, 0);
+    if (t->nproc_exceeded)
+        return -EAGAIN;
     im->filename = path;
     im->mm = mm_alloc();
     if (!im->mm)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* stat, statx, statfs, access, readlink: questions about a name or a file. */
 #include "internal.h"
+#include "../proc/proc.h"
 #include <kernel/syscall.h>
 #include <port/uaccess.h>
 
@@ -226,11 +227,9 @@ static struct cred *real_ids(struct cred **saved)
     *saved = t->cred;
     if (t->cred->fsuid == t->cred->uid && t->cred->fsgid == t->cred->gid)
         return NULL;
-    struct cred *c = kmalloc(sizeof(*c), GFP_KERNEL);
+    struct cred *c = cred_copy(t->cred);
     if (!c)
         return ERR_PTR(-ENOMEM);
-    *c = *t->cred;
-    c->refs = 1;
     c->fsuid = c->uid;
     c->fsgid = c->gid;
     c->cap_effective = c->uid ? 0 : c->cap_permitted;
@@ -267,7 +266,7 @@ static s64 do_access(int dirfd, u64 name, u32 mode, u32 flags)
     }
     if (mine) {
         current_task()->cred = saved;
-        kfree(mine);
+        cred_put(mine); /* others may be reading it */
     }
     return err;
 }

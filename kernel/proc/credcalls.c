@@ -17,10 +17,23 @@
 #define CAP_LAST    40
 #define KEEP        0xffffffffu
 
-static void install(struct cred *n)
+/* n takes the place of the caller's credentials, and the caller is counted with the user it now is. 0 or -EAGAIN. */
+static s64 install(struct cred *n)
 {
     struct task *t = current_task();
     struct cred *old = t->cred;
+    if (n->uid != n->user->uid) {
+        struct user *u = user_of(n->uid);
+        if (!u) {
+            cred_put(n);
+            return -EAGAIN;
+        }
+        t->nproc_exceeded = user_over_nproc(u, 0); /* as Linux: before the caller itself is counted */
+        __atomic_fetch_add(&u->nproc, 1, __ATOMIC_RELAXED);
+        __atomic_fetch_sub(&n->user->nproc, 1, __ATOMIC_RELAXED);
+        user_put(n->user);
+        n->user = u;
+    }
     if (old->euid != n->euid || old->egid != n->egid || old->fsuid != n->fsuid ||
         old->fsgid != n->fsgid)
         t->process->dumpable = false;
@@ -28,6 +41,7 @@ static void install(struct cred *n)
     t->cred = n;
     spin_unlock_irqrestore(&t->process->lock, flags);
     cred_put(old);
+    return 0;
 }
 
 static void fix_caps(struct cred *n, const struct cred *o)
@@ -101,8 +115,7 @@ static s64 finish(struct cred *n, enum id_kind kind)
     *ids.fs = *ids.effective;
     if (kind == USER)
         fix_caps(n, current_task()->cred);
-    install(n);
-    return 0;
+    return install(n);
 }
 
 static s64 set_three(enum id_kind kind, u32 real, u32 effective, u32 saved)
@@ -247,8 +260,7 @@ SYSCALL(setgroups)
         cred_put(n);
         return -EFAULT;
     }
-    install(n);
-    return 0;
+    return install(n);
 }
 
 /* ---- capabilities ---- */
@@ -324,6 +336,5 @@ SYSCALL(capset)
     n->cap_permitted = perm;
     n->cap_inheritable = inh;
     n->cap_ambient &= perm & inh;
-    install(n);
-    return 0;
+    return install(n);
 }

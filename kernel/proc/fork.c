@@ -231,6 +231,12 @@ void vfork_release(struct task *t)
     completion_put(c);
 }
 
+static bool over_nproc(void)
+{
+    return user_over_nproc(current_task()->cred->user, 1) && !capable(24 /* CAP_SYS_RESOURCE */) &&
+           !capable(21 /* CAP_SYS_ADMIN */);
+}
+
 /* The event that a tracer may want to see; 0: none is wanted. */
 static int event_of(const struct clone_request *r)
 {
@@ -248,6 +254,8 @@ static s64 do_clone(const struct clone_request *r)
     if (pid_count() >= max_threads() && current_task()->cred->uid)
         return -EAGAIN;
     if (pid_count() >= max_threads() + 64)
+        return -EAGAIN;
+    if (over_nproc())
         return -EAGAIN;
     kstack_trim();
     struct task *t = task_alloc();

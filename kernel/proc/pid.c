@@ -109,9 +109,18 @@ void pid_cancel(s32 pid)
     spin_unlock_irqrestore(&tasklist_lock, flags);
 }
 
+/* A thread counts for its user while it has a number. */
+static void count(const struct task *t, s64 by)
+{
+    __atomic_fetch_add(&t->cred->user->nproc, by, __ATOMIC_RELAXED);
+}
+
 void pid_attach_locked(s32 pid, struct task *t)
 {
     struct slot *s = slot_of(pid);
+    if (s->task)
+        count(s->task, -1);
+    count(t, 1);
     s->task = t;
     s->reserved = false;
 }
@@ -119,6 +128,7 @@ void pid_attach_locked(s32 pid, struct task *t)
 void pid_detach_locked(s32 pid)
 {
     struct slot *s = slot_of(pid);
+    count(s->task, -1);
     s->task = NULL;
     slot_release(pid, s);
 }

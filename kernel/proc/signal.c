@@ -14,8 +14,6 @@
 #include <lib/string.h>
 #include <port/log.h>
 
-#define QUEUE_LIMIT 4096 /* entries per process */
-
 #define B(s) (1UL << ((s)-1))
 static const u64 ignore_default = B(SIGCHLD) | B(SIGCONT) | B(SIGURG) | B(SIGWINCH);
 static const u64 stop_signals = B(SIGSTOP) | B(SIGTSTP) | B(SIGTTIN) | B(SIGTTOU);
@@ -63,8 +61,23 @@ static void entry_free(struct sigqueue *q)
         q->queued = false;
         q->release(q);
     } else {
+        __atomic_fetch_sub(&q->user->sigpending, 1, __ATOMIC_RELAXED);
+        user_put(q->user);
         rcu_call(&q->rcu, entry_free_rcu);
     }
+}
+
+/* The receiver's user pays for a queued entry. false: it has as many as it may (RLIMIT_SIGPENDING). p->lock held. */
+static bool charge(struct process *p, const struct task *t, struct sigqueue *q, bool anyway)
+{
+    if (q->hold)
+        return true; /* part of a child or a timer */
+    struct user *u = t->cred->user;
+    if (!anyway && (u64)READ_ONCE(u->sigpending) >= p->rlim[RLIMIT_SIGPENDING].cur)
+        return false;
+    __atomic_fetch_add(&u->sigpending, 1, __ATOMIC_RELAXED);
+    q->user = user_get(u);
+    return true;
 }
 
 void signal_tell_locked(struct task *t, bool fatal)
@@ -100,6 +113,7 @@ void signal_flush_pending(struct sigpending *p, u64 mask)
 {
     struct sigqueue *q, *next;
     p->set &= ~mask;
+    p->bare &= ~mask;
     list_for_each_entry_safe (q, next, &p->queue, link) {
         if (mask & sig_bit(q->info.signo)) {
             list_unlink(&q->link);
@@ -184,13 +198,17 @@ static int send_locked(struct process *p, struct task *t, int sig, const struct 
     struct sigpending *pending = t ? &t->signal.pending : &p->signal.pending;
     if (sig < SIGRTMIN && (pending->set & sig_bit(sig)))
         return 0;
-    if (info && *q && sig != SIGKILL) {
+    /* One of each plain signal from the kernel or kill(2) is always remembered. */
+    bool anyway = sig < SIGRTMIN && info && info->code >= 0;
+    if (info && *q && sig != SIGKILL && charge(p, judge, *q, anyway)) {
         (*q)->info = *info;
         (*q)->queued = true;
         list_add_tail(&(*q)->link, &pending->queue);
         *q = NULL;
-    } else if (sig >= SIGRTMIN && info && info->code < 0) {
+    } else if (sig >= SIGRTMIN && info && info->code != SI_USER) {
         return -EAGAIN;
+    } else if (info) {
+        pending->bare |= sig_bit(sig);
     }
     pending->set |= sig_bit(sig);
     waitq_wake_all(&p->signal.signalfd_wait);
@@ -320,7 +338,7 @@ static void force_info(int sig, const struct siginfo_k *info)
         t->sighand->caught &= ~sig_bit(sig);
         t->signal.blocked &= ~sig_bit(sig);
     }
-    if (q) {
+    if (q && charge(p, t, q, true)) {
         q->info = *info;
         q->queued = true;
         list_add(&q->link, &t->signal.pending.queue);
@@ -360,15 +378,18 @@ static bool take(struct sigpending *p, int sig, struct siginfo_k *info)
         }
         found = q;
     }
+    bool bare = !found && p->bare & sig_bit(sig);
     if (!more)
         p->set &= ~sig_bit(sig);
+    if (!more || bare)
+        p->bare &= ~sig_bit(sig);
     if (found) {
         list_unlink(&found->link);
         entry_free(
             found); /* may bring a timer's overrun up to date; the memory stays for a grace period */
         *info = found->info;
     } else {
-        *info = (struct siginfo_k){.signo = sig, .code = SI_KERNEL};
+        *info = (struct siginfo_k){.signo = sig, .code = bare ? SI_USER : SI_KERNEL};
     }
     return true;
 }

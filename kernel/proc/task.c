@@ -20,7 +20,7 @@ static size_t task_fpu_off;
 
 #define CAP_ALL ((1UL << 41) - 1)
 struct cred root_cred = {
-    .refs = 1, .cap_effective = CAP_ALL, .cap_permitted = CAP_ALL, .cap_bounding = CAP_ALL};
+    .refs = 1, .user = &root_user, .cap_effective = CAP_ALL, .cap_permitted = CAP_ALL, .cap_bounding = CAP_ALL};
 struct process kernel_process = {
     .refs = 1,
     .threads = LIST_HEAD_INIT(kernel_process.threads),
@@ -174,7 +174,9 @@ struct cred *cred_get(struct cred *c)
 
 static void cred_free_rcu(struct rcu_head *h)
 {
-    kfree(container_of(h, struct cred, rcu));
+    struct cred *c = container_of(h, struct cred, rcu);
+    user_put(c->user);
+    kfree(c);
 }
 
 void cred_put(struct cred *c)
@@ -189,6 +191,7 @@ struct cred *cred_copy(const struct cred *c)
     if (n) {
         *n = *c;
         n->refs = 1;
+        user_get(n->user);
     }
     return n;
 }

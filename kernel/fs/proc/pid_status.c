@@ -120,12 +120,20 @@ static void put_identity(struct seq *s, struct pid_inode *pi)
                t->tid, p->pgid, p->sid, t->thread.kthread);
 }
 
+static s64 sigpending(const struct task *t)
+{
+    rcu_read_lock();
+    s64 n = READ_ONCE(t->cred->user->sigpending);
+    rcu_read_unlock();
+    return n;
+}
+
 static void put_signals(struct seq *s, struct pid_inode *pi)
 {
     u64 pending, shared, blocked, ignored, caught;
     struct process *p = pi->p;
     signal_masks(pi->t, &pending, &shared, &blocked, &ignored, &caught);
-    seq_printf(s, "Threads:\t%u\nSigQ:\t%u/%lu\n", max(READ_ONCE(p->nr_threads), 1u), 0,
+    seq_printf(s, "Threads:\t%u\nSigQ:\t%ld/%lu\n", max(READ_ONCE(p->nr_threads), 1u), sigpending(pi->t),
                rlimit_cur(p, RLIMIT_SIGPENDING));
     seq_printf(
         s, "SigPnd:\t%016lx\nShdPnd:\t%016lx\nSigBlk:\t%016lx\nSigIgn:\t%016lx\nSigCgt:\t%016lx\n",

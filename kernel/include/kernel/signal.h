@@ -149,13 +149,15 @@ struct sigqueue {
     void (*hold)(struct sigqueue *q);
     void (*release)(struct sigqueue *q); /* process->lock held: may not free to the slab */
     bool queued;
+    struct user *user; /* for whom it counts, referenced while it is queued; NULL with hold */
     struct rcu_head rcu;
     struct siginfo_k info;
 };
 
 struct sigpending {
     u64 set;
-    struct list_head queue; /* struct sigqueue; signals without an entry carry SI_KERNEL */
+    u64 bare;               /* of those, sent with a siginfo for which there was no entry to be had: SI_USER from nobody */
+    struct list_head queue; /* struct sigqueue; other signals without an entry carry SI_KERNEL */
 };
 
 struct task_signal {

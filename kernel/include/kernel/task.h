@@ -31,8 +31,18 @@ struct pgrp;
 #define ADDR_COMPAT_LAYOUT 0x0200000u
 #define READ_IMPLIES_EXEC  0x0400000u
 
+/* kernel/proc/user.c */
+struct user {
+    u32 uid;
+    s32 refs;
+    s64 nproc, sigpending; /* threads; queued signals; atomic */
+    struct list_head link;
+    struct rcu_head rcu;
+};
+
 struct cred {
     s32 refs;
+    struct user *user; /* of uid, referenced */
     u32 uid, euid, suid, fsuid, gid, egid, sgid, fsgid;
     u64 cap_effective, cap_permitted, cap_inheritable, cap_bounding, cap_ambient;
     u32 ngroups;
@@ -76,6 +86,7 @@ struct task {
     void *futex;                        /* kernel/proc/futex.c */
     u64 timer_slack_ns;
     bool keep_caps;
+    bool nproc_exceeded; /* it became a user that has too many threads already: exec asks again */
     u16 ioprio; /* as ioprio_set(2) takes it; 0: never set */
     u64 personality;
     u64 trap_nr, trap_err, trap_cr2; /* of the last fault, for signal frames */
