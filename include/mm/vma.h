@@ -158,6 +158,7 @@ struct vma_request {
     bool fixed;      /* replaces what is there */
     bool noreplace;  /* with fixed: -EEXIST instead */
     bool placed;     /* vma_place() was asked */
+    bool apart;      /* not joined to a neighbour */
     u32 how;         /* VMA_GAP_* */
     bool populate;
 };

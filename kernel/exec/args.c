@@ -3,7 +3,7 @@
  * Arguments: from the old program's memory into kernel pages, and from there onto the new stack.
  *
  *   pages     argv[0]\0 argv[1]\0 ... env[0]\0 ... file name\0          prefix: what "#!" puts before argv[1]
- *   stack     argc | argv.. 0 | envp.. 0 | auxv | 16 random bytes, "x86_64" | prefix | strings | 8 zero bytes    high
+ *   stack     argc | argv.. 0 | envp.. 0 | auxv | 16 random bytes | "x86_64" | prefix | strings | 8 zero bytes    high
  */
 #include "../proc/proc.h"
 #include "exec.h"
@@ -305,13 +305,11 @@ int exec_build_stack(struct exec_image *im)
     if (im->randomize)
         sp -= random_u64() % 8192;
     sp = ALIGN_DOWN(sp, 16UL);
-    u8 small[32] = PLATFORM;
     u64 r[2] = {random_u64(), random_u64()};
-    memcpy(small + 16, r, 16);
-    sp -= sizeof(small);
-    if (copy_to_user(sp, small, sizeof(small)))
+    u64 platform = sp - sizeof(PLATFORM), random = platform - sizeof(r);
+    if (copy_to_user(platform, PLATFORM, sizeof(PLATFORM)) || copy_to_user(random, r, sizeof(r)))
         return -EFAULT;
-    u64 platform = sp, random = sp + 16;
+    sp = random;
 
     u64 aux[48];
     u32 naux = fill_auxv(im, aux, random, platform, execfn);

@@ -174,6 +174,7 @@ static int shed(struct exec_image *im, struct cred *cred)
     t->clear_child_tid = t->set_child_tid = 0;
     t->robust_list = 0;
     t->rseq_addr = 0;
+    t->personality &= ~(u64)READ_IMPLIES_EXEC; /* 64-bit programs say it by their headers */
     t->pdeath_signal = cred ? 0 : t->pdeath_signal;
     t->exit_signal = SIGCHLD;
     p->exit_signal = p->exit_signal ? SIGCHLD : 0;

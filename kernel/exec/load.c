@@ -134,11 +134,10 @@ static void note_bounds(struct exec_image *im)
     mm->start_data = im->bias + p->start_data;
     mm->end_data = im->bias + p->end_data;
     u64 brk = page_align_up(im->bias + p->end_bss);
-    if (p->head.dyn && !p->interp_len &&
-        im->randomize) /* a static PIE lies among the mappings: brk must not */
-        brk = mm_pie_base(mm, true);
-    if (im->randomize && sysctl_randomize_va_space > 1)
-        brk = mm_random_brk(brk);
+    if (im->randomize && sysctl_randomize_va_space > 1) {
+        bool static_pie = p->head.dyn && !p->interp_len; /* it lies among the mappings: brk must not */
+        brk = mm_random_brk(static_pie ? mm_pie_base(mm, false) : brk + PAGE_SIZE);
+    }
     mm->start_brk = mm->brk = brk;
 }
 
@@ -156,6 +155,8 @@ int exec_map_program(struct exec_image *im)
         im->entry = im->start = im->bias + im->plan.head.entry;
         im->phdr = im->plan.phdr_vaddr ? im->bias + im->plan.phdr_vaddr : 0;
     }
+    if (!err && current_task()->personality & MMAP_PAGE_ZERO) /* old programs expect it; nobody minds when it fails */
+        sys_mm_mmap(mm, 0, PAGE_SIZE, UAPI_PROT_READ | UAPI_PROT_EXEC, FIXED_PRIVATE | UAPI_MAP_ANONYMOUS, NULL, 0);
     if (!err && im->interp) {
         const struct elf_plan *p = &im->interp_plan;
         s64 bias = p->head.dyn ? find_base(mm, p) : 0;

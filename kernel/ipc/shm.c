@@ -32,12 +32,15 @@
 #define SHM_MAX       (U64_MAX - (1UL << 24)) /* bytes, as Linux */
 #define SHM_NR        4096u
 
+#define LIMIT_MEMLOCK 8 /* RLIMIT_MEMLOCK */
+
 struct shm {
     struct sysv_perm perm;
     struct shmem_anon *mem;
     u64 size, nattch;
     s64 atime, dtime, ctime;
     s32 cpid, lpid;
+    u32 locker;    /* who locked it: against whose RLIMIT_MEMLOCK it counts */
     char name[24]; /* in /proc/PID/maps */
 };
 struct shmid64_ds {
@@ -162,7 +165,7 @@ static s64 attach(struct shm *s, u64 addr, u32 flags)
         .ops = &shm_vma_ops,
         .readable = true,
         .writable = !(flags & SHM_RDONLY),
-        .executable = true,
+        .executable = true, /* mprotect may ask for it later */
         .max_size = page_align_up(s->size),
         .priv = s,
     };
@@ -261,6 +264,20 @@ static s64 shm_stat(s32 id, u32 cmd, u64 user)
     return res >= 0 && copy_to_user(user, &d, sizeof(d)) ? -EFAULT : res;
 }
 
+/* All that this user has locked, and s, within RLIMIT_MEMLOCK? 0 or -ENOMEM. */
+static s64 may_lock(const struct shm *s)
+{
+    u64 limit = rlimit_cur(current_task()->process, LIMIT_MEMLOCK), pages = DIV_ROUND_UP(s->size, PAGE_SIZE);
+    if (limit == ~0UL || capable(CAP_IPC_LOCK))
+        return 0;
+    for (u32 i = 0; i < shm_ids.nr_slots; i++) {
+        const struct shm *o = shm_ids.slot[i] ? shm_of(shm_ids.slot[i]) : NULL;
+        if (o && o->perm.mode & SHM_LOCKED && o->locker == current_task()->cred->uid)
+            pages += DIV_ROUND_UP(o->size, PAGE_SIZE);
+    }
+    return pages > limit >> PAGE_SHIFT ? -ENOMEM : 0;
+}
+
 static s64 shm_change(s32 id, u32 cmd, u64 user)
 {
     struct shmid64_ds d;
@@ -271,7 +288,8 @@ static s64 shm_change(s32 id, u32 cmd, u64 user)
     s64 res = p ? 0 : -EINVAL;
     if (!res && cmd != SHM_LOCK && cmd != SHM_UNLOCK)
         res = sysv_owner(p);
-    else if (!res && !capable(CAP_IPC_LOCK) && sysv_owner(p))
+    else if (!res && !capable(CAP_IPC_LOCK) &&
+             (sysv_owner(p) || (cmd == SHM_LOCK && !rlimit_cur(current_task()->process, LIMIT_MEMLOCK))))
         res = -EPERM;
     if (!res) {
         struct shm *s = shm_of(p);
@@ -286,7 +304,11 @@ static s64 shm_change(s32 id, u32 cmd, u64 user)
             shm_drop_unused(s);
             break;
         case SHM_LOCK:
-            p->mode |= SHM_LOCKED;
+            res = p->mode & SHM_LOCKED ? 0 : may_lock(s);
+            if (!res) {
+                p->mode |= SHM_LOCKED;
+                s->locker = current_task()->cred->uid;
+            }
             break;
         default:
             p->mode &= ~SHM_LOCKED;

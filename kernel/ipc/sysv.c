@@ -5,7 +5,8 @@
 #include <lib/string.h>
 #include <mm/slab.h>
 
-#define FIRST_SLOTS 16u
+#define FIRST_SLOTS 64u
+#define SYSV_SEQS   65535u
 
 s64 sysv_now(void)
 {
@@ -39,56 +40,54 @@ s32 sysv_max_slot(struct sysv_ids *ids)
     return 0;
 }
 
-static int grow(struct sysv_ids *ids)
+/* Room for `want` slots. */
+static int grow(struct sysv_ids *ids, u32 want)
 {
-    u32 nr = ids->nr_slots ? ids->nr_slots * 2 : FIRST_SLOTS;
+    u32 nr = max(ids->nr_slots, FIRST_SLOTS);
+    while (nr < want)
+        nr *= 2;
     struct sysv_perm **slot = kvmalloc(nr * sizeof(*slot), GFP_KERNEL | GFP_ZERO);
-    u16 *seq = kvmalloc(nr * sizeof(*seq), GFP_KERNEL | GFP_ZERO);
-    if (!slot || !seq) {
-        kvfree(slot);
-        kvfree(seq);
+    if (!slot)
         return -ENOMEM;
-    }
     if (ids->nr_slots) {
         memcpy(slot, ids->slot, ids->nr_slots * sizeof(*slot));
-        memcpy(seq, ids->seq, ids->nr_slots * sizeof(*seq));
         kvfree(ids->slot);
-        kvfree(ids->seq);
     }
     ids->slot = slot;
-    ids->seq = seq;
     ids->nr_slots = nr;
     return 0;
 }
 
+/* Slots are taken in turn, so that a number comes back late; the sequence goes up at every turn. */
 int sysv_insert(struct sysv_ids *ids, struct sysv_perm *p, s32 key, u32 mode)
 {
     struct cred *c = current_task()->cred;
     if (ids->in_use >= ids->max)
         return -ENOSPC;
-    if (ids->in_use == ids->nr_slots) {
-        int err = grow(ids);
-        if (err)
-            return err;
-    }
-    u32 i = 0;
+    u32 turn = min(max(ids->in_use * 3 / 2, FIRST_SLOTS), ids->max);
+    int err = turn > ids->nr_slots ? grow(ids, turn) : 0;
+    if (err)
+        return err;
+    u32 i = ids->next < turn ? ids->next : 0;
     while (ids->slot[i])
-        i++;
+        i = i + 1 < turn ? i + 1 : 0;
+    if ((s32)i <= ids->last)
+        ids->seq = (ids->seq + 1) % SYSV_SEQS;
+    ids->last = (s32)i;
+    ids->next = i + 1;
     ids->slot[i] = p;
     ids->in_use++;
     p->key = key;
     p->mode = mode & 0777;
     p->uid = p->cuid = c->euid;
     p->gid = p->cgid = c->egid;
-    p->id = (s32)((u32)ids->seq[i] * SYSV_SLOTS + i);
+    p->id = (s32)(ids->seq * SYSV_SLOTS + i);
     return p->id;
 }
 
 void sysv_remove(struct sysv_ids *ids, struct sysv_perm *p)
 {
-    u32 i = (u32)p->id % SYSV_SLOTS;
-    ids->slot[i] = NULL;
-    ids->seq[i] = (ids->seq[i] + 1) & 0x7fff;
+    ids->slot[(u32)p->id % SYSV_SLOTS] = NULL;
     ids->in_use--;
 }
 

@@ -35,12 +35,13 @@ struct sysv_perm {
 struct sysv_ids {
     struct mutex lock;
     struct sysv_perm **slot;
-    u16 *seq;
     u32 nr_slots, in_use, max;
+    u32 seq, next; /* of the next number; the slot to look at first */
+    s32 last;      /* slot of the last number, -1 at first */
 };
 #define SYSV_IDS_INIT(name, limit)                                                                 \
     {                                                                                              \
-        .lock = MUTEX_INIT((name).lock), .max = (limit)                                            \
+        .lock = MUTEX_INIT((name).lock), .max = (limit), .last = -1                                            \
     }
 
 /* All with ids->lock held. */

@@ -179,6 +179,8 @@ void tty_session_exit(struct process *p) __attribute__((weak));
 
 /* rseq.c: fixes up a preempted restartable sequence, writes the CPU number. */
 void rseq_return(struct regs *regs);
+/* A handler is about to run: the interrupted section ends before the frame is made. The thread has an area. */
+void rseq_signal(struct regs *regs);
 /* rusage */
 void process_times(struct process *p, u64 *user_ns, u64 *sys_ns);
 void task_times(struct task *t, u64 *user_ns, u64 *sys_ns);

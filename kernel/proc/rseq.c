@@ -6,6 +6,7 @@
 #include "proc.h"
 #include <arch/uaccess.h>
 #include <kernel/syscall.h>
+#include <mm/mm.h>
 #include <port/mem.h>
 #include <port/uaccess.h>
 
@@ -23,29 +24,47 @@ struct rseq_cs {
     u64 start, len, abort;
 };
 
+/* The description at ptr, whole and within user space, its abort address signed. 0 or -errno. */
+static int read_section(const struct task *t, u64 ptr, struct rseq_cs *cs)
+{
+    u64 limit = t->mm->task_size;
+    u32 sig;
+    if (ptr >= limit)
+        return -EINVAL;
+    if (copy_from_user(cs, ptr, sizeof(*cs)))
+        return -EFAULT;
+    if (cs->version || cs->start >= limit || cs->len >= limit - cs->start || cs->abort >= limit ||
+        cs->abort - cs->start < cs->len)
+        return -EINVAL;
+    if (get_user(sig, cs->abort - 4))
+        return -EFAULT;
+    return sig == t->rseq_sig ? 0 : -EINVAL;
+}
+
+/* Out of the section that regs are in, if any; an old description is forgotten. */
 static int leave_section(struct task *t, struct regs *regs)
 {
     u64 ptr;
+    u32 flags;
     struct rseq_cs cs;
-    u32 sig;
     if (get_user(ptr, t->rseq_addr + RSEQ_CS))
         return -EFAULT;
     if (!ptr)
         return 0;
-    if (copy_from_user(&cs, ptr, sizeof(cs)))
+    int err = read_section(t, ptr, &cs);
+    if (err)
+        return err;
+    bool inside = regs->rip - cs.start < cs.len;
+    if (inside && get_user(flags, t->rseq_addr + RSEQ_FLAGS))
         return -EFAULT;
-    if (cs.version || cs.abort - cs.start < cs.len)
-        return -EINVAL;
+    if (inside && (cs.flags || flags))
+        return -EINVAL; /* no flag is left that would mean something */
     if (put_user(0UL, t->rseq_addr + RSEQ_CS))
         return -EFAULT;
-    if (regs->rip - cs.start >= cs.len)
-        return 0;
-    if (get_user(sig, cs.abort - 4))
-        return -EFAULT;
-    if (sig != t->rseq_sig)
-        return -EINVAL;
-    regs->rip = cs.abort;
-    thread_set_work(&t->thread.ctx, ARCH_WORK_IRET);
+    if (inside) {
+        regs->rip = cs.abort;
+        thread_set_work(&t->thread.ctx, ARCH_WORK_IRET);
+    }
     return 0;
 }
 
@@ -65,6 +84,15 @@ void rseq_return(struct regs *regs)
     if (!t->rseq_addr)
         return;
     if (leave_section(t, regs) || write_cpu(t)) {
+        t->rseq_addr = 0;
+        signal_force(SIGSEGV, SI_KERNEL, 0);
+    }
+}
+
+void rseq_signal(struct regs *regs)
+{
+    struct task *t = current_task();
+    if (leave_section(t, regs)) {
         t->rseq_addr = 0;
         signal_force(SIGSEGV, SI_KERNEL, 0);
     }
@@ -95,6 +123,8 @@ SYSCALL(rseq)
     if (len < 32 || (a0 & 31))
         return -EINVAL;
     if ((s64)a0 < 0)
+        return -EFAULT;
+    if (put_user(0UL, a0 + RSEQ_CS)) /* whatever lay there describes no section */
         return -EFAULT;
     t->rseq_addr = a0;
     t->rseq_len = len;

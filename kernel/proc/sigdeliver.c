@@ -121,6 +121,8 @@ static bool call_handler(struct regs *regs, int sig, const struct sigaction_k *a
     settle_for_handler(regs, act->flags);
     if (stepped)
         ptrace_set_step(t, false); /* the frame shows the program's own flags */
+    if (t->rseq_addr)
+        rseq_signal(regs);
     if (sigframe_push(regs, sig, act, info, mask))
         return false;
     t->signal.restore_saved = false;

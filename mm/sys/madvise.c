@@ -127,7 +127,9 @@ static int advise_area(struct vma *vma, u64 start, u64 end, int nr)
     const struct advice *a = find_flag_advice(nr);
     if (a) {
         int err = check_flag_advice(vma, nr);
-        return err ? err : vma_set_flags(vma->mm, start, end, a->set, a->clear);
+        if (!err)
+            err = vma_set_flags(vma->mm, start, end, a->set, a->clear);
+        return err == -ENOMEM ? -EAGAIN : err;
     }
     switch (nr) {
     case UAPI_MADV_DONTNEED:

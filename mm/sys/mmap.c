@@ -205,6 +205,7 @@ static int grow_heap(struct mm *mm, u64 old, u64 end)
                  (task_read_implies_exec() ? VM_EXEC : 0),
         .fixed = true,
         .noreplace = true,
+        .apart = old == page_align_up(mm->start_brk), /* the heap is no part of the bss before it */
     };
     struct vma *next = vma_find(mm, old);
     if (next && end + PAGE_SIZE > vma_start_gap(next))

@@ -155,7 +155,7 @@ s64 vma_map(struct mm *mm, struct vma_request *req)
             return err;
         }
     }
-    if (extend_neighbour(mm, req, (u64)start))
+    if (!req->apart && extend_neighbour(mm, req, (u64)start))
         return start;
     struct vma *vma = make_area(mm, req, (u64)start);
     if (!vma) {

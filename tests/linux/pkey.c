@@ -19,18 +19,23 @@ static void wrpkru(unsigned v)
 {
     __asm__ volatile(".byte 0x0f,0x01,0xef" ::"a"(v), "c"(0), "d"(0) : "memory");
 }
-static long palloc(unsigned long flags, unsigned long rights)
+static long raw_pkey_alloc(unsigned long flags, unsigned long rights)
 {
     return syscall(SYS_pkey_alloc, flags, rights);
 }
-static long pfree(int key)
+static long raw_pkey_free(int key)
 {
     return syscall(SYS_pkey_free, key);
 }
-static long pprotect(void *p, size_t len, long prot, int key)
+static long raw_pkey_mprotect(void *p, size_t len, long prot, int key)
 {
     return syscall(SYS_pkey_mprotect, p, len, prot, key);
 }
+/* Not the library's, which hide some arguments. */
+#define pkey_alloc    raw_pkey_alloc
+#define pkey_free     raw_pkey_free
+#define pkey_mprotect raw_pkey_mprotect
+
 static char *anon(size_t pages, int prot)
 {
     return mmap(NULL, pages * PAGE, prot, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -61,45 +66,46 @@ static void calls(void)
 {
     char *p = anon(4, PROT_READ | PROT_WRITE);
     printf("pkru %#x\n", rdpkru());
-    SAY(palloc(1, 0));
-    SAY(palloc(0, 4));
-    SAY(palloc(0, ~0ul));
-    SAY(pfree(-1));
-    SAY(pfree(1));
-    SAY(pfree(16));
-    SAY(pprotect(p, PAGE, PROT_READ, 1));
-    SAY(pprotect(p, PAGE, PROT_READ, 16));
-    SAY(pprotect(p, PAGE, PROT_READ, -2));
-    SAY(pprotect(p, PAGE, PROT_READ, 0));
-    SAY(pprotect(p, PAGE, PROT_READ | PROT_WRITE, -1));
-    SAY(pprotect(p + 1, PAGE, PROT_READ, 1));
-    SAY(pprotect(p, PAGE, 0x10, 1));
-    SAY(pprotect(p, 0, PROT_READ, 5));
-    SAY(pprotect((void *)0x1000, PAGE, PROT_READ, 0));
-    SAY(pprotect(p, PAGE, PROT_READ | PROT_GROWSUP, 0));
-    SAY(pprotect(p, PAGE, PROT_READ | PROT_GROWSDOWN, 0));
-    SAY(pprotect(p, PAGE, PROT_READ | PROT_GROWSDOWN | PROT_GROWSUP, 0));
-    SAY(palloc(0, 0));
+    E(EINVAL, pkey_alloc(1, 0));
+    E(EINVAL, pkey_alloc(0, 4));
+    SAY(pkey_alloc(0, ~0ul));
+    E(EINVAL, pkey_free(-1));
+    SAY(pkey_free(1));
+    E(EINVAL, pkey_free(16));
+    E(EINVAL, pkey_mprotect(p, PAGE, PROT_READ, 1));
+    SAY(pkey_mprotect(p, PAGE, PROT_READ, 16));
+    SAY(pkey_mprotect(p, PAGE, PROT_READ, -2));
+    SAY(pkey_mprotect(p, PAGE, PROT_READ, 0));
+    SAY(pkey_mprotect(p, PAGE, PROT_READ | PROT_WRITE, -1));
+    SAY(pkey_mprotect(p + 1, PAGE, PROT_READ, 1));
+    E(EINVAL, pkey_mprotect(p, PAGE, 0x10, 1));
+    SAY(pkey_mprotect(p, 0, PROT_READ, 5));
+    E(ENOMEM, pkey_mprotect((void *)0x1000, PAGE, PROT_READ, 0));
+    SAY(pkey_mprotect(p, PAGE, PROT_READ | PROT_GROWSUP, 0));
+    SAY(pkey_mprotect(p, PAGE, PROT_READ | PROT_GROWSDOWN, 0));
+    SAY(pkey_mprotect(p, PAGE, PROT_READ | PROT_GROWSDOWN | PROT_GROWSUP, 0));
+    SAY(pkey_alloc(0, 0));
     printf("pkru %#x\n", rdpkru());
-    SAY(palloc(0, 1));
+    SAY(pkey_alloc(0, 1));
     printf("pkru %#x\n", rdpkru());
-    SAY(palloc(0, 2));
-    SAY(palloc(0, 3));
+    SAY(pkey_alloc(0, 2));
+    SAY(pkey_alloc(0, 3));
     printf("pkru %#x\n", rdpkru());
-    for (int i = 5; i < 18; i++)
-        SAY(palloc(0, 3));
+    for (int i = 5; i < 16; i++)
+        SAY(pkey_alloc(0, 3));
+    E(ENOSPC, pkey_alloc(0, 3));
     printf("pkru %#x\n", rdpkru());
     for (int i = 2; i < 16; i++)
-        pfree(i);
-    SAY(pfree(2));
+        pkey_free(i);
+    SAY(pkey_free(2));
     printf("pkru %#x\n", rdpkru());
-    SAY(palloc(0, 0));
-    SAY(pfree(2));
-    SAY(pfree(0));
-    SAY(palloc(0, 0));
-    SAY(pfree(0));
-    SAY(pprotect(p, PAGE, PROT_READ, 0));
-    SAY(palloc(0, 0));
+    SAY(pkey_alloc(0, 0));
+    SAY(pkey_free(2));
+    SAY(pkey_free(0));
+    SAY(pkey_alloc(0, 0));
+    SAY(pkey_free(0));
+    SAY(pkey_mprotect(p, PAGE, PROT_READ, 0));
+    SAY(pkey_alloc(0, 0));
     munmap(p, 4 * PAGE);
 }
 
@@ -108,9 +114,9 @@ static void faults(void)
     char *p = anon(4, PROT_READ | PROT_WRITE), *fresh = anon(2, PROT_READ | PROT_WRITE), *q = anon(1, PROT_READ);
     int key = 1;
     memset(p, 7, 4 * PAGE);
-    SAY(pprotect(p, PAGE, PROT_READ | PROT_WRITE, key));
-    SAY(pprotect(fresh, 2 * PAGE, PROT_READ | PROT_WRITE, key));
-    SAY(pprotect(q, PAGE, PROT_READ, key));
+    SAY(pkey_mprotect(p, PAGE, PROT_READ | PROT_WRITE, key));
+    SAY(pkey_mprotect(fresh, 2 * PAGE, PROT_READ | PROT_WRITE, key));
+    SAY(pkey_mprotect(q, PAGE, PROT_READ, key));
     smaps("keyed", p);
     smaps("rest", p + PAGE);
     for (unsigned rights = 0; rights < 4; rights++) {
@@ -130,12 +136,12 @@ static void faults(void)
     wrpkru(rdpkru() & ~(3u << 2 * key));
     TOUCH(p, 'r');
     /* Neighbours merge when they agree again. */
-    SAY(pprotect(p, PAGE, PROT_READ | PROT_WRITE, 0));
+    SAY(pkey_mprotect(p, PAGE, PROT_READ | PROT_WRITE, 0));
     smaps("joined", p);
-    SAY(pprotect(p + PAGE, PAGE, PROT_READ, key));
+    SAY(pkey_mprotect(p + PAGE, PAGE, PROT_READ, key));
     SAY(mprotect(p + PAGE, PAGE, PROT_READ | PROT_WRITE));
     smaps("key kept by mprotect", p + PAGE);
-    SAY(pprotect(p + PAGE, PAGE, PROT_NONE, key));
+    SAY(pkey_mprotect(p + PAGE, PAGE, PROT_NONE, key));
     smaps("none", p + PAGE);
     TOUCH(p + PAGE, 'r');
     wrpkru(rdpkru() | 1u << 2 * key);
@@ -160,8 +166,8 @@ static void exec_only(void)
     TOUCH(p, 'x');
     TOUCH(p, 'r');
     TOUCH(p, 'w');
-    SAY(pprotect(p + PAGE, PAGE, PROT_READ, 2));
-    SAY(pfree(2));
+    SAY(pkey_mprotect(p + PAGE, PAGE, PROT_READ, 2));
+    SAY(pkey_free(2));
     char *m = anon(1, PROT_EXEC);
     smaps("mapped execute-only", m);
     TOUCH(m, 'r');
@@ -176,11 +182,11 @@ static void exec_only(void)
     SAY(mprotect(p, PAGE, PROT_EXEC));
     printf("pkru %#x\n", rdpkru());
     TOUCH(p, 'r');
-    SAY(pprotect(p, PAGE, PROT_EXEC, 0));
+    SAY(pkey_mprotect(p, PAGE, PROT_EXEC, 0));
     smaps("key 0 asked for", p);
     TOUCH(p, 'r');
-    SAY(palloc(0, 0));
-    SAY(pfree(3));
+    SAY(pkey_alloc(0, 0));
+    SAY(pkey_free(3));
     munmap(p, 2 * PAGE);
 }
 
@@ -209,7 +215,7 @@ static void signals(void)
 {
     struct sigaction sa = {.sa_sigaction = handler, .sa_flags = SA_SIGINFO};
     shut = anon(1, PROT_READ | PROT_WRITE);
-    pprotect(shut, PAGE, PROT_READ | PROT_WRITE, 1);
+    pkey_mprotect(shut, PAGE, PROT_READ | PROT_WRITE, 1);
     sigaction(SIGSEGV, &sa, NULL);
     sigaction(SIGUSR1, &sa, NULL);
     wrpkru(0x5555555c);
@@ -242,12 +248,12 @@ static void signals(void)
 static void child_keys(void)
 {
     printf("child pkru %#x\n", rdpkru());
-    SAY(palloc(0, 0));
-    SAY(pfree(1));
+    SAY(pkey_alloc(0, 0));
+    SAY(pkey_free(1));
     TOUCH(shut, 'r');
     wrpkru(rdpkru() | 4);
     TOUCH(shut, 'r');
-    SAY(pprotect(shut, PAGE, PROT_READ, 1));
+    SAY(pkey_mprotect(shut, PAGE, PROT_READ, 1));
 }
 
 static void kernel_accesses(void)
@@ -257,7 +263,7 @@ static void kernel_accesses(void)
     struct iovec local = {open_page, 1}, remote = {p, 1};
     *p = 1;
     pipe(pipes);
-    pprotect(p, PAGE, PROT_READ | PROT_WRITE, 1);
+    pkey_mprotect(p, PAGE, PROT_READ | PROT_WRITE, 1);
     for (unsigned rights = 0; rights < 4; rights++) {
         wrpkru((rdpkru() & ~0xcu) | rights << 2);
         printf("rights %u\n", rights);
@@ -284,21 +290,21 @@ int main(int argc, char **argv)
     (void)argv;
     if (argc > 1) { /* the program that was executed */
         printf("after exec: pkru %#x\n", rdpkru());
-        SAY(palloc(0, 0));
+        SAY(pkey_alloc(0, 0));
         return 0;
     }
     touch_setup();
-    if (palloc(0, 0) < 0) {
-        SAY(palloc(0, 0));
-        SAY(palloc(1, 0));
-        SAY(palloc(0, 4));
-        SAY(pfree(0));
-        SAY(pprotect(anon(1, PROT_READ), PAGE, PROT_READ, 0));
-        SAY(pprotect(anon(1, PROT_READ), PAGE, PROT_READ, -1));
-        SAY(pprotect(anon(1, PROT_READ), PAGE, PROT_READ, 1));
+    if (pkey_alloc(0, 0) < 0) {
+        SAY(pkey_alloc(0, 0));
+        SAY(pkey_alloc(1, 0));
+        SAY(pkey_alloc(0, 4));
+        SAY(pkey_free(0));
+        SAY(pkey_mprotect(anon(1, PROT_READ), PAGE, PROT_READ, 0));
+        SAY(pkey_mprotect(anon(1, PROT_READ), PAGE, PROT_READ, -1));
+        SAY(pkey_mprotect(anon(1, PROT_READ), PAGE, PROT_READ, 1));
         return 0;
     }
-    pfree(1);
+    pkey_free(1);
     wrpkru(0x55555554);
     calls();
     faults();

@@ -23,7 +23,7 @@ static const struct knob knobs[] = {
     {"/proc/sys/kernel/pid_max", &pid_max, 1, 0},
     {"/proc/sys/kernel/cap_last_cap", &cap_last, 1, 0},
     {"/proc/sys/kernel/ngroups_max", &ngroups_max, 1, 0},
-    {"/proc/sys/kernel/randomize_va_space", &sysctl_randomize_va_space, 0, 2},
+    {"/proc/sys/kernel/randomize_va_space", &sysctl_randomize_va_space, 0, 0x7fffffff},
     {"/proc/sys/kernel/tainted", &zero, 1, 0},
     {"/proc/sys/kernel/overflowuid", &overflow_id, 1, 0},
     {"/proc/sys/kernel/overflowgid", &overflow_id, 1, 0},
