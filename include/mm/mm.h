@@ -21,7 +21,9 @@ enum rss_kind { RSS_FILE, RSS_ANON, RSS_SWAP, RSS_SHMEM, NR_RSS };
 /* What one CPU counts, on a cache line of its own. */
 struct rss_shard {
     s64 v[NR_RSS];
-} __aligned_to(64);
+    u64 room[8 - NR_RSS];
+};
+BUILD_ASSERT(sizeof(struct rss_shard) == 64);
 
 /* Limits of the owner, read at call time: bytes, U64_MAX = none. The home fills them in (mm->rlimit). */
 struct mm_rlimits {
@@ -63,8 +65,14 @@ struct mm {
     void *home;     /* the home's */
     u64 vdso;
     struct list_head list; /* all address spaces: mm_list */
-    struct rss_shard rss[]; /* one for each CPU that there may be */
+    /* struct rss_shard of each CPU that there may be: mm_rss() */
 };
+/* Behind the struct, whose type needs no alignment: list heads are looked at as if they lay in one. */
+#define MM_RSS_OFFSET ((sizeof(struct mm) + 63) & ~63UL)
+static inline struct rss_shard *mm_rss(const struct mm *mm, unsigned cpu)
+{
+    return (struct rss_shard *)((uptr)mm + MM_RSS_OFFSET) + cpu;
+}
 /* How the home counts mm->exe_file. NULL where no mm has one. put may sleep. */
 struct mm_home_ops {
     void (*exe_get)(void *exe_file);
@@ -126,7 +134,7 @@ void mmap_read_unlock(struct mm *mm);
 
 static inline void rss_add(struct mm *mm, enum rss_kind kind, s64 pages)
 {
-    __atomic_fetch_add(&mm->rss[cpu_id()].v[kind], pages, __ATOMIC_RELAXED);
+    __atomic_fetch_add(&mm_rss(mm, cpu_id())->v[kind], pages, __ATOMIC_RELAXED);
 }
 /* Pages, never negative. */
 u64 rss_sum(const struct mm *mm, enum rss_kind kind);

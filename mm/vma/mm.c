@@ -24,7 +24,7 @@ static struct slab_cache *mm_cache;
 
 int mm_cache_boot(void)
 {
-    mm_cache = slab_cache_create("mm_struct", sizeof(struct mm) + cpu_nr_possible() * sizeof(struct rss_shard), 64, 0);
+    mm_cache = slab_cache_create("mm_struct", MM_RSS_OFFSET + cpu_nr_possible() * sizeof(struct rss_shard), 64, 0);
     return mm_cache ? 0 : -ENOMEM;
 }
 
@@ -134,7 +134,7 @@ u64 rss_sum(const struct mm *mm, enum rss_kind kind)
 {
     s64 sum = 0;
     for (unsigned i = 0; i < cpu_nr_possible(); i++)
-        sum += READ_ONCE(mm->rss[i].v[kind]);
+        sum += READ_ONCE(mm_rss(mm, i)->v[kind]);
     return sum > 0 ? (u64)sum : 0;
 }
 
