@@ -5,6 +5,8 @@
  */
 #include "internal.h"
 #include <kernel/syscall.h>
+#include <mm/mm.h>
+#include <mm/vma.h>
 #include <port/uaccess.h>
 
 #define CHUNK             65536UL
@@ -178,6 +180,24 @@ SYSCALL(splice)
 /* User memory into a pipe is a writev; a pipe into user memory a readv. */
 s64 sys_readv(u64, u64, u64, u64, u64, u64);
 s64 sys_writev(u64, u64, u64, u64, u64, u64);
+/* Secret memory has no pages to give away: how many of the n vectors lie before the first that has some of it. */
+static u64 vectors_before_secret(u64 vec, u64 n)
+{
+    struct mm *mm = current_task()->mm;
+    u64 words[2], k;
+    for (k = 0; k < n && !copy_from_user(words, vec + 16 * k, sizeof(words)); k++) {
+        bool secret = false;
+        mmap_read_lock(mm);
+        struct vma *v = vma_find(mm, words[0]);
+        for (; v && vma_start(v) < words[0] + words[1] && !secret; v = vma_next(v))
+            secret = vma_is_secret(v);
+        mmap_read_unlock(mm);
+        if (secret)
+            return k;
+    }
+    return n; /* a bad pointer is for writev to find */
+}
+
 SYSCALL(vmsplice)
 {
     struct fdref r = fd_borrow((int)a0);
@@ -187,5 +207,8 @@ SYSCALL(vmsplice)
     fd_return(r);
     if (!pipe || ((u32)a3 & ~15u))
         return pipe ? -EINVAL : -EBADF;
-    return write ? sys_writev(a0, a1, a2, 0, 0, 0) : sys_readv(a0, a1, a2, 0, 0, 0);
+    if (!write)
+        return sys_readv(a0, a1, a2, 0, 0, 0);
+    u64 open = a2 <= 1024 ? vectors_before_secret(a1, a2) : a2;
+    return a2 && !open ? -EFAULT : sys_writev(a0, a1, open, 0, 0, 0);
 }
