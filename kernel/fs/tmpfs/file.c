@@ -47,10 +47,10 @@ int tmpfs_setattr(struct inode *i, u32 valid, const struct kstat *st)
     return 0;
 }
 
-/* Bytes that seals leave of a write; in a file that may not grow, a page that would is refused as a whole. */
+/* Bytes that seals leave of a write; in a file that may not grow, it goes by pieces of 2 MiB, and one that would is refused as a whole. */
 static size_t unsealed(const struct inode *i, u32 seals, u64 pos, size_t n)
 {
-    u64 whole = page_align_down(i->mapping.size);
+    u64 whole = ALIGN_DOWN(i->mapping.size, PMD_SIZE);
     if (seals & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE))
         return 0;
     if (pos + n <= i->mapping.size)
