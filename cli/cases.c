@@ -130,5 +130,5 @@ void cases_add_fuzz(struct case_list *list)
 {
     struct guest_case *c = new_case(list, CASE_FUZZ, "linux/mmfuzz");
 
-    c->script = xstrdup("1-100");
+    c->script = xstrdup("401-430");
 }

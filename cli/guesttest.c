@@ -281,7 +281,7 @@ static int test_boot(const struct guest_case *c, const char *kernel, int log)
 
 static int test_fuzz(const struct guest_case *c, const char *kernel, int log)
 {
-    struct mmfuzz_opts o = {.steps = 500, .kernel = kernel, .shrink = 1, .log = log};
+    struct mmfuzz_opts o = {.steps = 80, .kernel = kernel, .shrink = 1, .log = log};
 
     return mmfuzz_range(c->script, &o) && !mmfuzz_run(&o) ? TEST_PASSED : TEST_FAILED;
 }

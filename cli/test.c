@@ -232,6 +232,7 @@ static void collect(struct case_list *list)
     cases_read(list, table);
     cases_add_programs(list, CASE_PROGRAM, own, "guest");
     cases_add_programs(list, CASE_SAME, same, "linux");
+    cases_add_fuzz(list);
     free(table);
     free(own);
     free(same);

@@ -54,7 +54,7 @@ static int zero_mmap(struct file *f, struct map_file *out, u64 len, u64 prot, u6
                              .readable = f->mode & FMODE_READ,
                              .writable = f->mode & FMODE_WRITE,
                              .executable = !(f->mount && (f->mount->flags & MS_NOEXEC)),
-                             .max_size = 0x7fffffffffffffffUL};
+                             .max_size = PAGE_MASK};
     return 0;
 }
 

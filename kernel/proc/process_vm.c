@@ -2,9 +2,11 @@
 /* process_vm_readv and process_vm_writev: copies between the caller's memory and another process's. */
 #include "proc.h"
 #include <kernel/syscall.h>
+#include <lib/string.h>
 #include <mm/fault.h>
 #include <mm/mm.h>
 #include <mm/page.h>
+#include <mm/pin.h>
 #include <port/uaccess.h>
 
 #define MAX_IOV   1024
@@ -49,15 +51,28 @@ static s64 vector_bytes(const struct side *s)
     return (s64)sum;
 }
 
-/* The pages of an element are asked for at once, even if the other side is too short for them all. */
-static void fault_rest(struct mm *mm, struct side *remote, u32 flags)
+/*
+ * Part of a page, through a pin: a page that a fork still shares becomes the process's own first, as Linux does it. Bytes
+ * copied: n or 0. buf NULL: the page is only brought in.
+ */
+static size_t copy_pinned(struct mm *mm, u64 addr, void *buf, size_t n, bool write)
 {
-    for (u64 at = page_align_up(remote->base); at < remote->base + remote->len; at += PAGE_SIZE) {
-        struct page *page;
-        if (gup(mm, at, 1, flags, &page) != 1)
+    struct page *page;
+    if (pin_user_pages(mm, page_align_down(addr), 1, FAULT_REMOTE | (write ? FAULT_WRITE : 0), &page) != 1)
+        return 0;
+    char *va = (char *)page_to_virt(page) + addr % PAGE_SIZE;
+    if (buf)
+        memcpy(write ? va : buf, write ? buf : va, n);
+    unpin_user_pages(&page, 1, write);
+    return n;
+}
+
+/* The pages of an element are asked for at once, even if the other side is too short for them all. */
+static void fault_rest(struct mm *mm, const struct side *remote, bool write)
+{
+    for (u64 at = page_align_up(remote->base); at < remote->base + remote->len; at += PAGE_SIZE)
+        if (!copy_pinned(mm, at, NULL, 1, write))
             return;
-        page_put(page);
-    }
 }
 
 static s64 transfer(struct mm *mm, struct side *local, struct side *remote, bool write, void *page)
@@ -66,7 +81,7 @@ static s64 transfer(struct mm *mm, struct side *local, struct side *remote, bool
     for (;;) {
         int a = refill(local);
         if (!a)
-            fault_rest(mm, remote, write ? FAULT_WRITE : 0);
+            fault_rest(mm, remote, write);
         int b = a > 0 ? refill(remote) : 0;
         if (a <= 0 || b <= 0)
             return done ? done : a < 0 ? a : b < 0 ? b : 0;
@@ -75,9 +90,9 @@ static s64 transfer(struct mm *mm, struct side *local, struct side *remote, bool
         if (write) {
             if (copy_from_user(page, local->base, n))
                 return done ? done : -EFAULT;
-            got = access_remote(mm, remote->base, page, n, FAULT_WRITE);
+            got = copy_pinned(mm, remote->base, page, n, true);
         } else {
-            got = access_remote(mm, remote->base, page, n, 0);
+            got = copy_pinned(mm, remote->base, page, n, false);
             if (copy_to_user(local->base, page, got))
                 return done ? done : -EFAULT;
         }

@@ -80,6 +80,8 @@ void obs_vma_origin(const struct vma *vma, const struct obs_files *files, struct
         o->minor = 1; /* the kernel's own shared memory is the first file system */
         o->ino = ((const struct shmem_anon *)vma->priv)->inode;
         o->offset = vma->pgoff << PAGE_SHIFT;
+    } else if (vma->mapping) {
+        o->offset = vma->pgoff << PAGE_SHIFT; /* System V */
     }
 }
 

@@ -63,10 +63,6 @@ s64 sys_mm_mlock(struct mm *mm, u64 addr, u64 len, int flags)
         return -EPERM;
     u64 size = page_align_up(len + (addr & ~PAGE_MASK));
     addr &= PAGE_MASK;
-    if (addr + size < addr)
-        return -EINVAL;
-    if (!size)
-        return 0;
     int err = mmap_write_lock_killable(mm);
     if (err)
         return err;
@@ -75,7 +71,10 @@ s64 sys_mm_mlock(struct mm *mm, u64 addr, u64 len, int flags)
                 mm->locked_vm + pages - locked_in(mm, addr, addr + size) <= limit ||
                 task_capable(TASK_CAP_IPC_LOCK);
     u64 set = flags & UAPI_MLOCK_ONFAULT ? LOCK_BITS : VM_LOCKED;
-    err = fits ? apply(mm, addr, addr + size, set, LOCK_BITS & ~set) : -ENOMEM;
+    if (!fits)
+        err = -ENOMEM;
+    else
+        err = addr + size < addr ? -EINVAL : apply(mm, addr, addr + size, set, LOCK_BITS & ~set);
     mmap_write_unlock(mm);
     if (err || flags & UAPI_MLOCK_ONFAULT)
         return err;

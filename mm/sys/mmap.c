@@ -29,6 +29,8 @@ static u64 flags_from(u64 prot, u64 flags)
         vm |= VM_LOCKED;
     if (flags & UAPI_MAP_STACK)
         vm |= VM_NOHUGEPAGE; /* seen in smaps, and in what merges */
+    if (flags & UAPI_MAP_SYNC)
+        vm |= VM_SYNC; /* likewise */
     return vm | VM_MAYREAD | VM_MAYWRITE | VM_MAYEXEC;
 }
 
@@ -36,13 +38,9 @@ static int check_shared_file(const struct map_file *file, struct vma_request *re
 {
     if (req->flags & VM_WRITE && (!file->writable || file->append_only))
         return -EACCES;
-    if (file->deny_shared_write && req->flags & VM_WRITE)
-        return -EPERM;
     req->flags |= VM_SHARED | VM_MAYSHARE;
     if (!file->writable)
         req->flags &= ~(VM_MAYWRITE | VM_SHARED);
-    if (file->deny_shared_write)
-        req->flags &= ~VM_MAYWRITE;
     return 0;
 }
 
@@ -73,6 +71,11 @@ static int check_file(const struct map_file *file, u64 flags, struct vma_request
         return -ENODEV;
     if (req->flags & VM_GROWSDOWN)
         return -EINVAL;
+    if (file->deny_shared_write && req->flags & VM_SHARED) {
+        if (req->flags & VM_WRITE)
+            return -EPERM;
+        req->flags &= ~VM_MAYWRITE;
+    }
     req->flags |= file->vm_flags;
     req->mapping = file->mapping;
     req->ops = file->ops;

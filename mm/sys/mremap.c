@@ -103,15 +103,15 @@ static void undo_move(struct move *m, struct vma *vma, struct vma *copy, u64 mov
     vma_unmap(m->mm, to, m->new_len);
 }
 
-/* MREMAP_DONTUNMAP: the old area is no longer locked, all of it, and has no anonymous pages if all of it was moved. */
+/* MREMAP_DONTUNMAP: the old place is no longer locked, and an area that was moved as a whole has no anonymous pages. */
 static void leave_behind(struct move *m, struct vma *vma)
 {
+    u64 end = m->addr + m->old_len;
     if (vma->flags & VM_LOCKED) {
-        WRITE_ONCE(vma->flags, vma->flags & ~(VM_LOCKED | VM_LOCKONFAULT));
-        m->mm->locked_vm -= vma_pages(vma);
-        m->populate_len = 0;
+        vma_set_flags(m->mm, m->addr, end, 0, VM_LOCKED | VM_LOCKONFAULT);
+        vma = vma_find(m->mm, m->addr);
     }
-    if (vma->anon_vma && vma_start(vma) == m->addr && vma_end(vma) == m->addr + m->old_len)
+    if (vma->anon_vma && vma_start(vma) == m->addr && vma_end(vma) == end)
         anon_vma_unlink(vma);
 }
 
@@ -176,9 +176,7 @@ static s64 remap_to(struct move *m)
         return -ENOMEM;
     int err;
     if (fixed) {
-        err = vma_may_map_at(to);
-        if (!err)
-            err = vma_unmap(mm, to, m->new_len);
+        err = vma_unmap(mm, to, m->new_len);
         if (err)
             return err;
     }
@@ -191,7 +189,11 @@ static s64 remap_to(struct move *m)
     struct vma *vma = area_of(m, &err);
     if (!vma)
         return err;
-    if (!fixed) {
+    if (fixed) {
+        err = vma_may_map_at(to);
+        if (err)
+            return err;
+    } else {
         s64 at = vma_find_gap(mm, to, m->new_len, vma->flags, 0);
         if (at < 0)
             return at;

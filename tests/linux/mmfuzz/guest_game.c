@@ -24,7 +24,7 @@
 
 struct ctl *ctl;
 
-/* mmap without an address must not find room between the system's own areas, whose sizes differ. */
+/* mmap without an address must not find room between the system's own areas, whose sizes differ. Shared, so that nothing merges. */
 static void fill_gaps(void)
 {
     static char text[16384];
@@ -39,12 +39,12 @@ static void fill_gaps(void)
             continue;
         if (from > at)
             mmap((void *)at, from - at, PROT_NONE,
-                 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
+                 MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
         at = end;
     }
     if (at < FILL_END)
         mmap((void *)at, FILL_END - at, PROT_NONE,
-             MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
+             MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
 }
 
 void guest_init(void)
