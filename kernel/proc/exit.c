@@ -161,6 +161,8 @@ void process_reap_locked(struct process *p)
     parent->cstime_ns += st + p->cstime_ns;
     parent->cmin_flt += p->dead_min_flt + p->cmin_flt;
     parent->cmaj_flt += p->dead_maj_flt + p->cmaj_flt;
+    parent->cnvcsw += p->dead_nvcsw + p->cnvcsw;
+    parent->cnivcsw += p->dead_nivcsw + p->cnivcsw;
     u64 rss = max(p->maxrss, p->cmaxrss);
     if (parent->cmaxrss < rss)
         parent->cmaxrss = rss;

@@ -92,8 +92,8 @@ static void fill(struct wait_query *q, struct task *t, s32 status, s32 code, s32
     q->min_flt = c->dead_min_flt + c->cmin_flt;
     q->maj_flt = c->dead_maj_flt + c->cmaj_flt;
     q->maxrss = max(c->maxrss, c->cmaxrss);
-    q->nvcsw = c->dead_nvcsw;
-    q->nivcsw = c->dead_nivcsw;
+    q->nvcsw = c->dead_nvcsw + c->cnvcsw;
+    q->nivcsw = c->dead_nivcsw + c->cnivcsw;
 }
 
 static void fill_end(struct wait_query *q, struct task *t, s32 st)
@@ -350,7 +350,8 @@ SYSCALL(getrusage)
     u64 ut, st;
     s32 who = (s32)a0;
     if (who == -1) {
-        rusage_fill(&r, p->cutime_ns, p->cstime_ns, p->cmaxrss, p->cmin_flt, p->cmaj_flt, 0, 0);
+        rusage_fill(&r, p->cutime_ns, p->cstime_ns, p->cmaxrss, p->cmin_flt, p->cmaj_flt, p->cnvcsw,
+                    p->cnivcsw);
     } else if (who == 1) {
         task_times(me, &ut, &st);
         rusage_fill(&r, ut, st, 0, me->thread.ctx.min_flt, me->thread.ctx.maj_flt, me->nvcsw,

@@ -262,6 +262,27 @@ static void remote_access_and_forced_writes(void **state)
     assert_int_equal(access_remote(s.mm, scene_addr(2), &v, 1, 0), 0);
 }
 
+/* What a core dump takes: pages that were written; nothing is allocated for the others. */
+static void only_touched_pages_are_dumped(void **state)
+{
+    struct page *page;
+    scene_make(&s, "AA");
+    store(0, 9);
+    assert_int_equal(gup_touched(s.mm, scene_addr(0), &page), 0);
+    assert_non_null(page);
+    assert_int_equal(*(u8 *)page_to_virt(page), 9);
+    page_put(page);
+    assert_int_equal(gup_touched(s.mm, scene_addr(1), &page), 0);
+    assert_null(page);
+    assert_true(pte_none(entry(1)));
+    assert_int_equal(load(1), 0); /* now the page of zeros is mapped */
+    assert_int_equal(gup_touched(s.mm, scene_addr(1), &page), 0);
+    assert_null(page);
+    assert_int_equal(gup_touched(s.mm, scene_addr(2), &page), 0);
+    assert_null(page);
+    assert_int_equal(rss_sum(s.mm, RSS_ANON), 1);
+}
+
 static void populate_fills_all(void **state)
 {
     u64 flags = UAPI_MAP_PRIVATE | UAPI_MAP_ANONYMOUS | UAPI_MAP_POPULATE, rw = UAPI_PROT_READ | UAPI_PROT_WRITE;
@@ -308,6 +329,7 @@ int main(void)
         SCENE_TEST(wipe_on_fork),
         SCENE_TEST(out_of_memory_is_an_answer),
         SCENE_TEST(remote_access_and_forced_writes),
+        SCENE_TEST(only_touched_pages_are_dumped),
         SCENE_TEST(populate_fills_all),
         SCENE_TEST(mincore_tells_what_is_there),
     };

@@ -304,6 +304,34 @@ static void every_allocation_of_fork_and_of_unsharing_may_fail(void **state)
     scene_end(mm);
 }
 
+/* As ptrace and /proc/PID/mem write: into memory of the one, read-only or not, and the other sees nothing of it. */
+static void a_forced_write_is_the_writers_own(void **state)
+{
+    u64 value = 55, seen = 0;
+    struct mm *mm = parent_of(2 * 512);
+    for (u64 i = 0; i < 3; i++)
+        write_to(mm, BASE + i * PAGE_SIZE, i + 1);
+    assert_int_equal(sys_mm_mprotect(mm, BASE, 512 * PAGE_SIZE, UAPI_PROT_READ, -1), 0);
+    struct mm *child = fork_of(mm);
+    assert_true(same_table(mm, child, BASE));
+    assert_int_equal(access_remote(mm, BASE, &value, 8, FAULT_WRITE | FAULT_FORCE), 8);
+    assert_int_equal(read_from(mm, BASE), 55);
+    assert_int_equal(read_from(child, BASE), 1);
+    scene_check(mm);
+    scene_check(child);
+    value = 66;
+    assert_int_equal(access_remote(child, BASE + PAGE_SIZE, &value, 8, FAULT_WRITE | FAULT_FORCE), 8);
+    assert_int_equal(read_from(mm, BASE + PAGE_SIZE), 2);
+    assert_int_equal(read_from(child, BASE + PAGE_SIZE), 66);
+    assert_int_equal(access_remote(child, BASE + 600 * PAGE_SIZE, &value, 8, FAULT_WRITE), 8);
+    assert_int_equal(access_remote(mm, BASE + 600 * PAGE_SIZE, &seen, 8, 0), 8);
+    assert_int_equal(seen, 0);
+    scene_check(mm);
+    scene_check(child);
+    put_child(child);
+    scene_end(mm);
+}
+
 static void the_switch_turns_it_off(void **state)
 {
     struct mm *mm = parent_of(512);
@@ -339,6 +367,7 @@ int main(void)
         cmocka_unit_test(areas_that_differ_keep_their_table_apart),
         cmocka_unit_test(truncation_and_rmap_reach_all_sharers),
         cmocka_unit_test(every_allocation_of_fork_and_of_unsharing_may_fail),
+        cmocka_unit_test(a_forced_write_is_the_writers_own),
         cmocka_unit_test(the_switch_turns_it_off),
     };
     int failed = 0;
