@@ -46,6 +46,9 @@ BUILD_ASSERT(sizeof(struct fpu_sw_bytes) == 48);
 u64 fpu_features __ro_after_init;
 bool fpu_opt __ro_after_init;
 static size_t area_size __ro_after_init = LEGACY_SIZE;
+/* Where each component up to that of the keys ends in the area. */
+#define LAST_COMPONENT 9
+static u32 component_end[LAST_COMPONENT + 1] __ro_after_init;
 u32 fpu_mxcsr_mask __ro_after_init = 0xffbf;
 static u32 pkru_offset __ro_after_init; /* in an area; 0: no protection keys */
 /* What a program starts with, and every signal handler. A whole area, to be loaded as it is. */
@@ -65,6 +68,9 @@ void fpu_setup(void)
             fpu_features = want;
             fpu_opt = cpu_feat.xsaveopt;
             area_size = cpuid(0xd, 0).b;
+            for (u32 i = 2; i <= LAST_COMPONENT; i++)
+                if (want & BIT(i))
+                    component_end[i] = cpuid(0xd, i).a + cpuid(0xd, i).b;
             pkru_offset = want & FEATURE_PKRU ? cpuid(0xd, 9).b : 0;
             ASSERT(area_size <= sizeof(initial));
         }
@@ -263,6 +269,27 @@ static int restore_copy(u8 *area, u64 features, bool extended)
     return 0;
 }
 
+/* Copies what the header says is in use; the keys lie far behind the rest. 0 or -EFAULT. */
+static int copy_area(u8 *area, u64 buf, u64 features, bool extended)
+{
+    size_t done = extended ? LEGACY_SIZE + HEADER_SIZE : LEGACY_SIZE, end = done;
+    if (copy_from_user(area, buf, done))
+        return -EFAULT;
+    if (!extended)
+        return 0;
+    u64 used = *(u64 *)(area + LEGACY_SIZE) & features;
+    if (used >> (LAST_COMPONENT + 1))
+        end = area_size;
+    for (u32 i = 2; i < LAST_COMPONENT; i++)
+        if (used & BIT(i) && component_end[i] > end)
+            end = component_end[i];
+    if (end > done && copy_from_user(area + done, buf + done, end - done))
+        return -EFAULT;
+    if (used & FEATURE_PKRU && pkru_offset >= end && copy_from_user(area + pkru_offset, buf + pkru_offset, 8))
+        return -EFAULT;
+    return 0;
+}
+
 int arch_fpu_restore_user(u64 buf)
 {
     struct thread_ctx *t = cpu_thread();
@@ -275,15 +302,13 @@ int arch_fpu_restore_user(u64 buf)
     if (err)
         return err;
     bool extended = features & ~(BIT(0) | BIT(1));
-    size_t size = extended ? area_size : LEGACY_SIZE;
     /* While the copy may sleep a switch would write the registers over the area: nothing of them
      * is wanted any more, so the area is taken away from the switch. */
     void *area = t->fpu;
     WRITE_ONCE(t->fpu, NULL);
     barrier();
     if (buf &&
-        (copy_from_user(area, buf, size) || (err = restore_copy(area, features, extended)))) {
-        err = err ? err : -EFAULT;
+        ((err = copy_area(area, buf, features, extended)) || (err = restore_copy(area, features, extended)))) {
         buf = 0;
     }
     flags = irq_save();
