@@ -345,6 +345,16 @@ bool sched_fatal_signal(void)
     return READ_ONCE(host_current->killed);
 }
 
+s32 sched_thread_id(void)
+{
+    return (s32)host_current->id;
+}
+
+bool sched_exiting(void)
+{
+    return false;
+}
+
 struct mm *sched_mm(void)
 {
     return host_current->mm;

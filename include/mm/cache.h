@@ -62,6 +62,7 @@ struct address_space {
 #define AS_SHMEM       1u /* pages are PG_swapbacked, counted as Shmem */
 #define AS_UNEVICTABLE 2u /* pages stay until the file goes */
 #define AS_BLOCKDEV    4u /* the cache of a block device, counted as Buffers */
+#define AS_SYSV        16u /* a System V segment */
 #define AS_SECRET      8u /* pages are out of the linear map: no get_user_pages, no reading, no copy */
 
 #define CACHE_MARK_DIRTY     XA_MARK_0
@@ -88,6 +89,13 @@ int cache_reserve(struct address_space *m, u64 index);
 unsigned cache_find_present(struct address_space *m, u64 index, unsigned n, struct page **out);
 /* Up to n uptodate pages from index on, without gaps and without sleeping, referenced. Returns how many (fault-around, read). */
 unsigned cache_find_run(struct address_space *m, u64 index, unsigned n, struct page **out);
+
+/*
+ * A page that is the caller's alone and filled goes to index: begin, then its entries, then end (good, or it leaves again).
+ * begin: 0 with the page locked and the cache's own reference taken; -EEXIST, -EFAULT (beyond the size), -ENOMEM. May sleep.
+ */
+int cache_fill_begin(struct address_space *m, u64 index, struct page *page);
+void cache_fill_end(struct address_space *m, struct page *page, bool good);
 
 struct cache_stat {
     u64 cached, dirty, writeback; /* pages */

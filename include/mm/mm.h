@@ -53,6 +53,8 @@ struct mm {
     s64 pgtables_bytes; /* atomic */
     bool shares_tables; /* some table is, or once was, shared with another mm */
     u64 sharer_seen;    /* mm/pt/share.c */
+    bool has_uffd;      /* some area is, or once was, registered with a userfaultfd */
+    struct uffd_event *uffd_events; /* posted by who holds mmap_lock for writing; sent when it is released */
     u64 start_code, end_code, start_data, end_data, start_brk, brk, start_stack;
     u64 arg_start, arg_end, env_start, env_end;
     u64 def_flags; /* VM_LOCKED after mlockall(MCL_FUTURE) */
@@ -126,7 +128,8 @@ extern u64 sysctl_mmap_rnd_bits;
 
 void mmap_write_lock(struct mm *mm);
 int mmap_write_lock_killable(struct mm *mm);
-/* Also releases every vma that was write-locked since. */
+/* Also releases every vma that was write-locked since, and sends posted userfaultfd events, waiting for their readers: nothing
+ * that a monitor may need is held but by fork's child, which nobody knows. */
 void mmap_write_unlock(struct mm *mm);
 void mmap_read_lock(struct mm *mm);
 bool mmap_read_trylock(struct mm *mm);

@@ -150,6 +150,8 @@ static inline void gather_range(struct gather *g, u64 start, u64 end)
 /* Empties the entries of [start,end) within vma: rmap, rss, counters, dirty bits to pages, swap entries freed. Shared tables
  * that the range (or the gather's floor and ceiling) does not cover were made the mm's own before. mmap_lock held. */
 void pt_zap_range(struct gather *g, struct vma *vma, u64 start, u64 end);
+/* The same when the area stays: protections of userfaultfd stay where pages of a file were. All of it is the mm's own. */
+void pt_zap_pages(struct gather *g, struct vma *vma, u64 start, u64 end);
 /* The same for truncation: faults may be under way in the area, and private copies (anonymous pages) stay unless even_cows. */
 void pt_zap_mapping(struct gather *g, struct vma *vma, u64 start, u64 end, bool even_cows);
 /* Frees tables that cover only [floor, ceiling) around the hole [start,end); floor/ceiling: neighbours' bounds. */
@@ -167,6 +169,19 @@ void pt_protect_range(struct vma *vma, u64 start, u64 end);
 void pt_clean_range(struct vma *vma, u64 start, u64 end, bool soft_dirty);
 /* Moves entries (mremap). Tables of the target are made: returns bytes moved; less than len when out of memory. Flushes. */
 u64 pt_move_range(struct vma *old_vma, u64 old_addr, struct vma *new_vma, u64 new_addr, u64 len);
+
+/*
+ * Moves the page at from_addr, if it is nobody else's, to the empty entry at to_addr; both in private anonymous areas of one mm
+ * and of equal rights. 0; -EEXIST; -ENOENT (nothing there, and holes is false); -EBUSY (shared); -EFAULT (a marker); -ENOMEM.
+ * mmap_lock held; may sleep.
+ */
+int pt_move_page(struct vma *dst, u64 to_addr, struct vma *src, u64 from_addr, bool holes);
+/*
+ * Write-protection for userfaultfd (mm/pt/wp.c); mmap_lock held either way, may sleep, flushes. protect: 0 or -ENOMEM (done in
+ * part); markers: also where there is no page yet. resolve: takes it off, giving write permission back where a fault would.
+ */
+int pt_wp_protect(struct vma *vma, u64 start, u64 end, bool markers);
+void pt_wp_resolve(struct vma *vma, u64 start, u64 end);
 
 /* Flush of [start,end) of one mm; counts nr_tlb_* events. */
 void tlb_flush_range(struct mm *mm, u64 start, u64 end);

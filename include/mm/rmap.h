@@ -50,6 +50,8 @@ static inline void rmap_unlock_vma(struct vma *vma);
 
 /* A new anonymous page gets its owner and its first mapping (refcount 1 is the mapping's); puts it on the lruvec. */
 void rmap_add_new_anon(struct page *page, struct vma *vma, u64 addr);
+/* An anonymous page that nobody refers to but the entry which was just taken away gets the owner and index of another address. */
+void rmap_move_anon(struct page *page, struct vma *vma, u64 addr);
 /* The counter of mm->rss[] that a mapping of the page belongs to. */
 static inline enum rss_kind page_rss_kind(const struct page *page);
 /* One more mapping of a page (fork; file page). Counts NR_ANON_MAPPED / NR_FILE_MAPPED when it is the first. */

@@ -21,6 +21,7 @@ struct address_space;
 struct anon_vma;
 struct fault;
 struct page;
+struct uffd;
 struct vma;
 
 /* Linux's bits where programs can see them (smaps VmFlags names in mm/obs). */
@@ -33,7 +34,11 @@ struct vma;
 #define VM_MAYEXEC    0x00000040UL
 #define VM_MAYSHARE   0x00000080UL
 #define VM_GROWSDOWN  0x00000100UL
+#define VM_UFFD_MISSING 0x00000200UL /* userfaultfd (mm/uffd.h): faults on nothing, */
 #define VM_PFNMAP     0x00000400UL
+#define VM_UFFD_MINOR 0x00000800UL /* on a page that is in the cache but has no entry, (Linux: bit 38) */
+#define VM_UFFD_WP    0x00001000UL /* writes to protected pages */
+#define VM_UFFD       (VM_UFFD_MISSING | VM_UFFD_MINOR | VM_UFFD_WP)
 #define VM_LOCKED     0x00002000UL
 #define VM_IO         0x00004000UL
 #define VM_SEQ_READ   0x00008000UL
@@ -93,6 +98,7 @@ struct vma {
     const struct vma_ops *ops;     /* may be NULL */
     void *file;                    /* the home's struct file, referenced through ops; NULL for most anonymous ones */
     void *priv;
+    struct uffd *uffd; /* whose faults these are, or NULL: U1 of mm/uffd.h */
     char *name; /* prctl(PR_SET_VMA_ANON_NAME), kmalloc'd, or NULL */
     struct rcu_head rcu;
 };
@@ -121,6 +127,9 @@ static inline bool vma_is_anon(const struct vma *v)
 {
     return !v->mapping && (!v->ops || !v->ops->fault);
 }
+
+/* Memory of tmpfs, memfd or MAP_SHARED|MAP_ANONYMOUS; System V segments are areas of their own kind. */
+bool vma_is_shmem(const struct vma *v);
 
 /* Finding. vma_find: first area that ends above addr; mmap_lock held. */
 static inline struct vma *vma_find(struct mm *mm, u64 addr)
@@ -182,6 +191,11 @@ int vma_protect(struct mm *mm, u64 start, u64 end, u64 prot, int pkey);
 int vma_split(struct mm *mm, struct vma *vma, u64 addr);
 /* Sets flag bits on [start,end) (madvise, mlock): splits and merges; -ENOMEM on holes after doing the rest. */
 int vma_set_flags(struct mm *mm, u64 start, u64 end, u64 set, u64 clear);
+/*
+ * Gives [start,end), which has no hole, to a context in the modes of VM_UFFD, or to none: splits and merges. Protections of
+ * userfaultfd end where VM_UFFD_WP does. 0, -ENOMEM. mmap_lock for writing.
+ */
+int vma_set_uffd(struct mm *mm, u64 start, u64 end, struct uffd *uffd, u64 modes);
 /* Names the anonymous areas of [start,end); NULL takes the name away. -EBADF (a file), -ENOMEM (hole), -EAGAIN (no memory). */
 int vma_set_name(struct mm *mm, u64 start, u64 end, const char *name);
 /* Address for len bytes: hint, top-down or bottom-up search. -ENOMEM. */

@@ -34,6 +34,7 @@ enum lock_rank {
     RANK_INODE,
     RANK_MMAP,   /* mm->mmap_lock */
     RANK_VMA,    /* vma lock */
+    RANK_UFFD,   /* a userfaultfd: changing_lock; its queues, which are taken alone */
     RANK_INVALIDATE,
     RANK_PAGE,   /* PG_locked */
     RANK_I_MMAP, /* address_space i_mmap */

@@ -7,8 +7,8 @@
  *  XD  PKEY  software  physical address  sw sw sw G PS D A PCD PWT US RW P
  *
  * A pte with P=0 and PTE_PROTNONE maps a page that nobody may touch (PROT_NONE): address, D and software bits mean the
- * same as with P=1. One with P=0, PTE_PROTNONE=0 and any other bit set is a swap entry or a marker; an all-zero one is
- * empty.
+ * same as with P=1. One with P=0, PTE_PROTNONE=0 and PTE_SPECIAL is a marker: no page, but something to know about the
+ * address. An all-zero one is empty.
  *
  * Levels count from the leaf: 1 = pte (4 KiB), 2 = pmd (2 MiB), 3 = pud (1 GiB), 4 = p4d/pgd, 5 = pgd with LA57.
  */
@@ -33,6 +33,8 @@ typedef struct {
 #define PTE_SPECIAL (1UL << 9)  /* software: no struct page behind it (zero page, device memory) */
 #define PTE_UFFD_WP (1UL << 10) /* software: userfaultfd write-protected */
 #define PTE_SOFT_DIRTY (1UL << 11)
+#define PTE_MARKER_WP     (PTE_SPECIAL | PTE_UFFD_WP) /* what comes here is write-protected for userfaultfd */
+#define PTE_MARKER_POISON (PTE_SPECIAL | PTE_PCD)     /* what was here is lost: SIGBUS */
 #define PTE_PKEY_SHIFT 59
 #define PTE_PKEY (15UL << PTE_PKEY_SHIFT)
 #define PTE_XD   (1UL << 63)
@@ -76,6 +78,14 @@ static inline bool pte_young(pte_t e)
 static inline bool pte_special(pte_t e)
 {
     return e.v & PTE_SPECIAL;
+}
+static inline bool pte_uffd_wp(pte_t e)
+{
+    return e.v & PTE_UFFD_WP;
+}
+static inline bool pte_marker(pte_t e)
+{
+    return (e.v & (PTE_P | PTE_PROTNONE | PTE_SPECIAL)) == PTE_SPECIAL;
 }
 /* A present entry at level 2 or above that maps memory itself. */
 static inline bool pte_huge(pte_t e)

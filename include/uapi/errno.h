@@ -386,6 +386,9 @@
 #ifndef EOWNERDEAD
 #define EOWNERDEAD 130
 #endif
+#ifndef EHWPOISON
+#define EHWPOISON 133
+#endif
 #ifndef ENOTRECOVERABLE
 #define ENOTRECOVERABLE 131
 #endif

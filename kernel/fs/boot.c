@@ -44,6 +44,7 @@ int fs_boot(const void *initrd, size_t size)
     if (err)
         return err;
     memdev_register();
+    userfaultfd_register();
     kmsg_register();
     initramfs_default();
     if (initrd && size)

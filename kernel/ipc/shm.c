@@ -128,6 +128,8 @@ static struct sysv_perm *shm_make(void *arg)
         return ERR_PTR(-ENOMEM);
     s->mem = shmem_anon_alloc(current_task()->mm, page_align_up(w->size),
                               w->flags & SHM_NORESERVE && sysctl_overcommit_memory != 2);
+    if (s->mem)
+        s->mem->mapping.flags |= AS_SYSV;
     if (!s->mem) {
         kfree(s);
         return ERR_PTR(-ENOMEM);

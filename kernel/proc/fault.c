@@ -47,6 +47,8 @@ void kernel_user_fault(struct regs *regs, u64 addr, u32 vm_fault, u64 error_code
         return; /* the signal is pending */
     if (vm_fault & VM_FAULT_OOM)
         kernel_user_oom();
+    else if (vm_fault & VM_FAULT_POISON)
+        signal_force_poison(addr);
     else if (vm_fault & VM_FAULT_SIGBUS)
         signal_force(SIGBUS, BUS_ADRERR, addr);
     else if (vm_fault & VM_FAULT_PKUERR)

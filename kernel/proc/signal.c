@@ -363,6 +363,14 @@ void signal_force_pkey(u64 addr, u32 key)
     force_info(SIGSEGV, &info);
 }
 
+void signal_force_poison(u64 addr)
+{
+    struct siginfo_k info = {.signo = SIGBUS, .code = BUS_MCEERR_AR};
+    info.fault.addr = addr;
+    info.fault.addr_lsb = PAGE_SHIFT;
+    force_info(SIGBUS, &info);
+}
+
 /* ---- taking signals off ---- */
 
 static bool take(struct sigpending *p, int sig, struct siginfo_k *info)

@@ -281,6 +281,16 @@ struct mm *sched_mm(void)
     return current_task()->mm;
 }
 
+s32 sched_thread_id(void)
+{
+    return current_task()->tid;
+}
+
+bool sched_exiting(void)
+{
+    return current_task()->exiting;
+}
+
 bool sched_fatal_signal(void)
 {
     return fatal_signal_pending();

@@ -17,6 +17,13 @@ static inline void install(struct fault *f, struct page *page, u64 bits)
     pt_install(f->pte, pte_make(page_to_pfn(page), bits));
 }
 
+void fault_install_anon_bits(struct fault *f, struct page *page, u64 bits)
+{
+    install(f, page, bits);
+    if (f->vma->flags & VM_LOCKED)
+        mlock_page(page);
+}
+
 /* The area is locked, or a forced write goes to one that may not be written. */
 static __noinline_fn void install_rare(struct fault *f, struct page *page)
 {
@@ -47,6 +54,8 @@ static u32 map_zero_page(struct fault *f)
 
 u32 fault_anon(struct fault *f)
 {
+    if (unlikely(f->vma->flags & VM_UFFD_MISSING))
+        return fault_ask_user(f, VM_UFFD_MISSING);
     if (!(f->flags & FAULT_WRITE))
         return map_zero_page(f);
     if (unlikely(!f->vma->anon_vma) && anon_vma_prepare(f->vma))

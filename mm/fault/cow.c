@@ -2,6 +2,7 @@
 /*
  * A write to a page that is mapped read-only.
  *
+ *   protected by a userfaultfd               ask it (uffd.c); then as below
  *   shared area                              tell the file, mark dirty, make writable
  *   private, zero page                       a cleared page of our own
  *   private, anonymous, only we refer to it  make writable: the last sharer keeps the page
@@ -35,6 +36,11 @@ static u32 shared_write(struct fault *f)
 {
     struct page *table = pt_table_page(f->pte), *page = NULL;
     struct address_space *m = f->vma->mapping;
+    if (unlikely(pte_uffd_wp(f->orig))) {
+        u32 r = fault_uffd_wp(f);
+        if (r)
+            return r;
+    }
     if (m && !pte_special(f->orig)) {
         pt_lock(table);
         if (pte_load(f->pte).v == f->orig.v) {
@@ -126,8 +132,13 @@ u32 fault_write_protected(struct fault *f)
 {
     if (f->vma->flags & VM_SHARED)
         return shared_write(f);
-    if (pte_special(f->orig))
-        return copy_page(f, NULL);
+    if (unlikely(f->orig.v & (PTE_SPECIAL | PTE_UFFD_WP))) {
+        u32 r = pte_uffd_wp(f->orig) && !(f->flags & FAULT_UNSHARE) ? fault_uffd_wp(f) : 0;
+        if (r)
+            return r;
+        if (pte_special(f->orig))
+            return copy_page(f, NULL);
+    }
 
     struct page *table = pt_table_page(f->pte);
     struct page *old = pfn_to_page(pte_pfn(f->orig));

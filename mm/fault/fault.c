@@ -16,11 +16,15 @@
  *                                    write, shared  ──► page_mkwrite        file.c
  *        present, read-only, write   ──► reuse or copy                      cow.c
  *        present, allowed            ──► spurious: another CPU was faster
+ *        a marker                    ──► poisoned, or write-protected before its page came                       uffd.c
+ *
+ *   In an area registered with a userfaultfd the leaves may answer VM_FAULT_USER instead: then fault_under_mmap_lock comes to
+ *   the same answer, sleeps until the monitor has filled the entry, and begins again.
  *
  * An entry is installed under its table's lock, after a second look that it is still what it was: whoever loses the race drops
  * what it made and is done.
  *
- * Locks: none on entry. vma read lock (or mmap_lock), then pt_lock. Sleeps for memory and devices only outside pt_lock.
+ * Locks: none on entry; nothing is held while a userfaultfd is waited for. vma read lock (or mmap_lock), then pt_lock. Sleeps for memory and devices only outside pt_lock.
  */
 #include <mm/stat.h>
 #include <port/log.h>
@@ -64,7 +68,8 @@ u32 fault_handle(struct fault *f)
     f->orig = pte_load(f->pte);
     if (pte_none(f->orig))
         return vma_is_anon(f->vma) ? fault_anon(f) : fault_file(f);
-    ASSERT(pte_mapped(f->orig)); /* there is no swap: no other form of entry exists */
+    if (unlikely(!pte_mapped(f->orig)))
+        return fault_marker(f);
     if (f->flags & (FAULT_WRITE | FAULT_UNSHARE) && !pte_write(f->orig))
         return fault_write_protected(f);
     mmu_flush_page_local(f->addr);
@@ -88,16 +93,24 @@ static struct vma *find_or_grow(struct mm *mm, u64 addr, bool *write)
     return vma;
 }
 
-static __noinline_fn u32 fault_under_mmap_lock(struct mm *mm, u64 addr, u32 flags)
+/* One try. *again: a userfaultfd was asked. exact: the address as the CPU gave it. */
+static u32 try_under_mmap_lock(struct mm *mm, u64 exact, u32 flags, bool *again)
 {
     bool write;
+    u64 addr = page_align_down(exact);
     u32 r = VM_FAULT_MAPERR;
     struct vma *vma = addr < mm->task_size ? find_or_grow(mm, addr, &write) : (mmap_read_lock(mm), write = false, NULL);
+    *again = false;
     if (vma) {
         r = fault_check_access(vma, flags);
         if (!r) {
-            struct fault f = {.mm = mm, .vma = vma, .addr = addr, .flags = flags, .pgoff = vma_index(vma, addr)};
+            struct fault f = {.mm = mm, .vma = vma, .addr = addr, .flags = flags};
             r = fault_handle(&f);
+            if (unlikely(r & VM_FAULT_USER)) {
+                r = fault_wait_user(&f, exact, write);
+                *again = !r;
+                return r == FAULT_INTERRUPTED ? 0 : r;
+            }
         }
     }
     if (write)
@@ -107,9 +120,20 @@ static __noinline_fn u32 fault_under_mmap_lock(struct mm *mm, u64 addr, u32 flag
     return r;
 }
 
+static __noinline_fn u32 fault_under_mmap_lock(struct mm *mm, u64 addr, u32 flags)
+{
+    bool again;
+    u32 r = try_under_mmap_lock(mm, addr, flags, &again);
+    if (likely(!again))
+        return r;
+    do
+        r = try_under_mmap_lock(mm, addr, flags, &again);
+    while (again);
+    return r | VM_FAULT_MAJOR; /* the monitor was waited for */
+}
+
 u32 mm_fault(struct mm *mm, u64 addr, u32 flags)
 {
-    addr = page_align_down(addr);
     stat_event(PGFAULT);
     struct vma *vma = vma_lock_find(mm, addr);
     u32 r = VM_FAULT_RETRY;
@@ -119,9 +143,8 @@ u32 mm_fault(struct mm *mm, u64 addr, u32 flags)
             struct fault f;
             f.mm = mm;
             f.vma = vma;
-            f.addr = addr;
+            f.addr = page_align_down(addr);
             f.flags = flags;
-            f.pgoff = vma_index(vma, addr);
             r = fault_handle(&f);
         }
         vma_read_unlock(vma);

@@ -84,14 +84,14 @@ static void fault_around(struct fault *f)
     stat_event_add(FAULT_AROUND, (u64)mapped);
 }
 
-/* Gives f->page (referenced, uptodate) its entry, write permission if asked. Consumes the reference. */
-static u32 install_cached(struct fault *f, bool write)
+/* Gives f->page (referenced, uptodate) its entry, where `was` stands now. Consumes the reference. write: dirty. */
+static __always_inline_fn u32 install(struct fault *f, bool write, u64 bits, u64 was)
 {
     struct page *page = f->page, *table = pt_table_page(f->pte);
     struct address_space *m = f->vma->mapping;
     u32 r = 0;
     pt_lock(table);
-    if (!pte_none(pte_load(f->pte))) {
+    if (pte_load(f->pte).v != was) {
         pt_unlock(table);
         page_put(page);
         return 0;
@@ -107,11 +107,18 @@ static u32 install_cached(struct fault *f, bool write)
     rmap_add(page); /* first: write-back passes a page over that nobody maps */
     if (m && write)
         cache_set_dirty(page); /* before the entry, under pt_lock: see mm/cache/sync.c */
+    if (was)
+        pt_take(f->pte);
     rss_add(f->mm, page_rss_kind(page), 1);
     pt_count(table, page_rss_kind(page), 1);
-    pt_install(f->pte, pte_make(page_to_pfn(page), f->vma->prot | (write ? PTE_RW | PTE_D | PTE_SOFT_DIRTY : 0)));
+    pt_install(f->pte, pte_make(page_to_pfn(page), bits));
     pt_unlock(table);
     return 0;
+}
+
+static u32 install_cached(struct fault *f, bool write)
+{
+    return install(f, write, f->vma->prot | (write ? PTE_RW | PTE_D | PTE_SOFT_DIRTY : 0), 0);
 }
 
 static u32 error_to_fault(long err)
@@ -189,10 +196,16 @@ static u32 shared_write(struct fault *f)
 u32 fault_file(struct fault *f)
 {
     u32 r, major = 0;
+    f->pgoff = vma_index(f->vma, f->addr);
+    if (unlikely(f->vma->flags & VM_UFFD)) {
+        r = fault_file_uffd(f);
+        if (r)
+            return r;
+    }
     if (f->flags & FAULT_WRITE) {
         r = f->vma->flags & VM_SHARED ? shared_write(f) : private_write(f);
     } else {
-        if (f->vma->mapping) {
+        if (f->vma->mapping && likely(!(f->vma->flags & (VM_UFFD_WP | VM_UFFD_MINOR)))) {
             fault_around(f);
             if (!pte_none(pte_load(f->pte)))
                 return 0;
@@ -201,5 +214,17 @@ u32 fault_file(struct fault *f)
         if (!r)
             r = install_cached(f, false);
     }
+    return r | major;
+}
+
+u32 fault_file_marker(struct fault *f)
+{
+    u32 major = 0;
+    f->pgoff = vma_index(f->vma, f->addr);
+    u32 r = fault_file_uffd(f);
+    if (!r)
+        r = get_page(f, &major);
+    if (!r)
+        r = install(f, false, (f->vma->prot & ~PTE_RW) | PTE_UFFD_WP, PTE_MARKER_WP);
     return r | major;
 }

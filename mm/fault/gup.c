@@ -15,7 +15,7 @@ static bool usable(const struct vma *vma, pte_t e, u32 flags)
 {
     if (!(flags & FAULT_WRITE) || pte_write(e))
         return true;
-    return flags & FAULT_FORCE && !(vma->flags & VM_SHARED) && !pte_special(e) &&
+    return flags & FAULT_FORCE && !pte_uffd_wp(e) && !(vma->flags & VM_SHARED) && !pte_special(e) &&
            page_is_anon(pfn_to_page(pte_pfn(e))) && pte_dirty(e) &&
            (vma->flags & VM_SOFTDIRTY || e.v & PTE_SOFT_DIRTY) &&
            READ_ONCE(pfn_to_page(pte_pfn(e))->mapcount) == 0;
@@ -103,7 +103,7 @@ static s64 gup_one_locked(struct mm *mm, u64 addr, u32 flags, struct page **out)
         if (r & VM_FAULT_OOM)
             return -ENOMEM;
         if (r & VM_FAULT_ERROR)
-            return r & VM_FAULT_KILLED ? -EINTR : -EFAULT;
+            return r & VM_FAULT_KILLED ? -EINTR : r & VM_FAULT_POISON ? -EHWPOISON : -EFAULT;
         sched_count_fault(r & VM_FAULT_MAJOR);
     }
 }
@@ -198,22 +198,29 @@ static void count_populated(const struct fault *f, u32 r)
     sched_count_fault(r & VM_FAULT_MAJOR);
 }
 
-/* Faults in [pos, stop) of one area. mmap_lock held for reading. */
-static int populate_area(struct vma *vma, u64 pos, u64 stop)
+/* Faults in [*at, stop) of one area, or as much as there is before a userfaultfd had to be asked: then mmap_lock, which is held
+ * for reading, is released and *unlocked. */
+static int populate_area(struct vma *vma, u64 *at, u64 stop, bool *unlocked)
 {
     u32 flags = (vma->flags & (VM_WRITE | VM_SHARED)) == VM_WRITE ? FAULT_WRITE : 0;
-    if (!(vma->flags & VM_ACCESS) || vma->flags & (VM_IO | VM_PFNMAP))
-        return vma->flags & VM_ACCESS ? 0 : -EFAULT;
-    if (vma->flags & VM_LOCKONFAULT)
+    if (!(vma->flags & VM_ACCESS))
+        return -EFAULT;
+    if (vma->flags & (VM_IO | VM_PFNMAP | VM_LOCKONFAULT)) {
+        *at = stop;
         return 0;
+    }
     if (vma_is_secret(vma) || fault_check_access(vma, flags) & VM_FAULT_PKUERR)
         return -EFAULT;
-    for (; pos < stop; pos += PAGE_SIZE) {
-        struct fault f = {.mm = vma->mm, .vma = vma, .addr = pos, .flags = flags, .pgoff = vma_index(vma, pos)};
+    for (; *at < stop; *at += PAGE_SIZE) {
+        struct fault f = {.mm = vma->mm, .vma = vma, .addr = *at, .flags = flags};
         u32 r;
         do
             r = fault_handle(&f);
-        while (r & VM_FAULT_RETRY);
+        while ((r & (VM_FAULT_RETRY | VM_FAULT_USER)) == VM_FAULT_RETRY);
+        if (unlikely(r & VM_FAULT_USER)) {
+            *unlocked = true;
+            return fault_wait_user(&f, *at, false) ? -EINTR : 0;
+        }
         count_populated(&f, r);
         if (r & VM_FAULT_ERROR)
             return r & VM_FAULT_OOM ? -ENOMEM : r & VM_FAULT_KILLED ? -EINTR : -EFAULT;
@@ -229,6 +236,7 @@ int mm_populate(struct mm *mm, u64 start, u64 len, bool ignore_errors)
     while (pos < end) {
         mmap_read_lock(mm);
         struct vma *vma = vma_find(mm, pos);
+        bool unlocked = false;
         int err = -ENOMEM;
         if (!vma || vma_start(vma) >= end) {
             mmap_read_unlock(mm);
@@ -236,11 +244,13 @@ int mm_populate(struct mm *mm, u64 start, u64 len, bool ignore_errors)
         }
         if (vma_start(vma) <= pos || ignore_errors) {
             pos = max(pos, vma_start(vma));
-            u64 stop = min(min(end, vma_end(vma)), pos + POPULATE_CHUNK);
-            err = populate_area(vma, pos, stop);
-            pos = ignore_errors && err ? vma_end(vma) : stop;
+            u64 stop = min(min(end, vma_end(vma)), pos + POPULATE_CHUNK), area_end = vma_end(vma);
+            err = populate_area(vma, &pos, stop, &unlocked);
+            if (err)
+                pos = ignore_errors ? area_end : stop;
         }
-        mmap_read_unlock(mm);
+        if (!unlocked)
+            mmap_read_unlock(mm);
         if (err && (!ignore_errors || err == -EINTR))
             return err;
         if (sched_fatal_signal())

@@ -50,12 +50,7 @@ static void count_page(struct sizes *z, struct page *page, u64 addr, pte_t e, u6
 static int count_entry(void *ctx, u64 addr, unsigned level, pte_t e)
 {
     struct sizes *z = ctx;
-    if (!pte_present(e) && !pte_mapped(e)) {
-        z->swap += PAGE_SIZE;
-        z->swap_pss += PAGE_SIZE << PSS_SHIFT;
-        return 0;
-    }
-    if (pte_special(e) || (z->vma->flags & VM_PFNMAP))
+    if (!pte_mapped(e) || pte_special(e) || (z->vma->flags & VM_PFNMAP))
         return 0;
     count_page(z, pfn_to_page(pte_pfn(e)), addr, e, pt_span(level));
     return 0;
@@ -113,12 +108,13 @@ static void put_vm_flags(struct seq *s, u64 flags)
     } names[] = {
         {VM_READ, "rd"},        {VM_WRITE, "wr"},      {VM_EXEC, "ex"},       {VM_SHARED, "sh"},
         {VM_MAYREAD, "mr"},     {VM_MAYWRITE, "mw"},   {VM_MAYEXEC, "me"},    {VM_MAYSHARE, "ms"},
-        {VM_GROWSDOWN, "gd"},   {VM_PFNMAP, "pf"},     {VM_LOCKED, "lo"},     {VM_IO, "io"},
+        {VM_GROWSDOWN, "gd"},   {VM_UFFD_MISSING, "um"}, {VM_PFNMAP, "pf"},   {VM_UFFD_WP, "uw"},
+        {VM_LOCKED, "lo"},      {VM_IO, "io"},
         {VM_SEQ_READ, "sr"},    {VM_RAND_READ, "rr"},  {VM_DONTCOPY, "dc"},   {VM_DONTEXPAND, "de"},
         {VM_LOCKONFAULT, "lf"}, {VM_ACCOUNT, "ac"},    {VM_NORESERVE, "nr"},  {VM_HUGETLB, "ht"},
         {VM_SYNC, "sf"},        {VM_WIPEONFORK, "wf"}, {VM_DONTDUMP, "dd"},   {VM_SOFTDIRTY, "sd"},
         {VM_MIXEDMAP, "mm"},    {VM_HUGEPAGE, "hg"},   {VM_NOHUGEPAGE, "nh"}, {VM_MERGEABLE, "mg"},
-        {VM_DROPPABLE, "dp"},   {VM_SEALED, "sl"},
+        {VM_UFFD_MINOR, "ui"},  {VM_DROPPABLE, "dp"},  {VM_SEALED, "sl"},
     };
     seq_puts(s, "VmFlags: ");
     for (size_t i = 0; i < ARRAY_SIZE(names); i++) {

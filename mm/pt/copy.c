@@ -6,6 +6,7 @@
  *   private, with an anon_vma            copied; writable ones become read-only in both (copy-on-write)
  *   private or shared, without one       none: faults find the pages in the cache again
  *   PFNMAP, MIXEDMAP                     copied as they are
+ *   write-protected by userfaultfd       copied with their protection, if the child's area has a userfaultfd, else without
  *
  * A table whose entries would all be copied is shared instead, if it has enough of them (share.c).
  *
@@ -29,12 +30,14 @@
 #include <mm/rmap.h>
 #include <port/log.h>
 
-/* The entries of [addr,end), which one table holds, go from s to d. rss is counted up. */
-static void copy_table(pte_t *d, pte_t *s, u64 addr, u64 end, bool cow, s64 *rss)
+/* The entries of [addr,end), which one table holds, go from s to d. keep_wp: with PTE_UFFD_WP. rss is counted up. */
+static void copy_table(pte_t *d, pte_t *s, u64 addr, u64 end, bool cow, bool keep_wp, s64 *rss)
 {
     struct page *dst = pt_table_page(d), *src = pt_table_page(s);
     /* The child has not touched the page yet. */
     u64 mask = cow ? ~(PTE_A | PTE_RW) : ~PTE_A;
+    if (!keep_wp)
+        mask &= ~PTE_UFFD_WP;
     s32 copied = 0;
 
     pt_lock(dst);
@@ -45,7 +48,7 @@ static void copy_table(pte_t *d, pte_t *s, u64 addr, u64 end, bool cow, s64 *rss
         if (pte_none(e))
             continue;
         left--;
-        ASSERT(pte_mapped(e));
+        ASSERT(e.v & (PTE_P | PTE_PROTNONE | PTE_SPECIAL));
         if (pte_write(e) && cow)
             __atomic_fetch_and(&s->v, ~PTE_RW, __ATOMIC_RELAXED);
         if (!pte_special(e)) {
@@ -56,6 +59,8 @@ static void copy_table(pte_t *d, pte_t *s, u64 addr, u64 end, bool cow, s64 *rss
             enum rss_kind kind = page_is_anon(page) ? RSS_ANON : page_rss_kind(page);
             rss[kind]++;
             pt_count(dst, kind, 1);
+        } else if (e.v == PTE_MARKER_WP && !keep_wp) {
+            continue;
         }
         pte_store(d, (pte_t){e.v & mask});
         copied++;
@@ -70,6 +75,8 @@ static void copy_table(pte_t *d, pte_t *s, u64 addr, u64 end, bool cow, s64 *rss
 static __noinline_fn int copy_apart(struct vma *dst, struct vma *src, pte_t *d, pte_t *s, u64 addr, u64 end, s64 *rss)
 {
     struct page *dst_table = pt_table_page(d), *src_table = pt_table_page(s);
+    bool keep_wp = dst->flags & VM_UFFD_WP;
+    u64 gone = PTE_PFN_MASK | PTE_A | (keep_wp ? 0 : PTE_UFFD_WP);
     for (; addr < end; addr += PAGE_SIZE, s++, d++) {
         pt_lock(src_table);
         pte_t e = pte_load(s);
@@ -79,7 +86,7 @@ static __noinline_fn int copy_apart(struct vma *dst, struct vma *src, pte_t *d, 
             page_clear(page, PG_pinned); /* N2: from now on it is shared */
         pt_unlock(src_table);
         if (!pinned) {
-            copy_table(d, s, addr, addr + PAGE_SIZE, true, rss);
+            copy_table(d, s, addr, addr + PAGE_SIZE, true, keep_wp, rss);
             continue;
         }
         struct page *fresh = alloc_page(GFP_HIGHUSER_MOVABLE);
@@ -94,7 +101,7 @@ static __noinline_fn int copy_apart(struct vma *dst, struct vma *src, pte_t *d, 
             rmap_add_new_anon(fresh, dst, addr);
             rss[RSS_ANON]++;
             pt_count(dst_table, RSS_ANON, 1);
-            pt_install(d, pte_make(page_to_pfn(fresh), (e.v & ~(PTE_PFN_MASK | PTE_A)) | PTE_D));
+            pt_install(d, pte_make(page_to_pfn(fresh), (e.v & ~gone) | PTE_D));
         }
         spin_unlock(&src_table->pt_lock);
         pt_unlock(dst_table);
@@ -106,7 +113,7 @@ static __noinline_fn int copy_apart(struct vma *dst, struct vma *src, pte_t *d, 
 
 int pt_copy_range(struct vma *dst, struct vma *src)
 {
-    if (!src->anon_vma && !(src->flags & (VM_PFNMAP | VM_MIXEDMAP)))
+    if (!src->anon_vma && !(src->flags & (VM_PFNMAP | VM_MIXEDMAP)) && !(dst->flags & VM_UFFD_WP))
         return 0;
     bool cow = (src->flags & (VM_SHARED | VM_MAYWRITE)) == VM_MAYWRITE;
     bool pinned = cow && src->mm->flags & MMF_HAS_PINNED;
@@ -136,7 +143,7 @@ int pt_copy_range(struct vma *dst, struct vma *src)
             if (unlikely(pinned))
                 err = copy_apart(dst, src, d, s + skip, addr, next, rss);
             else
-                copy_table(d, s + skip, addr, next, cow, rss);
+                copy_table(d, s + skip, addr, next, cow, dst->flags & VM_UFFD_WP, rss);
             if (err)
                 break;
         }

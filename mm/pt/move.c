@@ -12,9 +12,13 @@
  *  M3. Counts of used entries move along; mapcounts and rss stay.
  *  M4. Only the areas that are moved from and to, both write-locked, may walk a table that moves as a whole.
  *
- * Locks: both areas write-locked; per step rmap_lock_vma(), then the pt_locks of both tables in the order of their pages.
+ * userfaultfd moves single anonymous pages between areas (pt_move_page): there the page gets the owner and index of its new
+ * address, which is possible while the entry is its only user.
+ *
+ * Locks: both areas write-locked (pt_move_page: mmap_lock for reading); per step rmap_lock_vma(), then the pt_locks of both tables in the order of their pages.
  */
 #include "pt_internal.h"
+#include <lib/errno.h>
 #include <mm/rmap.h>
 #include <port/log.h>
 
@@ -158,4 +162,54 @@ u64 pt_move_range(struct vma *old_vma, u64 old_addr, struct vma *new_vma, u64 ne
         addr += done;
     }
     return len;
+}
+
+/* Both tables locked, *from maps a page or the zero page. */
+static int move_one(struct vma *dst, pte_t *to, u64 to_addr, struct vma *src, pte_t *from, u64 from_addr)
+{
+    pte_t e = pte_load(from);
+    u64 bits = dst->prot & ~PTE_RW;
+    struct page *page = pt_page(e);
+    bool zero = pte_special(e);
+    if (!zero && (!page_is_anon(page) || page_refs(page) != 1))
+        return -EBUSY;
+    e = pt_take(from);
+    tlb_flush_page(src->mm, from_addr);
+    if (!zero && page_refs(page) != 1) { /* somebody got hold of it before the entry went */
+        pt_install(from, e);
+        return -EBUSY;
+    }
+    if (zero) {
+        bits |= PTE_SPECIAL;
+    } else {
+        rmap_move_anon(page, dst, to_addr);
+        pt_count(pt_table_page(from), RSS_ANON, -1);
+        pt_count(pt_table_page(to), RSS_ANON, 1);
+        bits |= PTE_D | PTE_SOFT_DIRTY | PTE_RW; /* as after mremap; the area is writable */
+    }
+    pt_install(to, pte_make(pte_pfn(e), bits));
+    return 0;
+}
+
+int pt_move_page(struct vma *dst, u64 to_addr, struct vma *src, u64 from_addr, bool holes)
+{
+    struct mm *mm = dst->mm;
+    if (!pt_find(mm, from_addr) && !holes)
+        return -ENOENT;
+    pte_t *from = pt_alloc(mm, from_addr), *to = from ? pt_alloc(mm, to_addr) : NULL;
+    if (!to)
+        return -ENOMEM;
+    int err;
+    lock_pair(pt_table_page(from), pt_table_page(to));
+    pte_t e = pte_load(from);
+    if (!pte_none(pte_load(to)))
+        err = -EEXIST;
+    else if (pte_none(e))
+        err = holes ? 0 : -ENOENT;
+    else if (pte_marker(e))
+        err = -EFAULT;
+    else
+        err = move_one(dst, to, to_addr, src, from, from_addr);
+    unlock_pair(pt_table_page(from), pt_table_page(to));
+    return err;
 }

@@ -17,6 +17,7 @@
  * A table is shared when each area over it is private, has an anon_vma and comes to the child, or has no entry below it. Level 2
  * is tried first: one table stands for 1 GiB. Levels 4 and 5 are an mm's own, and level 3 too: its 512 GiB always hold an area
  * that differs.
+ * A table that a userfaultfd protects is not shared (U5 of mm/uffd.h): parent and child are protected apart.
  *
  * Invariants
  *  S1. Sharers map T at the same address, in areas of one anon_vma family and of the same offsets; the areas are linked.
@@ -66,7 +67,7 @@ static bool has_entries(const pte_t *table, unsigned level, u64 start, u64 end)
 /* Would fork copy what v has below the table at base just so? */
 static bool area_agrees(const struct vma *v, const pte_t *table, unsigned level, u64 base)
 {
-    const u64 apart = VM_SHARED | VM_DONTCOPY | VM_WIPEONFORK | VM_PFNMAP | VM_MIXEDMAP | VM_HUGETLB;
+    const u64 apart = VM_SHARED | VM_DONTCOPY | VM_WIPEONFORK | VM_PFNMAP | VM_MIXEDMAP | VM_HUGETLB | VM_UFFD_WP;
     if (v->anon_vma && !(v->flags & apart))
         return true;
     return !has_entries(table, level, max(vma_start(v), base), min(vma_end(v), base + pt_table_span(level)));

@@ -59,16 +59,28 @@ static const char *check_page(const struct vma *vma, u64 addr, pte_t e)
     return NULL;
 }
 
+/* U5 of mm/uffd.h */
+static const char *check_uffd(const struct vma *vma, pte_t e)
+{
+    if (!pte_uffd_wp(e))
+        return NULL;
+    if (!(vma->flags & VM_UFFD_WP))
+        return "U5: an entry is protected in an area that no userfaultfd protects";
+    return pte_write(e) ? "U5: a protected entry is writable" : NULL;
+}
+
 static const char *check_leaf(struct check *c, u64 addr, pte_t e)
 {
-    if (!pte_mapped(e))
-        return "entry is neither a mapping nor empty";
+    if (!pte_mapped(e) && e.v != PTE_MARKER_WP && e.v != PTE_MARKER_POISON)
+        return "entry is neither a mapping nor a marker nor empty";
     if (!c->vma || addr >= vma_end(c->vma))
         c->vma = vma_find(c->mm, addr);
     if (!c->vma || addr < vma_start(c->vma))
         return "entry outside of every area";
-    const char *err = check_rights(c->vma, e);
-    return err ? err : check_page(c->vma, addr, e);
+    const char *err = check_uffd(c->vma, e);
+    if (!err && !pte_marker(e))
+        err = check_rights(c->vma, e);
+    return err || pte_marker(e) ? err : check_page(c->vma, addr, e);
 }
 
 /* rw: the entry above may be written; own: all entries above may. */

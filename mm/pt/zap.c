@@ -5,11 +5,15 @@
  *   entry            what happens
  *   empty            skipped
  *   special          cleared: no page behind it that is counted
+ *   marker           cleared; but stays in truncation, and MADV_DONTNEED lets protections of file pages stay (below)
  *   page             cleared; D of a file page goes to the page; mapcount, rss, NR_*_MAPPED; the reference to the gather
  *
  * Each level-1 table is locked once. rss is added up over the call and applied at its end. The loop ends early when the
  * table has no used entry left. A shared table is given up whole, see share.c; truncation, which may not sleep, empties its
  * entries for all sharers.
+ *
+ * In an area that a userfaultfd protects, a protected page of a file leaves a marker behind when it goes but the area stays, and
+ * markers stay likewise (zap_keeping): what comes there next is protected, too. Poison goes unless private copies stay.
  *
  * Invariants
  *  Z1. No new entry of the range can appear that the caller wants gone: the area is write-locked or out of the tree, or
@@ -81,9 +85,9 @@ static __always_inline_fn void zap_entries(struct zap *z, pte_t *p, u64 addr, un
         pte_t e = pte_load(p);
         if (pte_none(e))
             continue;
-        ASSERT(pte_mapped(e));
+        ASSERT(e.v & (PTE_P | PTE_PROTNONE | PTE_SPECIAL));
         struct page *page = pt_page(e);
-        if (file_only && !pte_special(e) && page_is_anon(page))
+        if (file_only && (pte_special(e) ? pte_marker(e) : page_is_anon(page)))
             continue;
         e = pte_exchange(p, (pte_t){0});
         used--;
@@ -139,6 +143,25 @@ static __noinline_fn void zap_locked(struct zap *z, pte_t *p, u64 addr, unsigned
         zap_entries(z, p, addr, n, true);
     else
         zap_entries(z, p, addr, n, false);
+}
+
+/* The table is locked: as zap_locked, but protected entries become markers. */
+static __noinline_fn void zap_keeping(struct zap *z, pte_t *p, u64 addr, unsigned n, bool file_only)
+{
+    u64 keep[PT_ENTRIES / 64] = {0};
+    for (unsigned i = 0; i < n; i++)
+        if (pte_uffd_wp(pte_load(p + i)))
+            keep[i / 64] |= 1UL << i % 64;
+    zap_locked(z, p, addr, n, file_only);
+    for (unsigned i = 0; i < n; i++)
+        if (keep[i / 64] & 1UL << i % 64 && pte_none(pte_load(p + i)))
+            pt_install(p + i, (pte_t){PTE_MARKER_WP});
+}
+
+/* Do protections of this area outlive its pages? */
+static bool keeps_wp(const struct vma *vma)
+{
+    return unlikely(vma->flags & VM_UFFD_WP) && !vma_is_anon(vma);
 }
 
 static void zap_init(struct zap *z, struct gather *g)
@@ -205,6 +228,24 @@ void pt_zap_range(struct gather *g, struct vma *vma, u64 start, u64 end)
     apply_rss(&z, vma->mm);
 }
 
+void pt_zap_pages(struct gather *g, struct vma *vma, u64 start, u64 end)
+{
+    struct zap z;
+    pte_t *p;
+    if (!keeps_wp(vma)) {
+        pt_zap_range(g, vma, start, end);
+        return;
+    }
+    zap_init(&z, g);
+    for (u64 addr = start, next; (p = pt_next_own(vma->mm, &addr, end)); addr = next) {
+        next = pt_step(addr, end, 2);
+        pt_lock(pt_table_page(p));
+        zap_keeping(&z, p, addr, (unsigned)((next - addr) >> PAGE_SHIFT), false);
+        pt_unlock(pt_table_page(p));
+    }
+    apply_rss(&z, vma->mm);
+}
+
 #define SHARED_BATCH 64
 
 /* As zap_entries, in a table that others share: they lose the entries with us, and are flushed before a page can go. */
@@ -217,7 +258,7 @@ static __noinline_fn void zap_shared(struct gather *g, struct vma *vma, pte_t *p
         u64 first = addr + ((u64)i << PAGE_SHIFT);
         for (; i < n && nr < SHARED_BATCH; i++) {
             pte_t e = pte_load(p + i);
-            if (pte_none(e) || (file_only && !pte_special(e) && page_is_anon(pt_page(e))))
+            if (pte_none(e) || (file_only && (pte_special(e) ? pte_marker(e) : page_is_anon(pt_page(e)))))
                 continue;
             pt_take(p + i);
             if (pte_special(e))
@@ -247,6 +288,8 @@ void pt_zap_mapping(struct gather *g, struct vma *vma, u64 start, u64 end, bool 
             continue; /* it was given up meanwhile */
         if (unlikely(vma->mm->shares_tables) && pt_state(vma->mm, addr) != PT_OWN)
             zap_shared(g, vma, p, addr, n, !even_cows);
+        else if (keeps_wp(vma))
+            zap_keeping(&z, p, addr, n, !even_cows);
         else
             zap_locked(&z, p, addr, n, !even_cows);
         pt_unlock(pt_table_page(p));

@@ -28,6 +28,12 @@ void rmap_add_new_anon(struct page *page, struct vma *vma, u64 addr)
     lru_add_fresh(page, node, LRU_INACTIVE_ANON);
 }
 
+void rmap_move_anon(struct page *page, struct vma *vma, u64 addr)
+{
+    WRITE_ONCE(page->index, (u32)vma_index(vma, addr));
+    store_release(&page->owner, (u64)vma->anon_vma | PAGE_OWNER_ANON);
+}
+
 /* page->index has 32 bits: an area of more than 16 TiB may hold several addresses that fit. */
 #define INDEX_PERIOD (1UL << 32)
 
@@ -106,6 +112,8 @@ static int unmap_one(void *ctx, struct vma *vma, u64 addr)
     bool hit = pte_mapped(e) && !pte_special(e) && pte_pfn(e) == page_to_pfn(page);
     if (hit) {
         e = pt_take(p);
+        if (unlikely(pte_uffd_wp(e)) && vma->mapping)
+            pt_install(p, (pte_t){PTE_MARKER_WP}); /* the page may come back from the cache */
         if (unlikely(vma->mm->shares_tables) && pt_state(vma->mm, addr) != PT_OWN) {
             s64 lost[NR_RSS] = {0};
             lost[kind] = 1;

@@ -13,6 +13,7 @@
 #include <mm/mlock.h>
 #include <mm/pt.h>
 #include <mm/sys.h>
+#include <mm/uffd.h>
 #include <mm/vma.h>
 #include <uapi/mman.h>
 
@@ -56,35 +57,63 @@ static int check_flag_advice(const struct vma *vma, int nr)
     }
 }
 
-/* Entries of [start,end) go; the area stays. */
+static bool may_drop(const struct vma *vma, int nr)
+{
+    if (vma->flags & (VM_PFNMAP | VM_HUGETLB) || (vma->flags & VM_LOCKED && nr != UAPI_MADV_DONTNEED_LOCKED))
+        return false;
+    return nr != UAPI_MADV_FREE || vma_is_anon(vma);
+}
+
+/* Entries of [start,end) go; the area stays. mmap_lock may be released and taken again: then vma is stale afterwards. */
 static int drop_pages(struct vma *vma, u64 start, u64 end, int nr)
 {
-    if (vma->flags & (VM_PFNMAP | VM_HUGETLB) ||
-        (vma->flags & VM_LOCKED && nr != UAPI_MADV_DONTNEED_LOCKED))
+    struct mm *mm = vma->mm;
+    if (!may_drop(vma, nr))
         return -EINVAL;
-    if (nr == UAPI_MADV_FREE && !vma_is_anon(vma))
-        return -EINVAL;
-    if (pt_own_edges(vma->mm, start, end))
+    if (unlikely(vma->uffd) && !uffd_remove(vma, start, end)) {
+        mmap_read_lock(mm);
+        vma = vma_find(mm, start);
+        if (!vma || vma_start(vma) > start)
+            return -ENOMEM;
+        if (!may_drop(vma, nr))
+            return -EINVAL;
+        end = min(end, vma_end(vma));
+    }
+    if (pt_own_range(mm, start, vma->flags & VM_UFFD_WP ? end : start) || pt_own_edges(mm, start, end))
         return -EAGAIN;
     struct gather g;
-    gather_begin(&g, vma->mm, false);
+    gather_begin(&g, mm, false);
     if (unlikely(vma->flags & VM_LOCKED))
         munlock_range(vma, start, end);
-    pt_zap_range(&g, vma, start, end);
+    pt_zap_pages(&g, vma, start, end);
     gather_end(&g);
     return 0;
 }
 
+/* mmap_lock may be released and taken again, as above. */
 static int remove_pages(struct vma *vma, u64 start, u64 end)
 {
-    if (vma->flags & VM_LOCKED || (!vma->mapping && !vma->file))
+    struct mm *mm = vma->mm;
+    struct address_space *m = vma->mapping;
+    if (vma->flags & VM_LOCKED || (!m && !vma->file))
         return -EINVAL;
     if ((vma->flags & (VM_SHARED | VM_MAYWRITE)) != (VM_SHARED | VM_MAYWRITE))
         return -EACCES;
-    if (vma->mapping->ops->read_pages || vma_is_secret(vma))
+    if (!m || m->ops->read_pages || vma_is_secret(vma))
         return -EOPNOTSUPP; /* as a file system without hole punching */
-    u64 from = vma_index(vma, start) << PAGE_SHIFT;
-    return cache_punch(vma->mapping, from, from + (end - start));
+    u64 from = vma_index(vma, start) << PAGE_SHIFT, to = from + (end - start);
+    if (likely(!vma->uffd))
+        return cache_punch(m, from, to);
+    /* The area may go while its monitor is told, but not the file. */
+    struct vma hold = {.mm = mm, .flags = vma->flags, .ops = vma->ops, .file = vma->file, .priv = vma->priv};
+    if (hold.ops && hold.ops->open)
+        hold.ops->open(&hold);
+    if (!uffd_remove(vma, start, end))
+        mmap_read_lock(mm);
+    int err = cache_punch(m, from, to);
+    if (hold.ops && hold.ops->close)
+        hold.ops->close(&hold);
+    return err;
 }
 
 static int read_ahead(struct vma *vma, u64 start, u64 end)
@@ -187,7 +216,7 @@ static int populate(struct mm *mm, u64 start, u64 end, u32 fault_flags)
         struct page *page;
         s64 n = gup(mm, pos, 1, fault_flags, &page);
         if (n != 1)
-            return n == -EINTR || n == -ENOMEM ? (int)n : -EFAULT;
+            return n == -EINTR || n == -ENOMEM || n == -EHWPOISON ? (int)n : -EFAULT;
         page_put(page);
     }
     return 0;

@@ -14,6 +14,7 @@
 #include <mm/pt.h>
 #include <mm/rmap.h>
 #include <mm/sys.h>
+#include <mm/uffd.h>
 #include <mm/vma.h>
 #include <uapi/mman.h>
 
@@ -21,6 +22,7 @@ struct move {
     struct mm *mm;
     u64 addr, old_len, new_len, flags, new_addr;
     u64 populate_start, populate_len; /* out: a locked area grew */
+    struct uffd_event **mark;         /* behind these events the one of the move is sent; NULL: behind all */
 };
 
 /* May the area grow by `more` pages? 0 or -errno. */
@@ -98,6 +100,8 @@ static void undo_move(struct move *m, struct vma *vma, struct vma *copy, u64 mov
 {
     u64 to = vma_start(copy);
     pt_move_range(copy, to, vma, m->addr, moved); /* the tables of the old place still stand */
+    if (copy->uffd)
+        uffd_forget_area(copy); /* nobody is told of an area that was never there */
     if (copy->flags & VM_LOCKED)
         m->mm->locked_vm += vma_pages(copy); /* vma_unmap counts it down */
     vma_unmap(m->mm, to, m->new_len);
@@ -124,8 +128,11 @@ static s64 move_area(struct move *m, struct vma *vma, u64 to)
     bool account = vma->flags & VM_ACCOUNT;
     if (account && commit_charge(mm, pages))
         return -ENOMEM;
-    struct vma *copy = make_copy(m, vma, to);
+    int err;
+    struct uffd_event *event = uffd_remap_prepare(vma, &err);
+    struct vma *copy = err ? NULL : make_copy(m, vma, to);
     if (!copy) {
+        uffd_remap_failed(event);
         if (account)
             commit_uncharge(pages);
         return -ENOMEM;
@@ -134,9 +141,14 @@ static s64 move_area(struct move *m, struct vma *vma, u64 to)
     vma_insert(mm, copy);
     u64 moved = pt_move_range(vma, m->addr, copy, to, len);
     if (moved < len) {
+        uffd_remap_failed(event);
         undo_move(m, vma, copy, moved);
         return -ENOMEM;
     }
+    if (event)
+        uffd_remap_done(event, m->mark ? m->mark : uffd_events_mark(mm), m->addr, to, m->old_len);
+    else if (copy->uffd)
+        uffd_forget_area(copy); /* its monitor does not follow */
     if (copy->ops && copy->ops->mremap)
         copy->ops->mremap(copy);
     if (copy->flags & VM_LOCKED) {
@@ -180,6 +192,7 @@ static s64 remap_to(struct move *m)
         if (err)
             return err;
     }
+    m->mark = uffd_events_mark(mm);
     if (m->old_len > m->new_len) {
         err = shrink(m);
         if (err)
@@ -239,8 +252,7 @@ s64 sys_mm_mremap(struct mm *mm, u64 addr, u64 old_len, u64 new_len, u64 flags, 
         return -EINVAL;
     if (addr & ~PAGE_MASK)
         return -EINVAL;
-    struct move m = {mm, addr, page_align_up(old_len), page_align_up(new_len), flags, new_addr,
-                     0,  0};
+    struct move m = {mm, addr, page_align_up(old_len), page_align_up(new_len), flags, new_addr, 0, 0, NULL};
     if (!m.new_len)
         return -EINVAL;
     int err = mmap_write_lock_killable(mm);

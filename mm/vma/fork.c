@@ -12,6 +12,7 @@
 #include <mm/cache.h>
 #include <mm/pt.h>
 #include <mm/rmap.h>
+#include <mm/uffd.h>
 #include "vma_internal.h"
 
 static void copy_layout(struct mm *mm, const struct mm *from)
@@ -58,13 +59,14 @@ static int fork_area(struct mm *child, struct vma *src)
     WRITE_ONCE(vma->flags, vma->flags & ~(VM_LOCKED | VM_LOCKONFAULT));
     if (vma->anon_vma)
         vma->anon_id = anon_vma_new_id(false); /* not inserted yet: nobody else looks */
+    int err = unlikely(vma->uffd) ? uffd_fork_area(vma, src->mm) : 0;
     struct rt_node *last = child->vmas.last;
     rt_insert_between(&child->vmas, last, NULL, &vma->node);
     child->map_count++;
     vma_account(child, vma->flags, (s64)pages);
     if (src->flags & VM_WIPEONFORK)
         anon_vma_unlink(vma);
-    return 0;
+    return err;
 }
 
 /* Entries follow when all areas are there: a table may lie under several. *copied: the parent's were write-protected. */
@@ -74,8 +76,8 @@ static int fork_entries(struct mm *child, struct mm *parent, bool *copied)
     for (struct vma *src = vma_first(parent); src; src = vma_next(src)) {
         if (src->flags & VM_DONTCOPY)
             continue;
-        /* Without an anon_vma, the child's faults find the pages in the cache. */
-        if (!(src->flags & VM_WIPEONFORK) && (!src->mapping || src->anon_vma)) {
+        /* Without an anon_vma, the child's faults find the pages in the cache, but not that they are write-protected. */
+        if (!(src->flags & VM_WIPEONFORK) && (!src->mapping || src->anon_vma || dst->flags & VM_UFFD_WP)) {
             *copied = true;
             int err = pt_copy_range(dst, src);
             if (err)
@@ -109,6 +111,8 @@ int mm_fork(struct mm *parent, struct mm **out)
     child->hiwater_vm = child->total_vm;
     if (copied)
         tlb_flush_mm(parent);
+    if (unlikely(err && parent->uffd_events))
+        uffd_fork_failed(parent);
     mmap_write_unlock(child);
     mmap_write_unlock(parent);
     if (err) {

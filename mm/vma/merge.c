@@ -7,7 +7,7 @@
  *   [AAAAAAA][AAAAAAAAA][BBBBBB]   ->  prev grows
  *   [BBBBBBB][AAAAAAAAA][AAAAAA]   ->  next grows downwards
  *
- * They agree when flags, backing (ops, file, mapping, priv) and name fit, the page offsets run on, and their anonymous pages go
+ * They agree when flags, backing (ops, file, mapping, priv), name and userfaultfd fit, the page offsets run on, and their anonymous pages go
  * together. For that every area with an anon_vma has an anon_id, so that programs see the areas they see on Linux, where each
  * fork makes an anon_vma of its own for each area:
  *
@@ -61,7 +61,7 @@ static bool can_merge(const struct vma *a, const struct vma *b)
 {
     return vma_end(a) == vma_start(b) &&
            same_backing(a, b->flags, b->ops, b->file, b->mapping, b->priv) &&
-           names_equal(a->name, b->name) && a->pgoff + vma_pages(a) == b->pgoff;
+           names_equal(a->name, b->name) && a->uffd == b->uffd && a->pgoff + vma_pages(a) == b->pgoff;
 }
 
 bool vma_anon_agrees(u64 changed, const struct vma *near)

@@ -13,6 +13,7 @@
 #include <mm/pt.h>
 #include <mm/rmap.h>
 #include <mm/slab.h>
+#include <mm/uffd.h>
 #include <mm/vma.h>
 #include <port/log.h>
 #include "vma_internal.h"
@@ -111,8 +112,13 @@ int mmap_write_lock_killable(struct mm *mm)
 
 void mmap_write_unlock(struct mm *mm)
 {
+    struct uffd_event *events = mm->uffd_events;
+    if (unlikely(events))
+        mm->uffd_events = NULL;
     store_release(&mm->lock_seq, mm->lock_seq + 1);
     up_write(&mm->mmap_lock);
+    if (unlikely(events))
+        uffd_deliver(events);
 }
 
 void mmap_read_lock(struct mm *mm)

@@ -15,6 +15,7 @@
 #include <mm/shmem.h>
 #include <mm/slab.h>
 #include <port/task.h>
+#include <mm/uffd.h>
 #include "vma_internal.h"
 
 /*
@@ -174,6 +175,35 @@ int vma_set_flags(struct mm *mm, u64 start, u64 end, u64 set, u64 clear)
 {
     struct flags_arg arg = {set, clear};
     return for_range(mm, start, end, flags_change, flags_wanted, &arg, true);
+}
+
+struct uffd_arg {
+    struct uffd *uffd;
+    u64 modes;
+};
+
+static int uffd_wanted(struct vma *vma, void *arg)
+{
+    struct uffd_arg *a = arg;
+    return vma->uffd != a->uffd || (vma->flags & VM_UFFD) != a->modes;
+}
+
+static int uffd_change(struct vma *vma, void *arg)
+{
+    struct uffd_arg *a = arg;
+    if (!(a->modes & VM_UFFD_WP))
+        uffd_forget_area(vma);
+    vma_write_lock(vma);
+    WRITE_ONCE(vma->flags, (vma->flags & ~VM_UFFD) | a->modes);
+    vma->prot = vma_page_prot(vma->flags, vma->mapping);
+    vma->uffd = a->uffd;
+    return 0;
+}
+
+int vma_set_uffd(struct mm *mm, u64 start, u64 end, struct uffd *uffd, u64 modes)
+{
+    struct uffd_arg arg = {uffd, modes};
+    return for_range(mm, start, end, uffd_change, uffd_wanted, &arg, false);
 }
 
 static int name_wanted(struct vma *vma, void *arg)

@@ -13,6 +13,7 @@
 #include <mm/mlock.h>
 #include <mm/pt.h>
 #include <mm/rmap.h>
+#include <mm/uffd.h>
 #include "vma_internal.h"
 
 int vma_split(struct mm *mm, struct vma *vma, u64 addr)
@@ -89,6 +90,8 @@ int vma_unmap(struct mm *mm, u64 start, u64 len)
     u64 end = start + len;
     struct vma *first;
     int err = pt_own_edges(mm, start, end);
+    if (!err && unlikely(mm->has_uffd))
+        err = uffd_unmap_prepare(mm, start, end);
     if (err)
         return err;
     err = vma_cut_edges(mm, start, end, &first);

@@ -23,6 +23,8 @@ const char *vma_validate(struct mm *mm)
             return "V4: i_mmap link without mapping, or the reverse";
         if (v->anon_vma ? list_empty(&v->anon_link) : !list_empty(&v->anon_link))
             return "V4: anon_vma link without anon_vma, or the reverse";
+        if (v->flags & VM_UFFD ? !v->uffd : v->uffd != NULL)
+            return "U1: an area of a userfaultfd without one, or the reverse";
         total += pages;
         if (v->flags & VM_GROWSDOWN)
             stack += pages;

@@ -81,6 +81,7 @@ struct vma *vma_dup(struct vma *vma, struct mm *mm, u64 start, u64 end)
         .ops = vma->ops,
         .file = vma->file,
         .priv = vma->priv,
+        .uffd = vma->uffd,
         .name = name,
     };
     copy->node.start = start;
@@ -175,7 +176,12 @@ u64 vma_page_prot(u64 flags, const struct address_space *mapping)
     /* An area whose writes are watched (clear_refs took VM_SOFTDIRTY away) needs the first one to fault. */
     const u64 wanted = VM_SHARED | VM_WRITE | VM_SOFTDIRTY;
     bool shared_write = (flags & wanted) == wanted;
-    if (shared_write && (!mapping || !mapping->ops->write_pages))
+    if (shared_write && !(flags & VM_UFFD_WP) && (!mapping || !mapping->ops->write_pages))
         bits |= PTE_RW;
     return bits;
+}
+
+bool vma_is_shmem(const struct vma *v)
+{
+    return v->mapping && v->mapping->flags & AS_SHMEM && !(v->mapping->flags & AS_SYSV);
 }

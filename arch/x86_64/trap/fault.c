@@ -32,7 +32,7 @@ BUILD_ASSERT(FAULT_PRESENT == PF_PRESENT && FAULT_WRITE == PF_WRITE && FAULT_USE
 
 static inline u32 fault_flags(u64 error)
 {
-    return (u32)(error & (PF_PRESENT | PF_WRITE | PF_INSTR | PF_PKEY)) | FAULT_USER;
+    return (u32)(error & (PF_PRESENT | PF_WRITE | PF_USER | PF_INSTR | PF_PKEY));
 }
 
 static inline struct mm *fault_mm(void)

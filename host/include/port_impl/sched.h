@@ -90,9 +90,12 @@ static inline void sched_count_fault(bool major)
         host_waitq_end(&waiter_);                                                                  \
         waiter_err_;                                                                               \
     })
+#define waitq_wait_interruptible waitq_wait_killable /* there are no other signals */
 
 struct kthread *kthread_start(int (*fn)(void *), void *arg, const char *name);
 void sched_yield_cpu(void);
 void sched_cond(void);
+s32 sched_thread_id(void);
+bool sched_exiting(void);
 struct mm *sched_mm(void);
 #endif

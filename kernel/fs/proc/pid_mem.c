@@ -87,7 +87,7 @@ static void put_range(struct seq *s, struct mm *mm, u64 start, u64 end, u64 limi
         return;
     end = min(end, start + limit);
     while (start < end && !s->overflow) {
-        size_t n = min(end - start, PAGE_SIZE), got = access_remote(mm, start, buf, n, FAULT_FORCE);
+        size_t n = min(end - start, PAGE_SIZE), got = access_remote(mm, start, buf, n, FAULT_FORCE | FAULT_NO_WAIT);
         seq_write(s, buf, got);
         start += got;
         if (got < n)
@@ -106,7 +106,7 @@ void pid_show_cmdline(struct seq *s, struct pid_inode *pi)
     if (arg_end > arg_start && env_end) {
         size_t from = s->len;
         put_range(s, mm, arg_start, arg_end, ~0UL >> 1);
-        access_remote(mm, arg_end - 1, &last, 1, FAULT_FORCE);
+        access_remote(mm, arg_end - 1, &last, 1, FAULT_FORCE | FAULT_NO_WAIT);
         if (last && s->len > from && mm->env_start == arg_end) {
             /* setproctitle: the arguments were overwritten beyond their end; the title ends at the first NUL */
             put_range(s, mm, arg_end, env_end, PAGE_SIZE);
@@ -158,7 +158,7 @@ static ssize_t mem_rw(struct file *f, const struct iobuf *b, size_t n, u64 *pos,
             done = done ? done : -EFAULT;
             break;
         }
-        got = access_remote(mm, *pos, buf, part, FAULT_FORCE | (write ? FAULT_WRITE : 0));
+        got = access_remote(mm, *pos, buf, part, FAULT_FORCE | FAULT_NO_WAIT | (write ? FAULT_WRITE : 0));
         if (!got) {
             done = done ? done : -EIO;
             break;

@@ -7,6 +7,8 @@
 #include <port/random.h>
 #include <port/task.h>
 
+extern u64 sysctl_unprivileged_userfaultfd; /* kernel/ipc/userfaultfd.c */
+
 struct knob {
     const char *path;
     u64 *value;
@@ -44,6 +46,7 @@ static const struct knob knobs[] = {
     {"/proc/sys/vm/mmap_rnd_compat_bits", &sysctl_mmap_rnd_compat_bits, 8, 16},
     {"/proc/sys/vm/admin_reserve_kbytes", &sysctl_admin_reserve_kbytes, 0, ~0UL},
     {"/proc/sys/vm/user_reserve_kbytes", &sysctl_user_reserve_kbytes, 0, ~0UL},
+    {"/proc/sys/vm/unprivileged_userfaultfd", &sysctl_unprivileged_userfaultfd, 0, 1},
     {"/proc/sys/vm/memfd_noexec", &sysctl_memfd_noexec, 0, 2},
     {"/proc/sys/fs/file-max", &file_max, 1, 0},
     {"/proc/sys/fs/nr_open", &nr_open, 1, 0},

@@ -374,4 +374,5 @@ int dev_node_add(const char *name, u32 mode_and_type, u32 major, u32 minor);
 /* Supplied by kernel/ipc: opening a FIFO node (sets f->ops, f->priv), and the end of an inode whose ->ipc is set. */
 int fifo_open(struct inode *inode, struct file *f); /* may sleep: waits for the other side */
 void ipc_inode_evict(struct inode *inode);
+void userfaultfd_register(void); /* /dev/userfaultfd */
 #endif

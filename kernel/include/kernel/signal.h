@@ -88,6 +88,7 @@ static inline u64 sig_bit(int sig)
 #define SEGV_PKUERR   4
 #define BUS_ADRALN    1
 #define BUS_ADRERR    2
+#define BUS_MCEERR_AR 4
 #define TRAP_BRKPT    1
 #define TRAP_TRACE    2
 #define TRAP_HWBKPT   4
@@ -203,6 +204,7 @@ int signal_send_queued(struct process *p, struct task *t, int sig, const struct 
 void signal_force(int sig, int code, u64 addr);
 /* SIGSEGV because of protection key `key`. */
 void signal_force_pkey(u64 addr, u32 key);
+void signal_force_poison(u64 addr); /* SIGBUS: the page is lost */
 /* May current signal p? 0 or -EPERM. */
 int signal_check_perm(struct process *p, int sig);
 

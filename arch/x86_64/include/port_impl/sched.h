@@ -89,5 +89,7 @@ void sched_yield_cpu(void);
 void sched_cond(void);
 bool sched_fatal_signal(void);
 void sched_count_fault(bool major);
+s32 sched_thread_id(void);
+bool sched_exiting(void);
 struct mm *sched_mm(void);
 #endif
