@@ -98,6 +98,7 @@ static void the_end_of_the_descriptor_frees_all(void **state)
 {
     up(0);
     u64 areas = mm->map_count;
+    host_store_u8(PG(0), 1); /* all parts of the area get one anon_vma */
     reg(PG(1), PAGE_SIZE, MISSING);
     reg(PG(3), PAGE_SIZE, WP);
     host_store_u8(PG(3), 1);
