@@ -17,6 +17,7 @@
 #include "pt_internal.h"
 #include <lib/errno.h>
 #include <mm/cache.h>
+#include <mm/pin.h>
 #include <port/log.h>
 
 /* Does the next write to this entry need nothing but RW? */
