@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * P2 and P3 of mm/page.h, checked over everything: each frame's mapcount and references against the entries of all address
- * spaces; each mm's rss and the gauges of mapped pages against the same entries.
+ * P2 and P3 of mm/page.h and R1 of mm/rmap.h, checked over everything: each frame's mapcount and references against the entries
+ * of all address spaces; each mm's rss and the gauges of mapped pages against the same entries; owner and index of each
+ * anonymous page against its area.
  *
  * The census needs no memory: it is taken in the mapcounts themselves.
  *
@@ -16,6 +17,7 @@
 #include <mm/rmap.h>
 
 struct census {
+    struct mm *mm; /* being walked */
     u64 nr_frames;
     u64 rss[NR_RSS]; /* of the mm being walked */
     s64 anon, file;  /* mapped pages */
@@ -25,6 +27,14 @@ struct census {
 static struct page *counted_page(pte_t e)
 {
     return pte_mapped(e) && !pte_special(e) ? pfn_to_page(pte_pfn(e)) : NULL;
+}
+
+/* Would a walk over the page's areas come to addr? */
+static bool leads_to(const struct page *page, struct mm *mm, u64 addr)
+{
+    const struct vma *vma = vma_find(mm, addr);
+    return vma && vma_start(vma) <= addr && vma->anon_vma && page_anon_vma(page) == vma->anon_vma &&
+           page->index == (u32)vma_index(vma, addr);
 }
 
 static int check_entry(void *ctx, u64 addr, unsigned level, pte_t e)
@@ -40,6 +50,8 @@ static int check_entry(void *ctx, u64 addr, unsigned level, pte_t e)
         c->err = "entry maps a frame that is not in use as a user page";
     else
         c->rss[page_rss_kind(page)]++;
+    if (!c->err && page_is_anon(page) && !leads_to(page, c->mm, addr))
+        c->err = "R1: owner or index of an anonymous page does not lead to its entry";
     return c->err != NULL;
 }
 
@@ -88,6 +100,7 @@ static void check_spaces(struct census *c)
 {
     struct mm *mm;
     list_for_each_entry (mm, &mm_list, list) {
+        c->mm = mm;
         for (unsigned k = 0; k < NR_RSS; k++)
             c->rss[k] = 0;
         if (pt_for_each(mm, 0, mm->task_size, check_entry, c))

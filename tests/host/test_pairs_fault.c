@@ -349,6 +349,26 @@ static void third_is_found(void)
     page_put(page);
 }
 
+/* More pages than a gather has room for, and no memory for more room: it flushes and frees on the way. */
+static void many_pages(void)
+{
+    map_anon(P(0), 130);
+    for (u32 i = 0; i < 130; i++)
+        put(P(i), 1);
+}
+static void unmap_many(void)
+{
+    host_fail_nth(FAIL_PAGE_ALLOC, 1, true);
+    must(host_munmap(P(0), 130 * PAGE_SIZE) == 0, "munmap");
+    host_fail_none();
+}
+static void load_ends(void)
+{
+    u8 v;
+    host_load_u8(P(0), &v);
+    host_load_u8(P(125), &v);
+}
+
 static void mincore(void)
 {
     host_mincore(P(0), 4 * PAGE_SIZE, P(900));
@@ -390,6 +410,7 @@ static const struct pair pairs[] = {
     {"fault/munmap of a part", four_pages, {IN(0, store_a), IN(0, unmap_second)}, first_store, 0},
     {"fault/munmap beside", tables_apart, {IN(0, store_neighbour), IN(0, unmap_all)}, neighbour_stays, 0},
     {"fault/mmap over", four_pages, {IN(0, store_a), IN(0, map_over)}, NULL, 0},
+    {"munmap of many/load, no memory", many_pages, {IN(0, unmap_many), IN(0, load_ends)}, nothing_left, 0},
     {"munmap/munmap", four_pages, {IN(0, unmap_all), IN(0, unmap_all)}, nothing_left, 0},
     {"fault/mprotect", four_pages, {IN(0, store_a), IN(0, protect_read)}, NULL, 0},
     {"fault/mprotect none", four_pages, {IN(0, store_a), IN(0, protect_none)}, NULL, 0},

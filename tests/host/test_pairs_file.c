@@ -53,6 +53,12 @@ static void shmem_map(void)
     map_file(P(0), 4, true, true);
     warm_pages = 0;
 }
+static void shmem_touched(void)
+{
+    shmem_map();
+    put(P(0), 1);
+    must(host_madvise(P(0), PAGE_SIZE, UAPI_MADV_DONTNEED) == 0, "madvise");
+}
 static void two_maps(void)
 {
     shared_dirty();
@@ -231,12 +237,13 @@ static void truncate_and_reuse(void)
     memset(page, 0x66, sizeof(page));
     truncate_all();
     host_core_enter();
-    must(cache_write_kernel(&other_file->mapping, 0, page, sizeof(page)) == PAGE_SIZE, "write");
+    for (u32 i = 0; i < 4; i++) /* the first frame that was freed comes last */
+        must(cache_write_kernel(&other_file->mapping, i * PAGE_SIZE, page, sizeof(page)) == PAGE_SIZE, "write");
     host_core_exit();
 }
 static void both_gone(void)
 {
-    must(!file->mapping.size && other_file->mapping.nrpages == 1, "a page in the wrong file");
+    must(!file->mapping.size && other_file->mapping.nrpages == 4, "a page in the wrong file");
     host_file_put(other_file);
 }
 
@@ -292,6 +299,12 @@ static void first_holds(void)
 {
     must(get(P(0)) == 1 && get(P(3)) == 4, "other bytes than the file's");
 }
+static void mapped_is_cached(void)
+{
+    u8 v;
+    put(P(0), 0x44);
+    must(cache_read_kernel(&file->mapping, 0, &v, 1) == 1 && v == 0x44, "a page is mapped that left its file");
+}
 static void no_areas(void)
 {
     must(list_empty(&file->mapping.i_mmap) && !rss_total(space[0]), "an area is left");
@@ -323,7 +336,7 @@ static const struct pair pairs[] = {
     {"truncate/fork", shared_dirty, {KERNEL(truncate_all), IN(0, fork_1)}, nothing_mapped, 0},
     {"truncate/exit of a sharer", with_child, {KERNEL(truncate_all), IN(1, child_exits)}, nothing_mapped, 0},
     {"truncate/write-back", shared_dirty, {KERNEL(truncate_all), KERNEL(write_back)}, nothing_mapped, 0},
-    {"punch/fault", shmem_map, {KERNEL(punch), IN(0, store_a)}, NULL, 0},
+    {"punch/fault", shmem_touched, {KERNEL(punch), IN(0, store_b)}, mapped_is_cached, 0},
     {"write-back/write", shared_dirty, {KERNEL(write_back), IN(0, store_a)}, nothing_lost, 0},
     {"write-back/first write", shared_cached, {KERNEL(write_back), IN(0, store_a)}, nothing_lost, 0},
     {"write-back/write-back", shared_dirty, {KERNEL(write_back), KERNEL(write_back_too)}, device_current, 0},

@@ -52,6 +52,19 @@ static void load_all(void)
         host_load_u8(P(i), &v);
 }
 
+/* All that a table covers, so that who unmaps it gives a shared table up whole. */
+static void sharers_of_all(void)
+{
+    map_anon(P(0), 512);
+    for (u32 i = 0; i < 4; i++)
+        put(P(i), (u8)(i + 1));
+    fork_into(1);
+}
+static void unmap_table(void)
+{
+    must(host_munmap(P(0), 512 * PAGE_SIZE) == 0, "munmap");
+}
+
 static void fork_1(void)
 {
     fork_into(1);
@@ -329,6 +342,9 @@ static const struct pair pairs[] = {
     {"unshare/munmap", sharers, {IN(0, try_store), IN(0, unmap_all)}, child_is_whole, 1},
     {"unshare/munmap of the sharer", sharers, {IN(0, store_a), IN(1, unmap_all)}, parent_stored, 1},
     {"munmap/munmap of a part", sharers, {IN(0, unmap_all), IN(1, unmap_first)}, NULL, 1},
+    {"munmap of a table/unshare", sharers_of_all, {IN(0, unmap_table), IN(1, store_second)}, NULL, 1},
+    {"munmap of a table/munmap of it", sharers_of_all, {IN(0, unmap_table), IN(1, unmap_table)}, NULL, 1},
+    {"munmap of a table/read", sharers_of_all, {IN(0, unmap_table), IN(0, load_all)}, child_is_whole, 1},
     {"unshare/mprotect", sharers, {IN(0, try_store), IN(0, protect_read)}, child_is_whole, 1},
     {"unshare/mprotect of the sharer", sharers, {IN(0, store_a), IN(1, protect_second)}, parent_stored, 1},
     {"unshare/mremap", sharers, {IN(0, try_store), IN(0, move)}, child_is_whole, 1},
