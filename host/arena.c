@@ -207,6 +207,8 @@ void host_arena_start(void)
     alias = mmap(NULL, arena_size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, arena_fd, 0);
     if (!hidden || alias == MAP_FAILED)
         fail("mmap alias");
+    /* As in the kernel, its half of each root is not empty: one entry that leads nowhere. */
+    ((u64 *)(host_arena + host_machine.kernel_root))[PT_ENTRIES - 1] = PTE_SPECIAL;
     memmap_size = page_align_up(host_machine.max_pfn * sizeof(struct page));
     memmap = reserve(memmap_size);
     window = reserve(WINDOW_SIZE);

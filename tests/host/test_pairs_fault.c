@@ -85,6 +85,10 @@ static void protect_back(void)
 {
     must(host_mprotect(P(1), PAGE_SIZE, RW) == 0, "mprotect");
 }
+static void no_stores(void)
+{
+    must(host_store_u8(P(0), 1) == VM_FAULT_ACCERR, "a page of a read-only area can be written");
+}
 static void dontneed(void)
 {
     must(host_madvise(P(0), 4 * PAGE_SIZE, UAPI_MADV_DONTNEED) == 0, "madvise");
@@ -412,9 +416,9 @@ static const struct pair pairs[] = {
     {"fault/mmap over", four_pages, {IN(0, store_a), IN(0, map_over)}, NULL, 0},
     {"munmap of many/load, no memory", many_pages, {IN(0, unmap_many), IN(0, load_ends)}, nothing_left, 0},
     {"munmap/munmap", four_pages, {IN(0, unmap_all), IN(0, unmap_all)}, nothing_left, 0},
-    {"fault/mprotect", four_pages, {IN(0, store_a), IN(0, protect_read)}, NULL, 0},
-    {"fault/mprotect none", four_pages, {IN(0, store_a), IN(0, protect_none)}, NULL, 0},
-    {"zero page/mprotect", zero_pages, {IN(0, store_a), IN(0, protect_read)}, NULL, 0},
+    {"fault/mprotect", four_pages, {IN(0, store_a), IN(0, protect_read)}, no_stores, 0},
+    {"fault/mprotect none", four_pages, {IN(0, store_a), IN(0, protect_none)}, no_stores, 0},
+    {"zero page/mprotect", zero_pages, {IN(0, store_a), IN(0, protect_read)}, no_stores, 0},
     {"mprotect/mprotect", four_pages, {IN(0, protect_read), IN(0, protect_none)}, NULL, 0},
     {"fault/mremap", four_pages, {IN(0, store_a), IN(0, move)}, moved, 0},
     {"fault/mremap far", four_pages, {IN(0, store_a), IN(0, move_far)}, NULL, 0},
@@ -443,7 +447,7 @@ static const struct pair pairs[] = {
     {"mincore/munmap", with_vector, {IN(0, mincore), IN(0, unmap_all)}, NULL, 0},
     {"reap/fault", four_pages, {IN(0, store_a), KERNEL(reap)}, NULL, 0},
     {"new page/munmap", fresh_page, {IN(0, store_a), IN(0, unmap_all)}, nothing_left, 0},
-    {"new page/mprotect", fresh_page, {IN(0, store_a), IN(0, protect_read)}, NULL, 0},
+    {"new page/mprotect", fresh_page, {IN(0, store_a), IN(0, protect_read)}, no_stores, 0},
     {"new page/mremap", fresh_page, {IN(0, store_a), IN(0, move)}, moved_zero, 0},
     {"new page/mremap far", fresh_page, {IN(0, store_a), IN(0, move_far)}, NULL, 0},
     {"new page/DONTNEED", fresh_page, {IN(0, store_a), IN(0, dontneed)}, zero_or_stored, 0},

@@ -374,6 +374,7 @@ static const struct pair pairs[] = {
     {"rmap walk/exit of the sharer", targeted_sharers, {KERNEL(walk), IN(1, child_exits)}, unmapped_everywhere, 0},
     {"rmap walk/unshare", targeted_sharers, {KERNEL(walk), IN(0, store_second)}, unmapped_everywhere, 1},
     {"rmap walk/unshare by the sharer", targeted_sharers, {KERNEL(walk), IN(1, store_second)}, unmapped_everywhere, 1},
+    {"rmap walk/unshare/unshare", targeted_sharers, {KERNEL(walk), IN(0, store_second), IN(1, store_second)}, unmapped_everywhere, 1},
     {"rmap walk/exit, tables shared", targeted_sharers, {KERNEL(walk), IN(1, child_exits)}, unmapped_everywhere, 1},
     {"truncate/unshare", private_file, {KERNEL(truncate_file), IN(0, try_store)}, nobody_has_pages, 1},
     {"truncate/exit of the sharer", private_file, {KERNEL(truncate_file), IN(1, child_exits)}, nobody_has_pages, 1},

@@ -13,7 +13,7 @@
 # Before the first mistake the tests of an unchanged copy must pass: those that are named (NOCHECK=1 leaves that out).
 #
 #   DIR      where the copy and its builds live (build/mistakes); kept, so that a second run builds little
-#   TIMEOUT  seconds for one test program (300)
+#   TIMEOUT  seconds for one test program (300); one that takes longer has found nothing
 #   JOBS     of make (2)
 #   QUICK    not empty: the named tests only
 # The last line is the score; status 0 when every mistake was found.
@@ -27,7 +27,7 @@ jobs=${JOBS:-2}
 
 # The copy keeps the times of its files, so that make builds what changed.
 mkdir -p "$tree"
-for f in $(git ls-files -- include lib mm host tests arch kernel cli user Makefile pagoda .clang-format) ; do
+for f in $(git ls-files -co --exclude-standard -- include lib mm host tests arch kernel cli user Makefile pagoda .clang-format) ; do
     [ -f "$f" ] || continue
     if ! cmp -s "$f" "$tree/$f"; then
         mkdir -p "$tree/$(dirname "$f")"
@@ -64,7 +64,12 @@ try() {
             timeout "$limit" "$tree/build/host-$kind/$program" >"$log" 2>&1 </dev/null
         fi
         ;;
-    esac || return 1
+    esac
+    case $? in
+    0) return 0 ;;
+    124) return 0 ;; # too slow on this machine: it has found nothing
+    *) return 1 ;;
+    esac
 }
 
 # tests PATCH: one test in a line

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The buddy, the memory map and the zones, on machines of many shapes. */
 #include "../../common/machine.h"
+#include <mm/phys_internal.h>
 #include <lib/string.h>
 
 struct block {
@@ -154,6 +155,21 @@ static void ordinary_allocations_stop_at_min(void **state)
         list = (struct page *)(uptr)page->owner;
         free_pages(page, 0);
     }
+    machine_down();
+}
+
+/* Two halves of a largest block that differ in kind become one block of one kind. */
+static void merging_ends_a_difference_of_kind(void **state)
+{
+    machine_up(16, 1, 1);
+    struct page *page = alloc_pages(GFP_KERNEL, MAX_ORDER);
+    assert_non_null(page);
+    struct zone *z = &nodes[page_node(page)]->zone[page_zone_index(page)];
+    pageblock_set_type(z, page_to_pfn(page) + PAGEBLOCK_PAGES, MIGRATE_MOVABLE);
+    pageblock_set_type(z, page_to_pfn(page), MIGRATE_UNMOVABLE);
+    free_pages(page + PAGEBLOCK_PAGES, PAGEBLOCK_ORDER);
+    assert_machine_valid();
+    free_pages(page, PAGEBLOCK_ORDER);
     machine_down();
 }
 
@@ -360,7 +376,7 @@ int main(void)
         cmocka_unit_test(random_on_4_mib),
         cmocka_unit_test(all_of_memory),
         cmocka_unit_test(ordinary_allocations_stop_at_min),
-        cmocka_unit_test(compound_pages),
+        cmocka_unit_test(merging_ends_a_difference_of_kind), cmocka_unit_test(compound_pages),
         cmocka_unit_test(kinds_are_kept_apart),
         cmocka_unit_test(odd_maps),
         cmocka_unit_test(nodes_fall_back_by_distance),

@@ -96,12 +96,31 @@ static void nothing_becomes_executable(void **state)
     assert_int_equal(mmf_inherited(MMF_MDWE | MMF_MDWE_NO_INHERIT), 0);
 }
 
+/* A cut copies the name; if the copy of the area then fails, the name's goes, too. */
+static void a_cut_that_fails_keeps_no_name(void **state)
+{
+    s64 r;
+    scene_make(&s, "AAAA");
+    assert_int_equal(name(0, 4, "x"), 0);
+    for (u64 n = 1;; n++) {
+        host_fail_nth(FAIL_SLAB_ALLOC, n, false);
+        r = host_munmap(scene_addr(1), PAGE_SIZE);
+        host_fail_none();
+        if (!r)
+            break;
+        assert_int_equal(r, -ENOMEM);
+        assert_scene(&s, "AAAA");
+    }
+    assert_scene(&s, "A.AA");
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, up, down)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         T(names_cut_and_join), T(a_new_area_keeps_apart),     T(errors),
         T(names_move_and_fork), T(nothing_becomes_executable),
+        T(a_cut_that_fails_keeps_no_name),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -74,9 +74,25 @@ static void reaping(void **state)
     assert_scene(&s, "AA|SS");
 }
 
+/* Commit charge goes with what an area grows and shrinks by, in place and on a move. */
+static void growing_is_charged(void **state)
+{
+    scene_make(&s, "AA..AA");
+    s64 before = commit_total();
+    assert_int_equal(host_mremap(scene_addr(0), 2 * PAGE_SIZE, 4 * PAGE_SIZE, 0, 0), scene_addr(0));
+    assert_int_equal(commit_total(), before + 2);
+    s64 at = host_mremap(scene_addr(0), 4 * PAGE_SIZE, 7 * PAGE_SIZE, UAPI_MREMAP_MAYMOVE, 0);
+    assert_true(at > 0);
+    assert_int_equal(commit_total(), before + 5);
+    assert_int_equal(host_mremap((u64)at, 7 * PAGE_SIZE, PAGE_SIZE, 0, 0), at);
+    assert_int_equal(commit_total(), before - 1);
+    assert_int_equal(host_munmap((u64)at, PAGE_SIZE), 0);
+    assert_int_equal(commit_total(), before - 2);
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, up, down)
 int main(void)
 {
-    const struct CMUnitTest tests[] = {T(the_window_moves), T(refusals), T(reaping)};
+    const struct CMUnitTest tests[] = {T(the_window_moves), T(refusals), T(reaping), T(growing_is_charged)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
