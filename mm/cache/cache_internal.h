@@ -2,6 +2,7 @@
 /* What the files of mm/cache share. */
 #ifndef MM_CACHE_INTERNAL_H
 #define MM_CACHE_INTERNAL_H
+#include <port/cpu.h>
 #include <mm/cache.h>
 
 static inline bool cache_is_at(const struct page *page, const struct address_space *m, u64 index)
@@ -18,8 +19,10 @@ static __always_inline_fn struct page *cache_find_any(struct address_space *m, u
         page = xa_load(&m->pages, index);
         if (!page)
             break;
-        if (unlikely(!page_try_get(page)))
+        if (unlikely(!page_try_get(page))) {
+            cpu_relax(); /* somebody is just taking it out */
             continue;
+        }
         if (likely(cache_is_at(page, m, index)))
             break;
         page_put(page);
@@ -35,4 +38,6 @@ static __always_inline_fn struct page *cache_find_any(struct address_space *m, u
 int cache_insert(struct address_space *m, u64 index, struct page *page);
 /* Takes a page out: tree, gauges, owner; drops the cache's reference. tree_lock not held. False when it had left already. */
 bool cache_remove(struct address_space *m, struct page *page);
+/* The same if it is clean, not mapped, and nobody but the cache and the caller has a reference; the caller's stays. */
+bool cache_remove_unused(struct address_space *m, struct page *page);
 #endif

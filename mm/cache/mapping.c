@@ -136,13 +136,9 @@ int cache_insert(struct address_space *m, u64 index, struct page *page)
     return 0;
 }
 
-bool cache_remove(struct address_space *m, struct page *page)
+/* The tree forgets a page of its. tree_lock held; the tree's reference stays for the caller to drop. */
+static void erase_locked(struct address_space *m, struct page *page)
 {
-    spin_lock(&m->tree_lock);
-    if (page_mapping(page) != m) {
-        spin_unlock(&m->tree_lock);
-        return false;
-    }
     u64 index = page->index;
     if (page_test_and_clear(page, PG_dirty)) {
         m->nrdirty--;
@@ -153,7 +149,10 @@ bool cache_remove(struct address_space *m, struct page *page)
     ASSERT(old == page); /* C1 */
     m->nrpages--;
     store_release(&page->owner, 0UL);
-    spin_unlock(&m->tree_lock);
+}
+
+static void has_left(struct address_space *m, struct page *page)
+{
     account(m, page, -1);
     if (m->ops->release)
         m->ops->release(m, 1);
@@ -161,8 +160,38 @@ bool cache_remove(struct address_space *m, struct page *page)
         mem_show_page(page_to_pfn(page));
         mem_clear_page(page_to_virt(page));
     }
+}
+
+bool cache_remove(struct address_space *m, struct page *page)
+{
+    spin_lock(&m->tree_lock);
+    if (page_mapping(page) != m) {
+        spin_unlock(&m->tree_lock);
+        return false;
+    }
+    erase_locked(m, page);
+    spin_unlock(&m->tree_lock);
+    has_left(m, page);
     page_put(page);
     return true;
+}
+
+bool cache_remove_unused(struct address_space *m, struct page *page)
+{
+    s32 refs = 2;
+    spin_lock(&m->tree_lock);
+    /* Without references nobody finds it any more, so that nobody can be about to map it. */
+    bool ours = page_mapping(page) == m && __atomic_compare_exchange_n(&page->refcount, &refs, 0, false, __ATOMIC_ACQ_REL,
+                                                                       __ATOMIC_RELAXED);
+    bool clean = ours && !page_test(page, PG_dirty) && !page_mapped(page);
+    if (clean)
+        erase_locked(m, page);
+    if (ours)
+        __atomic_store_n(&page->refcount, clean ? 1 : 2, __ATOMIC_RELEASE);
+    spin_unlock(&m->tree_lock);
+    if (clean)
+        has_left(m, page);
+    return clean;
 }
 
 bool cache_set_dirty(struct page *page)

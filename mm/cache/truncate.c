@@ -25,8 +25,10 @@ static void remove_range(struct address_space *m, u64 first, u64 last)
         rcu_read_unlock();
         if (!page)
             return;
-        if (!held)
+        if (!held) {
+            cpu_relax(); /* somebody else is just taking it out */
             continue;
+        }
         page_lock(page);
         page_wait_writeback(page);
         cache_remove(m, page);
@@ -104,9 +106,8 @@ u64 cache_invalidate(struct address_space *m, u64 first, u64 last)
             return dropped;
         if (held) {
             if (!page_mapped(page) && !page_test(page, PG_dirty) && page_try_lock(page)) {
-                if (!page_mapped(page) && !page_test(page, PG_dirty) && !page_test(page, PG_writeback) &&
-                    page_refs(page) == 2)
-                    dropped += cache_remove(m, page);
+                if (!page_test(page, PG_writeback))
+                    dropped += cache_remove_unused(m, page);
                 page_unlock(page);
             }
             page_put(page);
