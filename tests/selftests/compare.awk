@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # Two logs of one selftest, Linux's and Pagoda's, as one row of the table. A line "ok N TEXT" counts by its text without
-# the number, since a kernel with fewer cases numbers them otherwise, and without what differs from run to run.
+# the number and behind the "[RUN] TEXT" before it, since a kernel with fewer cases numbers them otherwise, and without
+# what differs from run to run. Cases of huge pages and of NUMA (migration) do not count.
 function verdict(k,    s) {
     s = status[k] == 0 ? "pass" : status[k] == 4 ? "skip" : status[k] == 124 ? "time is up" : "fail"
     if (ok[k] + no[k] + skip[k] > 1) {
@@ -11,14 +12,17 @@ function verdict(k,    s) {
     }
     return s
 }
-FNR == 1 { k++ }
+FNR == 1 { k++; run = "" }
+/\[RUN\]/ { run = $0; labelled[k] = 1 }
+/\[INFO\]/ && !labelled[k] { run = $0 }
 { sub(/\r$/, "") }
 /^status [0-9]+$/ { status[k] = $2; next }
 /^[ \t]*(ok|not ok) [0-9]/ {
-    line = $0
+    if ((run $0) ~ /THP|collapsing|[Pp]age migration|[Hh]ugetlb|[Hh]uge ?(zero)?page/) next
+    line = run $0
     skipped = line ~ /# *SKIP/
-    good = line ~ /^[ \t]*ok/
-    sub(/^[ \t]*(not )?ok [0-9]+ */, "", line)
+    good = $0 ~ /^[ \t]*ok/
+    sub(/(not )?ok [0-9]+ */, "", line)
     gsub(/0x[0-9a-f]+|[0-9]+\.[0-9]+|[0-9]+ *[mnu]?s/, "N", line)
     if (skipped) { skip[k]++; next }
     if (!good) { no[k]++; next }
