@@ -6,7 +6,8 @@
  *   reported                                categories & return_mask; neighbours that agree become one range
  *
  * What has no entry counts as written to: nothing protects it. Areas of device memory are passed over, and areas whose
- * writes cannot be tracked when tracking is asked for.
+ * writes cannot be tracked when tracking is asked for: it takes userfaultfd's asynchronous write-protection. With
+ * PM_SCAN_WP_MATCHING what matched and was written to is protected anew, after it was reported and before the caller reads it.
  *
  * Locks: mmap_lock for reading. The entries of 2 MiB are read first and judged then: a page that is written to in between is
  * found by the next scan.
@@ -16,6 +17,7 @@
 #include <mm/obs_mm.h>
 #include <mm/pagemap_scan.h>
 #include <mm/pt.h>
+#include <mm/uffd.h>
 #include <mm/vma.h>
 
 int pagemap_scan_check(struct pm_scan_arg *a)
@@ -48,10 +50,10 @@ static bool append(struct pagemap_scan *s, u64 start, u64 end, u64 categories)
     return true;
 }
 
-/* [start,end) matches: as much of it as max_pages and room allow. 0 or -ENOSPC. */
-static int put_range(struct pagemap_scan *s, u64 start, u64 end, u64 categories)
+/* [start,*end) matches: as much of it as max_pages and room allow, up to the *end on return. 0 or -ENOSPC. */
+static int put_range(struct pagemap_scan *s, u64 start, u64 *end, u64 categories)
 {
-    u64 left = s->arg.max_pages - s->found, pages = (end - start) >> PAGE_SHIFT;
+    u64 left = s->arg.max_pages - s->found, pages = (*end - start) >> PAGE_SHIFT;
     int err = 0;
     if (!s->buf)
         return 0;
@@ -64,9 +66,27 @@ static int put_range(struct pagemap_scan *s, u64 start, u64 end, u64 categories)
         err = -ENOSPC;
     }
     s->found += pages;
+    *end = start + (pages << PAGE_SHIFT);
     if (err)
-        s->arg.walk_end = start + (pages << PAGE_SHIFT);
+        s->arg.walk_end = *end;
     return err;
+}
+
+/* [start,end) was taken: it is write-protected if it was written to and that is asked for. */
+static int take_range(struct pagemap_scan *s, struct vma *vma, u64 start, u64 end, u64 categories)
+{
+    if (start == end || !(s->arg.flags & PM_SCAN_WP_MATCHING) || !(categories & PAGE_IS_WRITTEN))
+        return 0;
+    return pt_wp_protect(vma, start, end, true);
+}
+
+/* Pages of equal categories: counted, reported and protected if they match. */
+static int scan_run(struct pagemap_scan *s, struct vma *vma, u64 start, u64 end, u64 categories)
+{
+    if (!is_wanted(s, categories))
+        return 0;
+    int err = put_range(s, start, &end, categories), failed = take_range(s, vma, start, end, categories);
+    return failed ? failed : err;
 }
 
 static u64 page_categories(const struct vma *vma, pte_t e)
@@ -101,26 +121,33 @@ static int note_entry(void *ctx, u64 addr, unsigned level, pte_t e)
 static int scan_table(struct pagemap_scan *s, struct vma *vma, u64 start, u64 end)
 {
     struct block b = {start, s->entries};
+    u64 run = start, run_categories = 0;
     memset(s->entries, 0, ((end - start) >> PAGE_SHIFT) * sizeof(u64));
     pt_for_each(vma->mm, start, end, note_entry, &b);
-    for (u64 addr = start; addr < end; addr += PAGE_SIZE) {
+    run_categories = s->category | page_categories(vma, (pte_t){s->entries[0]});
+    for (u64 addr = start + PAGE_SIZE; addr < end; addr += PAGE_SIZE) {
         pte_t e = {s->entries[(addr - start) >> PAGE_SHIFT]};
         u64 c = s->category | page_categories(vma, e);
-        int err = is_wanted(s, c) ? put_range(s, addr, addr + PAGE_SIZE, c) : 0;
-        if (err)
-            return err;
+        if (c != run_categories) {
+            int err = scan_run(s, vma, run, addr, run_categories);
+            if (err)
+                return err;
+            run = addr;
+            run_categories = c;
+        }
     }
-    return 0;
+    return scan_run(s, vma, run, end, run_categories);
 }
 
 /* 1: the area is passed over. */
 static int judge_area(struct pagemap_scan *s, const struct vma *vma)
 {
-    if (s->arg.flags & PM_SCAN_CHECK_WPASYNC)
+    bool allowed = vma->flags & VM_UFFD_WP && uffd_has(vma->uffd, UAPI_UFFD_FEATURE_WP_ASYNC) && uffd_wp_uses_markers(vma);
+    if (!allowed && s->arg.flags & PM_SCAN_CHECK_WPASYNC)
         return -EPERM;
-    if (s->arg.flags & PM_SCAN_WP_MATCHING || vma->flags & VM_PFNMAP)
+    if ((!allowed && s->arg.flags & PM_SCAN_WP_MATCHING) || vma->flags & VM_PFNMAP)
         return 1;
-    s->category = vma->flags & VM_SOFTDIRTY ? PAGE_IS_SOFT_DIRTY : 0;
+    s->category = (vma->flags & VM_SOFTDIRTY ? PAGE_IS_SOFT_DIRTY : 0) | (allowed ? PAGE_IS_WPALLOWED : 0);
     u64 required = s->arg.category_mask & PAGE_IS_WPALLOWED;
     return ((s->category ^ s->arg.category_inverted) & required) == required ? 0 : 1;
 }
@@ -132,8 +159,8 @@ static int scan_area(struct pagemap_scan *s, struct vma *vma, u64 start, u64 end
         int err = 0;
         if (pt_table_at(vma->mm, addr))
             err = scan_table(s, vma, addr, next);
-        else if (is_wanted(s, s->category | PAGE_IS_WRITTEN))
-            err = put_range(s, addr, next, s->category | PAGE_IS_WRITTEN);
+        else
+            err = scan_run(s, vma, addr, next, s->category | PAGE_IS_WRITTEN);
         if (err)
             return err;
     }
