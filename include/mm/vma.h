@@ -78,6 +78,7 @@ struct vma_ops {
     u32 (*fault)(struct fault *f);
     /* Text for /proc/PID/maps when there is no file name ("[vdso]"); may return NULL. */
     const char *(*name)(struct vma *vma);
+    bool apart; /* pieces of such areas never merge again */
 };
 
 struct vma {

@@ -102,7 +102,7 @@ static const char *shm_name(struct vma *vma)
     return ((struct shm *)vma->priv)->name;
 }
 
-static const struct vma_ops shm_vma_ops = {.open = shm_open, .close = shm_close, .name = shm_name};
+static const struct vma_ops shm_vma_ops = {.open = shm_open, .close = shm_close, .name = shm_name, .apart = true};
 
 /* ---- shmget ---- */
 struct shm_want {

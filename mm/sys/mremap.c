@@ -202,6 +202,8 @@ static s64 remap_to(struct move *m)
     struct vma *vma = area_of(m, &err);
     if (!vma)
         return err;
+    if (m->flags & UAPI_MREMAP_DONTUNMAP && !vma_may_expand(mm, vma->flags, m->old_len >> PAGE_SHIFT))
+        return -ENOMEM;
     if (fixed) {
         err = vma_may_map_at(to);
         if (err)

@@ -33,7 +33,7 @@
 static bool same_backing(const struct vma *v, u64 flags, const struct vma_ops *ops,
                          const void *file, const struct address_space *mapping, const void *priv)
 {
-    return !((v->flags ^ flags) & ~MERGE_IGNORED) && !(flags & (VM_PFNMAP | VM_IO)) &&
+    return !((v->flags ^ flags) & ~MERGE_IGNORED) && !(flags & (VM_PFNMAP | VM_IO)) && !(ops && ops->apart) &&
            v->ops == ops && v->file == file && v->mapping == mapping && v->priv == priv;
 }
 
