@@ -22,6 +22,7 @@ struct move {
     struct mm *mm;
     u64 addr, old_len, new_len, flags, new_addr;
     u64 populate_start, populate_len; /* out: a locked area grew */
+    u64 asked_len;                    /* old_len as the call had it */
     struct uffd_event **mark;         /* behind these events the one of the move is sent; NULL: behind all */
 };
 
@@ -146,7 +147,7 @@ static s64 move_area(struct move *m, struct vma *vma, u64 to)
         return -ENOMEM;
     }
     if (event)
-        uffd_remap_done(event, m->mark ? m->mark : uffd_events_mark(mm), m->addr, to, m->old_len);
+        uffd_remap_done(event, m->mark ? m->mark : uffd_events_mark(mm), m->addr, to, m->asked_len);
     else if (copy->uffd)
         uffd_forget_area(copy); /* its monitor does not follow */
     if (copy->ops && copy->ops->mremap)
@@ -254,7 +255,8 @@ s64 sys_mm_mremap(struct mm *mm, u64 addr, u64 old_len, u64 new_len, u64 flags, 
         return -EINVAL;
     if (addr & ~PAGE_MASK)
         return -EINVAL;
-    struct move m = {mm, addr, page_align_up(old_len), page_align_up(new_len), flags, new_addr, 0, 0, NULL};
+    struct move m = {mm, addr, page_align_up(old_len), page_align_up(new_len), flags, new_addr, 0, 0, 0, NULL};
+    m.asked_len = m.old_len;
     if (!m.new_len)
         return -EINVAL;
     int err = mmap_write_lock_killable(mm);
