@@ -186,7 +186,7 @@ int main(int argc, char **argv)
     SAY(rseq(&area, 32, 1, SIG));
     SAY(rseq(&area, 33, 1, SIG));
     E(EINVAL, rseq((char *)&area + 4, 32, 0, SIG));
-    SAY(rseq((char *)&area + 32, 33, 0, SIG));
+    SAY(rseq((char *)&area + 8, 33, 0, SIG));
     E(EINVAL, rseq(&area, 32, 2, SIG));
     E(EINVAL, rseq(&area, 32, 3, SIG));
     SAY(rseq(&area, 32, 1, SIG));
