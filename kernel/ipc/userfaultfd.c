@@ -110,14 +110,9 @@ static void uffd_show(struct file *f, struct seq *s)
                UAPI_UFFD_API_IOCTLS | UAPI_UFFD_RANGE_IOCTLS);
 }
 
-static s64 stay(struct file *f, s64 off, int whence)
-{
-    return (s64)f->pos;
-}
-
 static const struct file_ops uffd_ops = {
     .read = uffd_file_read,
-    .lseek = stay,
+    .lseek = no_lseek, /* a stream: several threads read at once */
     .poll = uffd_poll,
     .ioctl = uffd_file_ioctl,
     .release = uffd_file_release,

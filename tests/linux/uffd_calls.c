@@ -147,7 +147,6 @@ static void descriptor(void)
     p.fd = v;
     SAY(read(u, text, 32));
     SAY(write(u, text, 32));
-    SAY(lseek(u, 0, SEEK_SET));
     SAY(poll(&p, 1, 0));
     printf("  revents %#x\n", p.revents);
     SAY(reg(u, src, PAGE, MISSING));
