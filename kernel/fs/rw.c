@@ -55,10 +55,12 @@ ssize_t vfs_write(struct file *f, const struct iobuf *b, size_t n, u64 *pos)
     return r;
 }
 
-/* The position needs its lock when another thread or a forked process may use the same open file. */
+/* The position needs its lock when another thread or a forked process may use the same open file, and when its use does not
+ * wait for others: a device or a userfaultfd may have several readers asleep, and each must hear a signal. */
 static inline bool pos_shared(struct file *f, struct fdref r)
 {
-    return !(f->mode & FMODE_STREAM) && (r.counted || READ_ONCE(f->refs) > 1);
+    return !(f->mode & FMODE_STREAM) && (r.counted || READ_ONCE(f->refs) > 1) &&
+           (S_ISREG(f->inode->mode) || S_ISDIR(f->inode->mode));
 }
 
 static ssize_t rw_pos(struct fdref r, const struct iobuf *b, size_t n, bool write)
