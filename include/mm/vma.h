@@ -222,7 +222,9 @@ void vma_discard(struct vma *copy);
 void vma_insert(struct mm *mm, struct vma *vma);
 void vma_set_bounds(struct vma *vma, u64 start, u64 end);
 struct vma *vma_merge(struct vma *vma);
-void vma_merge_next(struct vma *vma); /* with the one above only */
+/* As vma_merge, but not with areas that reach into [start, end). */
+struct vma *vma_merge_except(struct vma *vma, u64 start, u64 end);
+void vma_merge_next(struct vma *vma); /* with the one behind only */
 bool vma_may_expand(const struct mm *mm, u64 flags, u64 pages);
 /* RLIMIT_MEMLOCK, or CAP_IPC_LOCK, allows `pages` more of an area with these flags; true for those without VM_LOCKED. */
 bool vma_may_lock(const struct mm *mm, u64 flags, u64 pages);

@@ -119,6 +119,9 @@ static ssize_t write_chunk(struct address_space *m, u64 at, const struct end *e,
             return err;
     }
     if (!page) {
+        u8 first;
+        if (copy_in(e, done, &first, 1))
+            return -EFAULT; /* nothing to write: the cache gets no page, mincore and Shmem would tell */
         bool major = false;
         page = cache_get(m, index, &major);
         if (IS_ERR(page))

@@ -124,6 +124,7 @@ static s64 move_area(struct move *m, struct vma *vma, u64 to)
 {
     struct mm *mm = m->mm;
     u64 pages = m->new_len >> PAGE_SHIFT, len = min(m->old_len, m->new_len);
+    u64 start = vma_start(vma), end = vma_end(vma);
     if (mm->map_count >= sysctl_max_map_count - 3)
         return -ENOMEM;
     bool account = vma->flags & VM_ACCOUNT;
@@ -161,7 +162,10 @@ static s64 move_area(struct move *m, struct vma *vma, u64 to)
         leave_behind(m, vma);
     else if (m->old_len)
         vma_unmap(mm, m->addr, m->old_len);
-    vma_merge(vma_find(mm, to));
+    if (m->flags & UAPI_MREMAP_DONTUNMAP)
+        vma_merge_except(vma_find(mm, to), start, end); /* beside its origin the copy stays apart */
+    else
+        vma_merge(vma_find(mm, to));
     return (s64)to;
 }
 

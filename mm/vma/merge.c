@@ -109,9 +109,13 @@ void vma_merge_next(struct vma *vma)
         vma_absorb_next(vma, next);
 }
 
-struct vma *vma_merge(struct vma *vma)
+struct vma *vma_merge_except(struct vma *vma, u64 start, u64 end)
 {
     struct vma *prev = vma_prev(vma), *next = vma_next(vma);
+    if (prev && vma_start(prev) < end && vma_end(prev) > start)
+        prev = NULL;
+    if (next && vma_start(next) < end && vma_end(next) > start)
+        next = NULL;
     if (prev && !(can_merge(prev, vma) && lock_to_merge(vma, prev)))
         prev = NULL;
     if (next && !(can_merge(vma, next) && lock_to_merge(vma, next)))
@@ -122,4 +126,9 @@ struct vma *vma_merge(struct vma *vma)
         return vma;
     vma_absorb_next(prev, vma);
     return prev;
+}
+
+struct vma *vma_merge(struct vma *vma)
+{
+    return vma_merge_except(vma, 0, 0);
 }

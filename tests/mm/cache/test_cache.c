@@ -188,6 +188,10 @@ static void user_memory_of_the_same_file(void **state)
     assert_int_equal(host_load_u8(scene_addr(1) + 1, &v), 0);
     assert_int_equal(v, 0x66);
     assert_int_equal(cache_write(&s.shared->mapping, 0, scene_addr(30), 10), -EFAULT);
+    u64 pages = s.shared->mapping.nrpages;
+    assert_int_equal(cache_write(&s.shared->mapping, 8 * PAGE_SIZE, scene_addr(30), PAGE_SIZE), -EFAULT);
+    assert_int_equal(cache_write(&s.shared->mapping, 9 * PAGE_SIZE + 5, scene_addr(30), 10), -EFAULT);
+    assert_int_equal(s.shared->mapping.nrpages, pages); /* a write of nothing leaves no page */
     assert_int_equal(cache_read(&s.shared->mapping, 0, scene_addr(30), 10), -EFAULT);
 }
 

@@ -258,6 +258,26 @@ static void dontunmap_leaves_an_empty_area(void **state)
     assert_int_equal(v, 9);
 }
 
+/* Linux joins the copy with any fitting neighbour but the area it comes from. */
+static void dontunmap_beside_the_origin_stays_apart(void **state)
+{
+    const u64 flags = UAPI_MREMAP_MAYMOVE | UAPI_MREMAP_FIXED | UAPI_MREMAP_DONTUNMAP;
+    scene_make(&s, "AAAA");
+    assert_int_equal(host_mremap(scene_addr(0), 2 * PAGE_SIZE, 2 * PAGE_SIZE, flags, scene_addr(4)), scene_addr(4));
+    assert_scene(&s, "AAAA|AA");
+    host_munmap(scene_addr(0), 8 * PAGE_SIZE);
+    scene_make(&s, "..AA..A");
+    assert_int_equal(host_mremap(scene_addr(2), 2 * PAGE_SIZE, 2 * PAGE_SIZE, flags, scene_addr(4)), scene_addr(4));
+    assert_scene(&s, "..AA|AAA");
+    host_munmap(scene_addr(0), 8 * PAGE_SIZE);
+    scene_make(&s, "..AA");
+    assert_int_equal(host_mremap(scene_addr(2), 2 * PAGE_SIZE, 2 * PAGE_SIZE, flags, scene_addr(0)), scene_addr(0));
+    assert_scene(&s, "AA|AA");
+    assert_int_equal(host_mprotect(scene_addr(0), 2 * PAGE_SIZE, UAPI_PROT_READ), 0);
+    assert_int_equal(host_mprotect(scene_addr(0), 2 * PAGE_SIZE, UAPI_PROT_READ | UAPI_PROT_WRITE), 0);
+    assert_scene(&s, "AAAA"); /* any later change joins them */
+}
+
 static void old_size_zero_is_a_second_view(void **state)
 {
     u8 v = 0;
@@ -420,6 +440,7 @@ int main(void)
         SCENE_TEST(moving_part_of_an_area),
         SCENE_TEST(a_moved_touched_page_does_not_merge),
         SCENE_TEST(dontunmap_leaves_an_empty_area),
+        SCENE_TEST(dontunmap_beside_the_origin_stays_apart),
         SCENE_TEST(old_size_zero_is_a_second_view),
         SCENE_TEST(mremap_errors),
         SCENE_TEST(noreplace_refuses),
