@@ -64,7 +64,7 @@ static void bad_version(void)
 {
     static struct cs d = {.version = 1};
     static volatile long stop;
-    struct itimerval t = {.it_value = {0, 1000}};
+    struct itimerval t = {{0, 1000}, {0, 1000}}; /* again: the first may come before the section */
     signal(SIGALRM, nothing);
     setitimer(ITIMER_REAL, &t, NULL);
     section(&area, &d, &stop, 1l << 40);
@@ -74,7 +74,7 @@ static void bad_signature(void)
 {
     static struct cs d;
     static volatile long stop;
-    struct itimerval t = {.it_value = {0, 1000}};
+    struct itimerval t = {{0, 1000}, {0, 1000}}; /* again: the first may come before the section */
     SAY(rseq(&area, 32, 1, SIG));
     SAY(rseq(&area, 32, 0, SIG + 1));
     signal(SIGALRM, nothing);
@@ -102,7 +102,7 @@ static void bad_flags(void)
 {
     static struct cs d = {.flags = 1};
     static volatile long stop;
-    struct itimerval t = {.it_value = {0, 1000}};
+    struct itimerval t = {{0, 1000}, {0, 1000}}; /* again: the first may come before the section */
     signal(SIGALRM, nothing);
     setitimer(ITIMER_REAL, &t, NULL);
     section(&area, &d, &stop, 1l << 40);
@@ -138,11 +138,12 @@ static void sections(void)
     static struct cs d;
     static volatile long stop;
     long aborted;
-    struct itimerval t = {.it_value = {0, 20000}};
+    struct itimerval t = {{0, 20000}, {0, 20000}}, none = {0};
     printf("undisturbed: aborted %ld cs %lx\n", section(&area, &d, &stop, 10), area.cs);
     signal(SIGALRM, nothing);
     setitimer(ITIMER_REAL, &t, NULL);
     aborted = section(&area, &d, &stop, 1l << 40);
+    setitimer(ITIMER_REAL, &none, NULL);
     printf("signal: aborted %ld cs %lx\n", aborted, area.cs);
     /* Two of us on one processor: sooner or later the other one runs. */
     cpu_set_t one;
