@@ -18,12 +18,12 @@ FNR == 1 { k++; run = "" }
 { sub(/\r$/, "") }
 /^status [0-9]+$/ { status[k] = $2; next }
 /^[ \t]*(ok|not ok) [0-9]/ {
-    if ((run $0) ~ /THP|collapsing|[Pp]age migration|[Hh]ugetlb|[Hh]uge ?(zero)?page/) next
+    if ((run $0) ~ /THP|collapsing|[Pp]age migration|[Hh]ugetlb|[Hh]uge ?(zero)?page|hpage/) next
     line = run $0
     skipped = line ~ /# *SKIP/
     good = $0 ~ /^[ \t]*ok/
     sub(/(not )?ok [0-9]+ */, "", line)
-    gsub(/0x[0-9a-f]+|[0-9]+\.[0-9]+|[0-9]+ *[mnu]?s/, "N", line)
+    gsub(/Extra pages.*|0x[0-9a-f]+|[0-9]+\.[0-9]+|[0-9]+ *[mnu]?s/, "N", line)
     if (skipped) { skip[k]++; next }
     if (!good) { no[k]++; next }
     ok[k]++
