@@ -15,9 +15,10 @@
 static void play(u64 seed)
 {
     static u64 shown;
-    print_message(seed >= shown ? "seed %lu\n" : "", seed);
-    if (seed >= shown)
+    if (seed >= shown) {
+        print_message("seed %lu\n", seed);
         shown = seed + 100;
+    }
     fuzz_host_game(seed, (enum fuzz_kind)(seed % 3), 500);
 }
 
