@@ -61,6 +61,8 @@ static struct page *lookup(struct vma *vma, u64 addr, u32 flags, bool *unshare)
         page = pfn_to_page(pte_pfn(e));
         if (likely(!(flags & FAULT_PIN))) {
             page_get(page);
+            if (flags & FAULT_WRITE && !pte_dirty(e) && !page_is_anon(page) && !pte_special(e))
+                cache_set_dirty(page); /* the entry was made writable by a read and may never say so */
         } else if (must_unshare(vma, own, e, flags)) {
             *unshare = true;
             page = NULL;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* mprotect (key -1) and pkey_mprotect. Takes mmap_lock for writing. */
 #include <lib/errno.h>
+#include <mm/fault.h>
 #include <mm/pkey.h>
 #include <mm/sys.h>
 #include <mm/vma.h>
@@ -24,6 +25,25 @@ static int widen(struct vma *vma, u64 grows, u64 *addr, u64 end)
     return 0;
 }
 
+/* Private memory that is locked and may be written now has its own pages at once. Takes mmap_lock for reading. */
+static void populate_locked(struct mm *mm, u64 pos, u64 end)
+{
+    while (pos < end) {
+        mmap_read_lock(mm);
+        struct vma *vma = vma_find(mm, pos);
+        u64 from = end, stop = end;
+        if (vma && vma_start(vma) < end) {
+            stop = min(end, vma_end(vma));
+            if ((vma->flags & (VM_LOCKED | VM_WRITE | VM_SHARED)) == (VM_LOCKED | VM_WRITE) && !vma->uffd)
+                from = max(pos, vma_start(vma));
+        }
+        mmap_read_unlock(mm);
+        if (from < stop)
+            mm_populate(mm, from, stop - from, true);
+        pos = stop;
+    }
+}
+
 s64 sys_mm_mprotect(struct mm *mm, u64 addr, u64 len, u64 prot, int pkey)
 {
     u64 grows = prot & (UAPI_PROT_GROWSDOWN | UAPI_PROT_GROWSUP);
@@ -44,8 +64,11 @@ s64 sys_mm_mprotect(struct mm *mm, u64 addr, u64 len, u64 prot, int pkey)
         err = -EINVAL;
     if (!err)
         err = widen(vma_find(mm, addr), grows, &addr, end);
+    bool fill = false;
     if (!err)
-        err = vma_protect(mm, addr, end, prot, pkey);
+        err = vma_protect(mm, addr, end, prot, pkey, &fill);
     mmap_write_unlock(mm);
+    if (unlikely(fill))
+        populate_locked(mm, addr, end);
     return err;
 }

@@ -82,6 +82,7 @@ struct protect_arg {
     u64 prot; /* as given to mprotect */
     int pkey;
     bool read_exec; /* personality READ_IMPLIES_EXEC */
+    bool fill;      /* out: locked private memory became writable */
 };
 
 static u64 protected_flags(const struct vma *vma, const struct protect_arg *a)
@@ -125,6 +126,8 @@ static int protect_change(struct vma *vma, void *arg)
         flags &= ~VM_ACCOUNT;
         commit_uncharge(pages);
     }
+    if ((vma->flags & (VM_WRITE | VM_SHARED | VM_LOCKED)) == VM_LOCKED && flags & VM_WRITE)
+        ((struct protect_arg *)arg)->fill = true;
     vma_write_lock(vma);
     vma_account(mm, vma->flags, -(s64)pages);
     WRITE_ONCE(vma->flags, flags); /* write-back looks at VM_SHARED without the lock of the area */
@@ -134,7 +137,7 @@ static int protect_change(struct vma *vma, void *arg)
     return 0;
 }
 
-int vma_protect(struct mm *mm, u64 start, u64 end, u64 prot, int pkey)
+int vma_protect(struct mm *mm, u64 start, u64 end, u64 prot, int pkey, bool *fill)
 {
     struct protect_arg arg = {
         .prot = prot,
@@ -142,7 +145,9 @@ int vma_protect(struct mm *mm, u64 start, u64 end, u64 prot, int pkey)
         .read_exec = prot & VM_READ && task_read_implies_exec(),
     };
     /* Refused before the area that refuses is cut; earlier areas stay changed. */
-    return for_range(mm, start, end, protect_change, protect_wanted, &arg, false);
+    int err = for_range(mm, start, end, protect_change, protect_wanted, &arg, false);
+    *fill = arg.fill;
+    return err;
 }
 
 struct flags_arg {

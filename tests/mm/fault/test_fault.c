@@ -294,6 +294,23 @@ static void populate_fills_all(void **state)
     assert_int_equal(host_madvise(scene_addr(2), 2 * PAGE_SIZE, UAPI_MADV_POPULATE_READ), -ENOMEM);
 }
 
+/* A read made the entry writable; what was populated for writing is dirty all the same. */
+static void populate_write_makes_dirty(void **state)
+{
+    u8 v;
+    scene_make(&s, "SS");
+    host_load_u8(scene_addr(0), &v);
+    host_load_u8(scene_addr(1), &v);
+    assert_int_equal(host_madvise(scene_addr(0), PAGE_SIZE, UAPI_MADV_POPULATE_WRITE), 0);
+    assert_int_equal(host_madvise(scene_addr(1), PAGE_SIZE, UAPI_MADV_POPULATE_READ), 0);
+    for (unsigned i = 0; i < 2; i++) {
+        struct page *page = cache_find(&s.shared->mapping, i);
+        assert_non_null(page);
+        assert_int_equal(page_test(page, PG_dirty), i == 0);
+        page_put(page);
+    }
+}
+
 static void mincore_tells_what_is_there(void **state)
 {
     u8 vec[4];
@@ -331,6 +348,7 @@ int main(void)
         SCENE_TEST(remote_access_and_forced_writes),
         SCENE_TEST(only_touched_pages_are_dumped),
         SCENE_TEST(populate_fills_all),
+        SCENE_TEST(populate_write_makes_dirty),
         SCENE_TEST(mincore_tells_what_is_there),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

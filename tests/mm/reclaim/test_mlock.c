@@ -56,6 +56,22 @@ static void anonymous(void **state)
     finish(mm);
 }
 
+/* Locked private memory has its own pages from when it may be written; what is not locked, or filled on fault, has not. */
+static void rights(void **state)
+{
+    struct mm *mm = start();
+    at = (u64)host_mmap_anon(N * PAGE_SIZE);
+    assert_int_equal(host_mprotect(at, N * PAGE_SIZE, 0), 0);
+    host_mlock(at + 2 * PAGE_SIZE, 4 * PAGE_SIZE, 0);
+    host_mlock(at + 8 * PAGE_SIZE, 4 * PAGE_SIZE, UAPI_MLOCK_ONFAULT);
+    assert_int_equal(mlocked(), 0); /* there is nothing to be read */
+    assert_int_equal(host_mprotect(at, N * PAGE_SIZE, UAPI_PROT_READ), 0);
+    assert_int_equal(mlocked(), 0);
+    assert_int_equal(host_mprotect(at + 3 * PAGE_SIZE, (N - 3) * PAGE_SIZE, UAPI_PROT_READ | UAPI_PROT_WRITE), 0);
+    assert_int_equal(mlocked(), 3);
+    finish(mm);
+}
+
 static void on_fault(void **state)
 {
     struct mm *mm = start();
@@ -136,7 +152,7 @@ static void everything(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(anonymous), cmocka_unit_test(on_fault), cmocka_unit_test(forks),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(anonymous), cmocka_unit_test(rights), cmocka_unit_test(on_fault), cmocka_unit_test(forks),
                                        cmocka_unit_test(files), cmocka_unit_test(everything)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
