@@ -110,8 +110,8 @@ static int protect_change(struct vma *vma, void *arg)
 {
     struct mm *mm = vma->mm;
     u64 flags = protected_flags(vma, arg), pages = vma_pages(vma);
-    if (!vma_may_expand(mm, flags, 0) ||
-        (!(vma->flags & VM_WRITE) && mm->rlimit.data != U64_MAX && !vma_may_expand(mm, flags, pages)))
+    /* Only becoming data can be too much: a space that is over RLIMIT_AS already may still change its rights. */
+    if (flags & VM_WRITE && !vma_may_expand(mm, flags, pages) && vma_may_expand(mm, vma->flags, pages))
         return -ENOMEM;
     if (pt_own_range(mm, vma_start(vma), vma_end(vma)))
         return -ENOMEM;

@@ -357,6 +357,23 @@ static void limits_hold(void **state)
     assert_true(host_mmap(0, 3 * PAGE_SIZE, RO, UAPI_MAP_PRIVATE | UAPI_MAP_ANONYMOUS, NULL, 0) > 0);
 }
 
+/* mprotect is refused where an area becomes data that is too much, not where there was too much already. */
+static void limits_hold_for_rights(void **state)
+{
+    scene_make(&s, "RRR");
+    s.mm->rlimit.as = PAGE_SIZE;
+    assert_int_equal(protect(0, 1, RW), 0);
+    assert_int_equal(protect(0, 1, RO), 0);
+    s.mm->rlimit.data = PAGE_SIZE;
+    assert_int_equal(protect(0, 3, RW), 0);
+    assert_int_equal(protect(0, 3, RO), 0);
+    s.mm->rlimit.as = U64_MAX;
+    assert_int_equal(protect(0, 3, RW), -ENOMEM);
+    assert_scene(&s, "RRR");
+    assert_int_equal(protect(0, 1, RW), 0);
+    s.mm->rlimit.data = U64_MAX;
+}
+
 static void map_count_is_limited(void **state)
 {
     u64 old = sysctl_max_map_count;
@@ -406,6 +423,23 @@ static void stack_grows_to_its_limit(void **state)
     assert_null(vma_validate(s.mm));
 }
 
+/* A stack has its anonymous pages' identity before it grows: it stays apart from an area below that it only now touches. */
+static void stack_grows_to_its_like(void **state)
+{
+    u64 flags = UAPI_MAP_PRIVATE | UAPI_MAP_ANONYMOUS | UAPI_MAP_GROWSDOWN | UAPI_MAP_FIXED;
+    u64 at = SCENE_BASE + (4UL << 20);
+    assert_int_equal(host_mmap(at, 6 * PAGE_SIZE, RW, flags, NULL, 0), at);
+    assert_int_equal(host_munmap(at + 4 * PAGE_SIZE, PAGE_SIZE), 0);
+    assert_int_equal(host_store_u8(at + 3 * PAGE_SIZE, 1), 0);
+    assert_int_equal(host_store_u8(at + 4 * PAGE_SIZE, 1), 0);
+    struct vma *low = vma_find(s.mm, at), *high = vma_next(low);
+    assert_int_equal(vma_end(low), vma_start(high));
+    assert_int_not_equal(low->anon_id, high->anon_id);
+    assert_int_equal(host_mlockall(UAPI_MCL_CURRENT | UAPI_MCL_ONFAULT), 0);
+    assert_int_equal(s.mm->map_count, 2);
+    assert_null(vma_validate(s.mm));
+}
+
 static void fork_copies_the_layout(void **state)
 {
     int err;
@@ -448,9 +482,11 @@ int main(void)
         SCENE_TEST(top_down_stacks_areas),
         SCENE_TEST(mmap_errors),
         SCENE_TEST(limits_hold),
+        SCENE_TEST(limits_hold_for_rights),
         SCENE_TEST(map_count_is_limited),
         SCENE_TEST(heap),
         SCENE_TEST(stack_grows_to_its_limit),
+        SCENE_TEST(stack_grows_to_its_like),
         SCENE_TEST(fork_copies_the_layout),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
