@@ -206,7 +206,8 @@ int vma_set_name(struct mm *mm, u64 start, u64 end, const char *name);
 s64 vma_find_gap(struct mm *mm, u64 hint, u64 len, u64 vm_flags, u32 how);
 /* 0, or -EPERM: addr lies below mmap_min_addr, and the thread has not CAP_SYS_RAWIO. */
 int vma_may_map_at(u64 addr);
-/* Grows the stack area so that it holds addr. mmap_lock for writing. 0, -ENOMEM (limit, guard gap). */
+/* Grows the stack area so that it holds addr. mmap_lock for writing. 0, -ENOMEM (limit, guard gap), -EAGAIN (no memory for
+ * the kernel). */
 int vma_grow_stack(struct vma *vma, u64 addr);
 #define STACK_GUARD_GAP (256UL << PAGE_SHIFT)
 

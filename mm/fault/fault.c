@@ -26,6 +26,7 @@
  *
  * Locks: none on entry; nothing is held while a userfaultfd is waited for. vma read lock (or mmap_lock), then pt_lock. Sleeps for memory and devices only outside pt_lock.
  */
+#include <lib/errno.h>
 #include <mm/stat.h>
 #include <port/log.h>
 #include "fault_internal.h"
@@ -76,8 +77,8 @@ u32 fault_handle(struct fault *f)
     return f->flags & FAULT_PKEY ? VM_FAULT_PKUERR : 0;
 }
 
-/* The area that holds addr, growing a stack if it is just above. *write: mmap_lock is held for writing on return. */
-static struct vma *find_or_grow(struct mm *mm, u64 addr, bool *write)
+/* The area that holds addr, growing a stack if it is just above. *write: mmap_lock is held for writing on return. NULL: *why. */
+static struct vma *find_or_grow(struct mm *mm, u64 addr, bool *write, u32 *why)
 {
     *write = false;
     mmap_read_lock(mm);
@@ -88,9 +89,12 @@ static struct vma *find_or_grow(struct mm *mm, u64 addr, bool *write)
     mmap_write_lock(mm);
     *write = true;
     vma = vma_find(mm, addr);
-    if (!vma || (vma_start(vma) > addr && (!(vma->flags & VM_GROWSDOWN) || vma_grow_stack(vma, addr))))
-        return NULL;
-    return vma;
+    if (!vma || vma_start(vma) <= addr)
+        return vma;
+    int err = vma->flags & VM_GROWSDOWN ? vma_grow_stack(vma, addr) : -ENOMEM;
+    if (err == -EAGAIN)
+        *why = VM_FAULT_OOM;
+    return err ? NULL : vma;
 }
 
 /* One try. *again: a userfaultfd was asked. exact: the address as the CPU gave it. */
@@ -99,7 +103,7 @@ static u32 try_under_mmap_lock(struct mm *mm, u64 exact, u32 flags, bool *again)
     bool write;
     u64 addr = page_align_down(exact);
     u32 r = VM_FAULT_MAPERR;
-    struct vma *vma = addr < mm->task_size ? find_or_grow(mm, addr, &write) : (mmap_read_lock(mm), write = false, NULL);
+    struct vma *vma = addr < mm->task_size ? find_or_grow(mm, addr, &write, &r) : (mmap_read_lock(mm), write = false, NULL);
     *again = false;
     if (vma) {
         r = fault_check_access(vma, flags);

@@ -140,11 +140,15 @@ static s64 map_locked(struct mm *mm, struct vma_request *req, const struct map_f
         req->file = NULL;
         req->priv = shared;
     }
+    /* What may be dropped is not locked, only filled like what is. */
+    u64 not_locked = req->flags & VM_DROPPABLE ? req->flags & (VM_LOCKED | VM_LOCKONFAULT) : 0;
+    req->flags &= ~not_locked;
     s64 addr = vma_map(mm, req);
     if (shared)
         shmem_anon_put(shared); /* the area has its own reference now */
     if (unlikely(req->flags & VM_LOCKED) && addr >= 0)
         mm->locked_vm += req->len >> PAGE_SHIFT;
+    req->flags |= not_locked; /* the caller fills it */
     return addr;
 }
 

@@ -24,7 +24,7 @@ int vma_grow_stack(struct vma *vma, u64 addr)
     if (prev && vma_end(prev) > addr)
         return -ENOMEM;
     if (!vma->anon_vma && anon_vma_prepare(vma)) /* before it touches what lies below: Linux keeps the two apart */
-        return -ENOMEM;
+        return -EAGAIN;
     u64 pages = (vma_start(vma) - addr) >> PAGE_SHIFT;
     if (vma_end(vma) - addr > mm->rlimit.stack || !vma_may_expand(mm, vma->flags, pages))
         return -ENOMEM;

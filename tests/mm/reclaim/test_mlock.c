@@ -72,6 +72,18 @@ static void rights(void **state)
     finish(mm);
 }
 
+/* What may be dropped is filled under MCL_FUTURE, but not locked. */
+static void droppable(void **state)
+{
+    struct mm *mm = start();
+    assert_int_equal(host_mlockall(UAPI_MCL_FUTURE), 0);
+    at = (u64)host_mmap(0, N * PAGE_SIZE, UAPI_PROT_READ | UAPI_PROT_WRITE, UAPI_MAP_DROPPABLE | UAPI_MAP_ANONYMOUS, NULL, 0);
+    assert_int_equal(mlocked(), 0);
+    assert_int_equal(mm->locked_vm, 0);
+    assert_true(pte_mapped(pte_load(pt_find(mm, at + (N - 1) * PAGE_SIZE))));
+    finish(mm);
+}
+
 static void on_fault(void **state)
 {
     struct mm *mm = start();
@@ -152,7 +164,8 @@ static void everything(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(anonymous), cmocka_unit_test(rights), cmocka_unit_test(on_fault), cmocka_unit_test(forks),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(anonymous), cmocka_unit_test(rights), cmocka_unit_test(droppable),
+                                       cmocka_unit_test(on_fault), cmocka_unit_test(forks),
                                        cmocka_unit_test(files), cmocka_unit_test(everything)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
