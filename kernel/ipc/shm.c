@@ -160,6 +160,8 @@ static s64 attach(struct shm *s, u64 addr, u32 flags)
     u64 prot = UAPI_PROT_READ | (flags & SHM_RDONLY ? 0 : UAPI_PROT_WRITE) |
                (flags & SHM_EXEC ? UAPI_PROT_EXEC : 0);
     u64 map = UAPI_MAP_SHARED;
+    if (addr && !(flags & SHM_REMAP) && addr + s->size < addr)
+        return -EINVAL;
     if (addr)
         map |= flags & SHM_REMAP ? UAPI_MAP_FIXED : UAPI_MAP_FIXED_NOREPLACE;
     struct map_file file = {

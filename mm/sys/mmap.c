@@ -227,6 +227,13 @@ static int grow_heap(struct mm *mm, u64 old, u64 end)
     return 0;
 }
 
+/* The heap shrinks to `end`: 0, or -errno, also where nothing is left to unmap. */
+static int shrink_heap(struct mm *mm, u64 end, u64 old)
+{
+    const struct vma *vma = vma_find(mm, end);
+    return vma && vma_start(vma) < old ? vma_unmap(mm, end, old - end) : -EINVAL;
+}
+
 s64 sys_mm_brk(struct mm *mm, u64 brk)
 {
     if (mmap_write_lock_killable(mm))
@@ -242,7 +249,7 @@ s64 sys_mm_brk(struct mm *mm, u64 brk)
         if (grow_heap(mm, old, end))
             goto out;
         populate = (mm->def_flags & (VM_LOCKED | VM_LOCKONFAULT)) == VM_LOCKED;
-    } else if (end < old && vma_unmap(mm, end, old - end)) {
+    } else if (end < old && shrink_heap(mm, end, old)) {
         goto out;
     }
     mm->brk = brk;

@@ -46,6 +46,7 @@ static void attach(void)
     E(EINVAL, shmat(id, NULL, SHM_REMAP));
     E(EINVAL, shmat(id, a, 0));
     E(ENOMEM, shmat(id, (void *)(1ul << 57), 0));
+    E(EINVAL, shmat(id, (void *)-4096ul, 0));
     printf("rounded %d\n", shmat(id, at + 123, SHM_RND) == at);
     printf("over another %d\n", shmat(id, at, SHM_REMAP) == at);
     SAY(shmdt(at));

@@ -401,6 +401,11 @@ static void heap(void **state)
     assert_int_equal(s.mm->map_count, 1);
     assert_int_equal(host_brk(scene_addr(1)), scene_addr(1));
     assert_scene(&s, "A");
+    assert_int_equal(host_brk(scene_addr(3)), scene_addr(3));
+    assert_int_equal(host_munmap(scene_addr(1), 2 * PAGE_SIZE), 0);
+    assert_int_equal(host_brk(scene_addr(1)), scene_addr(3)); /* refused: nothing is there to give back */
+    assert_int_equal(host_brk(scene_addr(0)), scene_addr(0));
+    assert_int_equal(host_brk(scene_addr(1)), scene_addr(1));
     scene_map(&s, 'R', 4, 1);
     assert_int_equal(host_brk(scene_addr(9)), scene_addr(1)); /* refused: something is in the way */
     assert_scene(&s, "A...R");
