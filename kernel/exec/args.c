@@ -185,11 +185,13 @@ int exec_map_stack(struct exec_image *im)
 {
     struct mm *mm = im->mm;
     u64 top = mm->start_stack;
+    /* Linux's size: the pages of the strings, and the extra for tables and for growing, within the limit. */
+    u64 strings = im->args_len - im->argv_skip + im->prefix_len + 8;
     u64 pointers = (im->argc + im->prefix_argc + im->envc + 64UL) * 8;
-    u64 size = page_align_up(im->args_len + im->prefix_len + pointers + 8192) + STACK_EXTRA;
+    u64 least = page_align_up(strings + pointers + 8192 + 64);
+    u64 size = max(page_align_up(strings) + STACK_EXTRA, least);
     if (size > mm->rlimit.stack)
-        size = max(page_align_down(mm->rlimit.stack),
-                   page_align_up(im->args_len + im->prefix_len + pointers + 8192));
+        size = max(page_align_down(mm->rlimit.stack), least);
     u64 flags =
         VM_READ | VM_WRITE | VM_MAYREAD | VM_MAYWRITE | VM_MAYEXEC | VM_GROWSDOWN | VM_ACCOUNT;
     if (im->plan.has_stack_header && im->plan.exec_stack)
