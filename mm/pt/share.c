@@ -48,7 +48,10 @@
 
 u64 sysctl_fork_share = 16;
 
-/* Is there an entry of [start, end), which the table of this level covers? */
+/*
+ * Is there an entry of [start, end), which the table of this level covers? Faults are kept out, truncation is not: it may empty a table
+ * while we look, which only costs a table shared less.
+ */
 static bool has_entries(const pte_t *table, unsigned level, u64 start, u64 end)
 {
     if (level == 1) {
@@ -58,7 +61,7 @@ static bool has_entries(const pte_t *table, unsigned level, u64 start, u64 end)
     for (u64 a = start, next; a < end; a = next) {
         pte_t e = pte_load(table + pt_index(a, level));
         next = pt_step(a, end, level);
-        if (!pte_none(e) && virt_to_page(pt_below(e))->mapcount && has_entries(pt_below(e), level - 1, a, next))
+        if (!pte_none(e) && READ_ONCE(virt_to_page(pt_below(e))->mapcount) && has_entries(pt_below(e), level - 1, a, next))
             return true;
     }
     return false;

@@ -161,7 +161,7 @@ static __noinline_fn void zap_keeping(struct zap *z, pte_t *p, u64 addr, unsigne
 /* Do protections of this area outlive its pages? */
 static bool keeps_wp(const struct vma *vma)
 {
-    return unlikely(vma->flags & VM_UFFD_WP) && !vma_is_anon(vma);
+    return unlikely(READ_ONCE(vma->flags) & VM_UFFD_WP) && !vma_is_anon(vma);
 }
 
 static void zap_init(struct zap *z, struct gather *g)

@@ -68,7 +68,7 @@ static void do_fork(struct worker *w)
     *c = *w;
     c->mm = mm;
     c->slot = slot;
-    c->churn = memset(c->own_churn, 0, sizeof(c->own_churn));
+    c->churn = calloc(COMMON_PAGES, sizeof(*c->churn));
     c->depth = w->depth + 1;
     rand_init(&c->rand, rand_next(&w->rand));
     struct host_thread *t = host_user_thread(mm, worker_main, c, "child");
@@ -98,6 +98,7 @@ static int worker_main(void *arg)
     storm_check_slice(w);
     if (child) {
         give_slot(w->slot);
+        free(w->churn);
         free(w);
     }
     return 0;
@@ -200,7 +201,7 @@ struct storm_stats storm_run(const struct storm_config *cfg)
         w[i] = calloc(1, sizeof(**w));
         w[i]->mm = mm[i / cfg->workers];
         w[i]->slice = i % cfg->workers;
-        w[i]->churn = w[i - w[i]->slice]->own_churn;
+        w[i]->churn = w[i]->slice ? w[i - 1]->churn : calloc(COMMON_PAGES, sizeof(struct churn));
         w[i]->slot = take_slot();
         rand_init(&w[i]->rand, cfg->seed * 1000 + i);
     }
@@ -223,8 +224,11 @@ struct storm_stats storm_run(const struct storm_config *cfg)
     host_file_put(storm.constant);
     for (u32 i = 0; i < NR_SHARED_FILES; i++)
         host_file_put(storm.shared[i]);
-    for (u32 i = 0; i < n; i++)
+    for (u32 i = 0; i < n; i++) {
+        if (!w[i]->slice)
+            free(w[i]->churn);
         free(w[i]);
+    }
     free(w);
     free(t);
     free(mm);

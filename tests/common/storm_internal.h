@@ -51,7 +51,6 @@ struct worker {
     u64 common[COMMON_PAGES]; /* what it wrote last into its word of each common page */
     u32 unsure;               /* bit per common page: that write may have gone to a frame on its way out */
     struct churn *churn;      /* [COMMON_PAGES], one for all workers of a process */
-    struct churn own_churn[COMMON_PAGES]; /* what churn points to, in the first worker of a process */
 };
 
 struct storm {
