@@ -6,6 +6,7 @@
  */
 #include "internal.h"
 #include <kernel/syscall.h>
+#include <mm/mm.h>
 #include <port/uaccess.h>
 
 #define MAX_RW       0x7ffff000UL
@@ -23,6 +24,15 @@ static __noinline_fn ssize_t cannot_read(struct file *f)
     return S_ISDIR(f->inode->mode) ? -EISDIR : -EINVAL;
 }
 
+/* A call that moved nothing is still refused when the buffer could be no program's: 0 or -EFAULT. */
+static __noinline_fn ssize_t nothing_moved(const struct iobuf *b, size_t n)
+{
+    u64 end;
+    if (b->kernel || b->iov)
+        return 0;
+    return __builtin_add_overflow(b->addr, n, &end) || end > current_task()->mm->task_size ? -EFAULT : 0;
+}
+
 ssize_t vfs_read(struct file *f, const struct iobuf *b, size_t n, u64 *pos)
 {
     if (unlikely(!(f->mode & FMODE_READ) || !f->ops->read))
@@ -35,6 +45,8 @@ ssize_t vfs_read(struct file *f, const struct iobuf *b, size_t n, u64 *pos)
     if (r > 0) {
         t->rchar += (u64)r;
         notify_file(f, IN_ACCESS);
+    } else if (!r) {
+        r = nothing_moved(b, n);
     }
     return r;
 }
@@ -51,6 +63,8 @@ ssize_t vfs_write(struct file *f, const struct iobuf *b, size_t n, u64 *pos)
     if (r > 0) {
         t->wchar += (u64)r;
         notify_file(f, IN_MODIFY);
+    } else if (!r) {
+        r = nothing_moved(b, n);
     }
     return r;
 }

@@ -88,6 +88,13 @@ static void opening(void)
     SAY(open("f/", O_RDONLY));
     SAY(open("f/x", O_RDONLY));
     SAY(open("f", O_RDONLY | O_DIRECTORY));
+    void *volatile past = (void *)(1ul << 57);
+    fd = open("f", O_RDWR);
+    SAY(read(fd, past, 10)); /* at the end of the file */
+    SAY(read(fd, past, 0));
+    SAY(write(fd, past, 0));
+    SAY(pread(fd, past, 10, 5));
+    SAY(close(fd));
     SAY(mkdir("d", 0777));
     SAY(open("d", O_WRONLY));
     SAY(open("d", O_RDWR | O_CREAT, 0644));
