@@ -64,11 +64,11 @@ s64 sys_mm_mprotect(struct mm *mm, u64 addr, u64 len, u64 prot, int pkey)
         err = -EINVAL;
     if (!err)
         err = widen(vma_find(mm, addr), grows, &addr, end);
-    bool fill = false;
+    u64 fill[2] = {0, 0};
     if (!err)
-        err = vma_protect(mm, addr, end, prot, pkey, &fill);
+        err = vma_protect(mm, addr, end, prot, pkey, fill);
     mmap_write_unlock(mm);
-    if (unlikely(fill))
-        populate_locked(mm, addr, end);
+    if (unlikely(fill[1]))
+        populate_locked(mm, fill[0], fill[1]);
     return err;
 }

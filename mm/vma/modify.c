@@ -82,7 +82,7 @@ struct protect_arg {
     u64 prot; /* as given to mprotect */
     int pkey;
     bool read_exec; /* personality READ_IMPLIES_EXEC */
-    bool fill;      /* out: locked private memory became writable */
+    u64 fill[2];    /* out: [from, to) of the areas, locked and private, that became writable */
 };
 
 static u64 protected_flags(const struct vma *vma, const struct protect_arg *a)
@@ -106,6 +106,13 @@ static int protect_wanted(struct vma *vma, void *arg)
     return flags != vma->flags;
 }
 
+static void note_fill(struct protect_arg *a, const struct vma *vma)
+{
+    if (!a->fill[1])
+        a->fill[0] = vma_start(vma);
+    a->fill[1] = vma_end(vma);
+}
+
 static int protect_change(struct vma *vma, void *arg)
 {
     struct mm *mm = vma->mm;
@@ -127,7 +134,7 @@ static int protect_change(struct vma *vma, void *arg)
         commit_uncharge(pages);
     }
     if ((vma->flags & (VM_WRITE | VM_SHARED | VM_LOCKED)) == VM_LOCKED && flags & VM_WRITE)
-        ((struct protect_arg *)arg)->fill = true;
+        note_fill(arg, vma);
     vma_write_lock(vma);
     vma_account(mm, vma->flags, -(s64)pages);
     WRITE_ONCE(vma->flags, flags); /* write-back looks at VM_SHARED without the lock of the area */
@@ -137,7 +144,7 @@ static int protect_change(struct vma *vma, void *arg)
     return 0;
 }
 
-int vma_protect(struct mm *mm, u64 start, u64 end, u64 prot, int pkey, bool *fill)
+int vma_protect(struct mm *mm, u64 start, u64 end, u64 prot, int pkey, u64 fill[2])
 {
     struct protect_arg arg = {
         .prot = prot,
@@ -146,7 +153,8 @@ int vma_protect(struct mm *mm, u64 start, u64 end, u64 prot, int pkey, bool *fil
     };
     /* Refused before the area that refuses is cut; earlier areas stay changed. */
     int err = for_range(mm, start, end, protect_change, protect_wanted, &arg, false);
-    *fill = arg.fill;
+    fill[0] = arg.fill[0];
+    fill[1] = arg.fill[1];
     return err;
 }
 
