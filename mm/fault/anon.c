@@ -58,7 +58,7 @@ u32 fault_anon(struct fault *f)
         return fault_ask_user(f, VM_UFFD_MISSING);
     if (!(f->flags & FAULT_WRITE))
         return map_zero_page(f);
-    if (unlikely(!f->vma->anon_vma) && anon_vma_prepare(f->vma))
+    if (unlikely(!load_acquire(&f->vma->anon_vma)) && anon_vma_prepare(f->vma))
         return VM_FAULT_OOM;
     struct page *page = alloc_page(GFP_HIGHUSER_MOVABLE | GFP_ZERO);
     if (unlikely(!page))

@@ -109,7 +109,7 @@ static bool replace(struct fault *f, struct page *fresh, struct page *old)
 static u32 copy_page(struct fault *f, struct page *old)
 {
     u32 r = VM_FAULT_OOM;
-    if (!f->vma->anon_vma && anon_vma_prepare(f->vma))
+    if (!load_acquire(&f->vma->anon_vma) && anon_vma_prepare(f->vma))
         goto out;
     struct page *fresh = alloc_page(GFP_HIGHUSER_MOVABLE | (old ? 0 : GFP_ZERO));
     if (!fresh)

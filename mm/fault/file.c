@@ -152,7 +152,7 @@ static u32 get_page(struct fault *f, u32 *major)
 static u32 private_write(struct fault *f)
 {
     u32 major = 0;
-    if (!f->vma->anon_vma && anon_vma_prepare(f->vma))
+    if (!load_acquire(&f->vma->anon_vma) && anon_vma_prepare(f->vma))
         return VM_FAULT_OOM;
     u32 r = get_page(f, &major);
     if (r)

@@ -123,7 +123,7 @@ static u32 anon_marker(struct fault *f)
     if (f->vma->flags & VM_UFFD_MISSING)
         return fault_ask_user(f, VM_UFFD_MISSING);
     if (f->flags & FAULT_WRITE) {
-        if (!f->vma->anon_vma && anon_vma_prepare(f->vma))
+        if (!load_acquire(&f->vma->anon_vma) && anon_vma_prepare(f->vma))
             return VM_FAULT_OOM;
         page = alloc_page(GFP_HIGHUSER_MOVABLE | GFP_ZERO);
         if (!page)

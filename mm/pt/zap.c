@@ -286,7 +286,7 @@ void pt_zap_mapping(struct gather *g, struct vma *vma, u64 start, u64 end, bool 
         p = pt_lock_entry(vma->mm, addr);
         if (!p)
             continue; /* it was given up meanwhile */
-        if (unlikely(vma->mm->shares_tables) && pt_state(vma->mm, addr) != PT_OWN)
+        if (unlikely(READ_ONCE(vma->mm->shares_tables)) && pt_state(vma->mm, addr) != PT_OWN)
             zap_shared(g, vma, p, addr, n, !even_cows);
         else if (keeps_wp(vma))
             zap_keeping(&z, p, addr, n, !even_cows);

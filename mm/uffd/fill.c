@@ -53,7 +53,7 @@ static struct vma *lock_area(const struct fill *f)
     mmap_read_lock(mm);
     struct vma *vma = vma_find(mm, f->dst);
     int err = check_area(f, vma);
-    if (!err && !(vma->flags & VM_SHARED) && !vma->anon_vma && anon_vma_prepare(vma)) {
+    if (!err && !(vma->flags & VM_SHARED) && !load_acquire(&vma->anon_vma) && anon_vma_prepare(vma)) {
         uffd_fill_unlock(f->u);
         err = -ENOMEM;
     }

@@ -25,7 +25,7 @@ static int find_areas(const struct uffd *u, u64 to, u64 from, u64 len, struct vm
     *dst = vma_find(u->mm, to);
     if (!*dst || vma_start(*dst) > to)
         return -ENOENT;
-    if (vma_is_anon(*dst) && !(*dst)->anon_vma && anon_vma_prepare(*dst))
+    if (vma_is_anon(*dst) && !load_acquire(&(*dst)->anon_vma) && anon_vma_prepare(*dst))
         return -ENOMEM;
     *src = vma_find(u->mm, from);
     return *src && vma_start(*src) <= from ? 0 : -ENOENT;

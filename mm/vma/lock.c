@@ -54,9 +54,9 @@ void vma_write_lock(struct vma *vma)
     if (vma->lock_seq == mm->lock_seq)
         return;
     __atomic_exchange_n(&vma->lock_seq, mm->lock_seq, __ATOMIC_SEQ_CST);
-    if (likely(READ_ONCE(vma->readers) == 0))
+    if (likely(load_acquire(&vma->readers) == 0)) /* what readers looked at, they looked at before */
         return;
     __atomic_store_n(&mm->vma_waiters, 1, __ATOMIC_SEQ_CST);
-    waitq_wait(&mm->vma_waitq, READ_ONCE(vma->readers) == 0);
+    waitq_wait(&mm->vma_waitq, load_acquire(&vma->readers) == 0);
     WRITE_ONCE(mm->vma_waiters, 0); /* one writer per mm: nobody else waits */
 }
