@@ -208,37 +208,12 @@ static void hints(void)
     WHERE(mremap(p, 2 * PAGE, 2 * PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, (1ul << 52)));
 }
 
-/* What smaps says of an area's size and flags; soft dirty left out. */
-static void area(const char *name)
-{
-    char line[512];
-    int in = 0;
-    FILE *f = fopen("/proc/self/smaps", "r");
-    printf("%s:", name);
-    while (f && fgets(line, sizeof(line), f)) {
-        if (strchr(line, '-') && line[0] >= '0' && line[0] <= 'f' && (line[0] <= '9' || line[0] >= 'a'))
-            in = strstr(line, name) != NULL;
-        else if (in && (!strncmp(line, "Size:", 5) || !strncmp(line, "VmFlags:", 8))) {
-            char *end = strstr(line, " sd ");
-            line[end ? (size_t)(end - line) : strcspn(line, "\n")] = 0;
-            for (end = line + strlen(line); end > line && end[-1] == ' ';)
-                *--end = 0;
-            printf(" %s", line);
-        }
-    }
-    printf("\n");
-    if (f)
-        fclose(f);
-}
-
 int main(int argc, char **argv)
 {
     if (argc > 1) {
         report(argv);
         return 0;
     }
-    area("[vvar]");
-    area("[stack]");
     CHILD(hints);
     measure(ROUNDS);
     all_regions();

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The vDSO: clock_gettime(), gettimeofday(), time() and getcpu() without entering the kernel. Two
- * pages that every program maps: data ("[vvar]", read-only), then code ("[vdso]", an
+ * pages that every program maps side by side: data ("[vvar]", read-only), then code ("[vdso]", an
  * ELF image; AT_SYSINFO_EHDR).
  */
 #ifndef ARCH_VDSO_H
@@ -15,8 +15,6 @@ int vdso_init(void);
  * mapping. */
 struct page *vdso_page(unsigned index);
 #define VDSO_PAGES 2
-/* The code lies this many pages behind the data; as in image.S. */
-#define VVAR_PAGES 4
 /* The wall clock is clock_ns() + offset from now on. Any context. */
 void vdso_set_wall(s64 offset_ns);
 #endif
