@@ -273,6 +273,10 @@ void host_block(const char *what, const void *obj)
 bool host_block_until(const char *what, const void *obj, u64 deadline)
 {
     struct host_thread *self = host_current;
+    if (deadline == U64_MAX) {
+        host_block(what, obj);
+        return true;
+    }
     if (__atomic_load_n(&host_machine.clock, __ATOMIC_RELAXED) >= deadline)
         return false;
     if (threads_mode()) { /* virtual time follows the real one in steps of 100 us */

@@ -31,11 +31,11 @@ void host_waitq_prepare(struct host_waiter *w)
     host_sched_unlock();
 }
 
-void host_waitq_sleep(struct host_waiter *w, bool killable)
+void host_waitq_sleep(struct host_waiter *w)
 {
     host_check_may_sleep("waitq_wait"); /* the condition may have taken a lock */
     host_sched_lock();
-    while (!w->woken && !(killable && sched_fatal_signal()))
+    while (!w->woken)
         host_block("sleeps on", w->wq);
     host_sched_unlock();
 }

@@ -7,7 +7,7 @@
  * Invariants
  *  K1. The list only grows at its end: readers need no lock. A partition that a rescan no longer finds stays, with no sectors.
  *
- * Locks: disk_lock (mutex) for changes; block_claim_lock for holders.
+ * Locks: disk_lock (mutex) for changes; claim_lock for holders.
  */
 #include <kernel/block.h>
 #include <lib/errno.h>
@@ -234,26 +234,21 @@ static int add_part(struct block_dev *disk, const struct partition *found)
     return err;
 }
 
-struct reader {
-    struct block_dev *disk;
-};
-
 static int read_sectors(void *ctx, u64 sector, void *buf, u32 n)
 {
     struct bio_seg seg = {virt_to_phys(buf), n * SECTOR_SIZE};
-    return block_io(((struct reader *)ctx)->disk, BIO_READ, sector, 0, &seg, 1);
+    return block_io(ctx, BIO_READ, sector, 0, &seg, 1);
 }
 
 /* disk_lock held. */
 static int scan(struct block_dev *disk)
 {
-    struct reader r = {disk};
     struct partition found[MAX_PARTITIONS];
     struct page *page = alloc_page(GFP_KERNEL);
     int err = 0;
     if (!page)
         return -ENOMEM;
-    u32 n = partition_scan(read_sectors, &r, disk->sectors, disk->block_size, page_to_virt(page), found, MAX_PARTITIONS);
+    u32 n = partition_scan(read_sectors, disk, disk->sectors, disk->block_size, page_to_virt(page), found, MAX_PARTITIONS);
     page_put(page);
     for (u32 i = 0; i < n && !err; i++)
         if (found[i].number <= MAX_PARTITIONS)

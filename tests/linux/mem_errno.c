@@ -9,26 +9,10 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define PAGE 4096ul
+#include "say.h"
 
 static char *p, *hole, *ro, *fm;
 static int fd, rfd;
-
-static const char *answer(long r)
-{
-    static char text[32];
-
-    if (r == -1)
-        return strerrorname_np(errno) ? strerrorname_np(errno) : "?";
-    snprintf(text, sizeof(text), r > 4096 ? "address" : "%ld", r);
-    return text;
-}
-
-#define SAY(call)                                                                                  \
-    do {                                                                                           \
-        errno = 0;                                                                                 \
-        printf("%s = %s\n", #call, answer((long)(call)));                                          \
-    } while (0)
 
 static void *anon(size_t len, int prot)
 {

@@ -10,7 +10,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define PAGE 4096ul
+#include "say.h"
+
 #define RW   (PROT_READ | PROT_WRITE)
 #define RWX  (RW | PROT_EXEC)
 #define RX   (PROT_READ | PROT_EXEC)
@@ -19,21 +20,6 @@
 #define GET_MDWE 66
 
 static char *base;
-
-static const char *answer(long r)
-{
-    static char text[32];
-    if (r == -1)
-        return strerrorname_np(errno) ? strerrorname_np(errno) : "?";
-    snprintf(text, sizeof(text), r > 4096 ? "address" : "%ld", r);
-    return text;
-}
-
-#define SAY(call)                                                                                  \
-    do {                                                                                           \
-        errno = 0;                                                                                 \
-        printf("%s = %s\n", #call, answer((long)(call)));                                          \
-    } while (0)
 
 static void show(const char *when)
 {

@@ -9,7 +9,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define PAGE 4096ul
+#include "say.h"
+
 #define RW   (PROT_READ | PROT_WRITE)
 
 static char *base; /* pages at a fixed place, between holes */
@@ -18,21 +19,6 @@ static long seal(void *p, size_t n, unsigned long flags)
 {
     return syscall(462, p, n, flags);
 }
-
-static const char *answer(long r)
-{
-    static char text[32];
-    if (r == -1)
-        return strerrorname_np(errno) ? strerrorname_np(errno) : "?";
-    snprintf(text, sizeof(text), r > 4096 ? "address" : "%ld", r);
-    return text;
-}
-
-#define SAY(call)                                                                                  \
-    do {                                                                                           \
-        errno = 0;                                                                                 \
-        printf("%s = %s\n", #call, answer((long)(call)));                                          \
-    } while (0)
 
 /* The areas near base, in pages from it. */
 static void show(const char *when)

@@ -23,9 +23,9 @@ void waitq_wake_one(struct waitq *wq);
 void host_waitq_begin(struct host_waiter *w, struct waitq *wq);
 /* Arms the waiter: wake-ups from here on are not lost. */
 void host_waitq_prepare(struct host_waiter *w);
-/* Sleeps until woken after the last prepare; killable: also until a fatal signal is pending. */
-void host_waitq_sleep(struct host_waiter *w, bool killable);
-/* As host_waitq_sleep(w, true), but no longer than until the virtual clock shows deadline. False: that is so. */
+/* Sleeps until woken after the last prepare. */
+void host_waitq_sleep(struct host_waiter *w);
+/* The same, but no longer than until a fatal signal is pending, or the virtual clock shows deadline: then false. U64_MAX: never. */
 bool host_waitq_sleep_until(struct host_waiter *w, u64 deadline);
 void host_waitq_end(struct host_waiter *w);
 
@@ -44,29 +44,10 @@ static inline void sched_count_fault(bool major)
             host_waitq_prepare(&waiter_);                                                          \
             if (cond_)                                                                             \
                 break;                                                                             \
-            host_waitq_sleep(&waiter_, false);                                                     \
+            host_waitq_sleep(&waiter_);                                                            \
         }                                                                                          \
         host_waitq_end(&waiter_);                                                                  \
     } while (0)
-
-#define waitq_wait_killable(wq_, cond_)                                                            \
-    ({                                                                                             \
-        struct host_waiter waiter_;                                                                \
-        int waiter_err_ = 0;                                                                       \
-        host_waitq_begin(&waiter_, (wq_));                                                         \
-        for (;;) {                                                                                 \
-            host_waitq_prepare(&waiter_);                                                          \
-            if (cond_)                                                                             \
-                break;                                                                             \
-            if (sched_fatal_signal()) {                                                            \
-                waiter_err_ = -4; /* -EINTR */                                                     \
-                break;                                                                             \
-            }                                                                                      \
-            host_waitq_sleep(&waiter_, true);                                                      \
-        }                                                                                          \
-        host_waitq_end(&waiter_);                                                                  \
-        waiter_err_;                                                                               \
-    })
 
 #define waitq_wait_until(wq_, cond_, deadline_)                                                    \
     ({                                                                                             \
@@ -91,6 +72,8 @@ static inline void sched_count_fault(bool major)
         waiter_err_;                                                                               \
     })
 #define waitq_wait_interruptible waitq_wait_killable /* there are no other signals */
+
+#define waitq_wait_killable(wq_, cond_) waitq_wait_until(wq_, cond_, U64_MAX)
 
 struct kthread *kthread_start(int (*fn)(void *), void *arg, const char *name);
 void sched_yield_cpu(void);

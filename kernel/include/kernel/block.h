@@ -73,7 +73,7 @@ struct block_dev {
     u64 start;                /* of a partition, in sectors of the disk */
     u32 part;                 /* its number; 0: a disk */
     struct inode *inode;      /* nameless; its mapping is the device's cache (Buffers) */
-    u32 openers;              /* of this device; block_open_lock */
+    u32 openers;              /* of this device; under open_lock of bdev.c */
     void *holder;             /* who claimed it (O_EXCL, swap); NULL: nobody */
     struct block_stat stat;
     struct block_dev *next;   /* in the order of registration */
