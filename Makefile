@@ -122,10 +122,11 @@ $(B)/cli/%.c.o: %.c
 	@mkdir -p $(@D)
 	@echo "  CC      $<"
 	@$(HOSTCC) $(BASE) -O2 -D_GNU_SOURCE -Icli -c $< -o $@
+# Its bytes depend on its sources only: answers of Linux are kept under their hash (cli/fuzzcache.h).
 $(B)/tests/mmfuzz: $(FUZZ_SRC) $(wildcard tests/linux/mmfuzz/*.h)
 	@mkdir -p $(@D)
 	@echo "  USERCC  tests/linux/mmfuzz"
-	@$(CC) $(filter-out -MMD -MP,$(BASE)) -O2 -D_GNU_SOURCE -static -pthread -o $@ $(FUZZ_SRC)
+	@$(CC) $(filter-out -g -MMD -MP,$(BASE)) -O2 -D_GNU_SOURCE -static -pthread -Wl,--build-id=none -s -o $@ $(FUZZ_SRC)
 $(B)/tests/%: tests/%.c
 	@mkdir -p $(@D)
 	@echo "  USERCC  $<"

@@ -21,14 +21,17 @@ enum { SIDE_LINUX, SIDE_OTHER, SIDES };
 struct fuzz_pair {
     struct fuzz_guest side[SIDES];
     int silence_ms; /* a guest that says nothing for so long is lost */
+    bool in_turn;   /* one guest after the other, not both at once */
 };
 
 /* Guests start at the first order and again at the next one after they were lost. */
 void fuzz_pair_init(struct fuzz_pair *p, const char *kernel);
-/* Sends a line to both and waits for both answers; progress(p, arg) is called whenever something came. True when both are
- * complete. */
-bool fuzz_pair_order(struct fuzz_pair *p, const char *line,
+/* Sends each side its line, if it has one, and waits for the answers; progress(p, arg) is called whenever something came. A side
+ * without a line keeps its text. True when all that were asked answered completely. */
+bool fuzz_pair_order(struct fuzz_pair *p, const char *const line[SIDES],
                      void (*progress)(struct fuzz_pair *p, void *arg), void *arg);
+/* Puts a text in the place of a side's answer. */
+void fuzz_pair_put(struct fuzz_pair *p, int side, const char *text);
 void fuzz_pair_end(struct fuzz_pair *p);
 
 #endif

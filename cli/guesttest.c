@@ -283,7 +283,9 @@ static int test_fuzz(const struct guest_case *c, const char *kernel, int log)
 {
     struct mmfuzz_opts o = {.steps = 80, .kernel = kernel, .shrink = 1, .log = log};
 
-    return mmfuzz_range(c->script, &o) && !mmfuzz_run(&o) ? TEST_PASSED : TEST_FAILED;
+    bool good = mmfuzz_seeds(c->script, &o) && !mmfuzz_run(&o);
+    free(o.seeds);
+    return good ? TEST_PASSED : TEST_FAILED;
 }
 
 int guest_test(const struct guest_case *c, const char *kernel, int log)

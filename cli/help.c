@@ -70,7 +70,7 @@ const char help_build[] =
 
 const char help_test[] =
     "Usage: pagoda test [--list] [--hosted | --guest] [--kernel WHICH] [PATTERN]\n"
-    "       pagoda test --mmfuzz SEED[-SEED] [--steps N] [--keep STEPS] [--shrink N] [-v]\n"
+    "       pagoda test --mmfuzz SEEDS [--steps N] [--keep STEPS] [--shrink N] [-j N] [-v]\n"
     "\n"
     "First the hosted tests (`make check`: the core on its software MMU, under ASan and UBSan),\n"
     "then the guest tests of tests/guest/cases, each in a guest of its own. PATTERN keeps the\n"
@@ -78,7 +78,9 @@ const char help_test[] =
     "failed.\n"
     "\n"
     "--mmfuzz plays random games of memory calls under Linux and Pagoda and compares them line by\n"
-    "line; the first N seeds that differ (3) are shrunk to the steps that matter.\n";
+    "line; the first N seeds that differ (3) are shrunk to the steps that matter. SEEDS is as in\n"
+    "1-20,35. Linux's answers are kept in ~/.cache/pagoda/mmfuzz. -j 1 lets one guest run at a "
+    "time.\n";
 
 const char help_bench[] =
     "Usage: pagoda bench [OPTIONS]\n"

@@ -4,6 +4,8 @@
  *
  *   sums of many seeds ──differ──> text of both ──> the steps up to the first difference ──> shrink ──> report
  *
+ * Linux's sums and texts are kept (fuzzcache.h), so a run with the same player asks Linux only for what is new and for shrinking.
+ *
  * What may differ is listed with its reason in docs/LINUX.md, in the block named mmfuzz: words of the games that are left out in
  * both. Shrinking is delta debugging: a step that can be left out without the difference going away is.
  */
@@ -16,31 +18,48 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "fuzzcache.h"
 #include "fuzzpair.h"
 #include "paths.h"
 #include "util.h"
 
 #define CHUNK       20 /* seeds of one order */
+#define MAX_SEEDS   10000000ul
+#define SAY_MS      5000  /* between words of progress on a terminal */
+#define SAY_LOG_MS  60000 /* and elsewhere */
 #define MAX_STEPS   4096
 #define SHOWN_LINES 30
 
 struct hunt {
     const struct mmfuzz_opts *o;
     struct fuzz_pair pair;
+    struct fuzz_cache cache;
     char *words; /* "-x WORD -x WORD ..." */
+    char *bad;   /* "N, N, N": what differs */
     int64_t start, said;
-    unsigned long chunk, played;
+    size_t played;
     unsigned differing;
 };
 
-bool mmfuzz_range(const char *text, struct mmfuzz_opts *o)
+bool mmfuzz_seeds(const char *text, struct mmfuzz_opts *o)
 {
-    char *end;
-
-    o->from = o->to = strtoul(text, &end, 10);
-    if (*end == '-' && isdigit((unsigned char)end[1]))
-        o->to = strtoul(end + 1, &end, 10);
-    return isdigit((unsigned char)*text) && !*end && o->from <= o->to;
+    o->seeds = NULL;
+    for (o->n = 0;;) {
+        char *end;
+        unsigned long from = strtoul(text, &end, 10), to = from;
+        if (!isdigit((unsigned char)*text))
+            return false;
+        if (*end == '-' && isdigit((unsigned char)end[1]))
+            to = strtoul(end + 1, &end, 10);
+        if (to < from || to - from >= MAX_SEEDS || o->n > MAX_SEEDS)
+            return false;
+        o->seeds = xrealloc(o->seeds, (o->n + (to - from) + 1) * sizeof(*o->seeds));
+        while (from <= to)
+            o->seeds[o->n++] = from++;
+        if (*end != ',')
+            return !*end;
+        text = end + 1;
+    }
 }
 
 /* The words of the block "mmfuzz" in docs/LINUX.md, the first of each line. */
@@ -68,36 +87,34 @@ static char *reasoned_words(void)
     return words;
 }
 
-static unsigned long lines_of(const struct fuzz_guest *g)
+static void say_progress(struct hunt *h)
 {
-    unsigned long n = 0;
-
-    for (const char *c = g->text; (c = strchr(c, '\n')); c++)
-        n++;
-    return n;
-}
-
-static void say_progress(struct fuzz_pair *p, void *arg)
-{
-    struct hunt *h = arg;
     int64_t now = now_ms();
-    unsigned long a = lines_of(&p->side[0]), b = lines_of(&p->side[1]),
-                  done = h->played + (a < b ? a : b);
+    bool tty = isatty(2);
 
-    if (now - h->said < 5000 || !isatty(2))
+    if (now - h->said < (tty ? SAY_MS : SAY_LOG_MS))
         return;
     h->said = now;
-    fprintf(stderr, "mmfuzz: %lu of %lu seeds, %.1f a second, %u differ\n", done,
-            h->o->to - h->o->from + 1, (double)done * 1000 / (double)(now - h->start),
-            h->differing);
+    dprintf(tty ? 2 : h->o->log, "  mmfuzz: %zu of %zu seeds, %.0f a minute, %u differ\n",
+            h->played, h->o->n, (double)h->played * 60000 / (double)(now - h->start), h->differing);
 }
 
+/* One game on both sides; Linux's text of a whole game is kept. */
 static bool order_game(struct hunt *h, unsigned long seed, const char *keep, bool verbose)
 {
     char *line = xasprintf("%s%s%s%s %lu %u\n", h->words, verbose ? "-v " : "", keep ? "-k " : "",
                            keep ? keep : "", seed, h->o->steps);
-    bool good = fuzz_pair_order(&h->pair, line, NULL, NULL);
+    bool whole = !keep && !verbose;
+    char *known = whole ? fuzz_cache_text(&h->cache, seed) : NULL;
+    bool good =
+        fuzz_pair_order(&h->pair, (const char *[SIDES]){known ? NULL : line, line}, NULL, NULL);
+    const struct fuzz_guest *theirs = &h->pair.side[SIDE_LINUX];
 
+    if (known)
+        fuzz_pair_put(&h->pair, SIDE_LINUX, known);
+    else if (whole && theirs->done)
+        fuzz_cache_put_text(&h->cache, seed, theirs->text, theirs->len);
+    free(known);
     free(line);
     return good;
 }
@@ -250,59 +267,110 @@ static void report(struct hunt *h, unsigned long seed)
 
 /* ---- many seeds ---- */
 
-static void compare_sums(struct hunt *h, unsigned long from, unsigned long to)
+/* The line of a seed in an answer that has a line for each of them; NULL when the guest was lost before. */
+static const char *sum_of(const char *text, unsigned long seed, size_t *len)
 {
-    char *sums[SIDES], *at[SIDES];
-    unsigned long seed;
-    bool differs[CHUNK] = {0};
+    char head[40];
+    int n = snprintf(head, sizeof(head), "seed %lu ", seed);
 
-    for (int i = 0; i < SIDES; i++)
-        at[i] = sums[i] = xstrdup(h->pair.side[i].text);
-    for (seed = from; seed <= to; seed++) {
-        size_t a = strcspn(at[0], "\n"), b = strcspn(at[1], "\n");
-        differs[seed - from] = a != b || !a || memcmp(at[0], at[1], a);
-        if (differs[seed - from] &&
-            (!a || !b)) { /* a guest was lost here: the rest is played again */
-            seed++;
+    for (const char *end; (end = strchr(text, '\n')); text = end + 1)
+        if (!strncmp(text, head, (size_t)n)) {
+            *len = (size_t)(end - text);
+            return text;
+        }
+    return NULL;
+}
+
+/* The order for those of n seeds whose sum is not kept (or for all); NULL when there is none. */
+static char *order_sums(struct hunt *h, const unsigned long *seed, size_t n, bool all)
+{
+    char *list = xstrdup("");
+
+    for (size_t i = 0; i < n; i++) {
+        if (!all && fuzz_cache_sum(&h->cache, seed[i]))
+            continue;
+        char *more = xasprintf("%s%s%lu", list, *list ? "," : "", seed[i]);
+        free(list);
+        list = more;
+    }
+    char *line = *list ? xasprintf("%s-r %s %u\n", h->words, list, h->o->steps) : NULL;
+    free(list);
+    return line;
+}
+
+/* Plays n seeds on both sides. How many were answered: a guest that was lost leaves the rest for the next order. */
+static size_t play_sums(struct hunt *h, const unsigned long *seed, size_t n, bool *differs)
+{
+    char *theirs = order_sums(h, seed, n, false), *other = order_sums(h, seed, n, true), *answer;
+    size_t done;
+
+    fuzz_pair_order(&h->pair, (const char *[SIDES]){theirs, other}, NULL, NULL);
+    if (theirs)
+        for (size_t i = 0, len; i < n; i++) {
+            const char *line = sum_of(h->pair.side[SIDE_LINUX].text, seed[i], &len);
+            if (line)
+                fuzz_cache_put_sum(&h->cache, seed[i], line, len);
+        }
+    answer = xstrdup(h->pair.side[SIDE_OTHER].text);
+    for (done = 0; done < n; done++) {
+        size_t len = 0;
+        const char *a = fuzz_cache_sum(&h->cache, seed[done]),
+                   *b = sum_of(answer, seed[done], &len);
+        differs[done] = !a || !b || strlen(a) != len || memcmp(a, b, len);
+        if (!a || !b) {
+            done++;
             break;
         }
-        at[0] += a + (at[0][a] != '\0');
-        at[1] += b + (at[1][b] != '\0');
     }
-    for (unsigned long s = from; s < seed; s++) {
-        h->differing += differs[s - from];
-        if (differs[s - from])
-            report(h, s);
+    free(answer);
+    free(theirs);
+    free(other);
+    return done;
+}
+
+static void play_chunk(struct hunt *h)
+{
+    const unsigned long *seed = h->o->seeds + h->played;
+    bool differs[CHUNK];
+    size_t n = h->o->n - h->played < CHUNK ? h->o->n - h->played : CHUNK;
+
+    n = play_sums(h, seed, n, differs);
+    for (size_t i = 0; i < n; i++) {
+        if (!differs[i])
+            continue;
+        char *more = xasprintf("%s%s%lu", h->bad, *h->bad ? "," : "", seed[i]);
+        free(h->bad);
+        h->bad = more;
+        h->differing++;
+        report(h, seed[i]);
     }
-    h->played += seed - from;
-    for (int i = 0; i < SIDES; i++)
-        free(sums[i]);
+    h->played += n;
+    say_progress(h);
 }
 
 int mmfuzz_run(const struct mmfuzz_opts *o)
 {
-    struct hunt h = {.o = o, .words = reasoned_words(), .start = now_ms(), .said = now_ms()};
+    struct hunt h = {
+        .o = o, .words = reasoned_words(), .bad = xstrdup(""), .start = now_ms(), .said = now_ms()};
 
+    fuzz_cache_open(&h.cache, h.words, o->steps);
     fuzz_pair_init(&h.pair, o->kernel);
+    h.pair.in_turn = o->in_turn;
     if (o->keep) {
         h.differing = 1;
-        order_game(&h, o->from, o->keep, false);
+        order_game(&h, o->seeds[0], o->keep, false);
         h.differing = strcmp(h.pair.side[0].text, h.pair.side[1].text) != 0;
         if (h.differing)
-            report(&h, o->from);
+            report(&h, o->seeds[0]);
     }
-    while (!o->keep && o->from + h.played <= o->to) {
-        unsigned long from = o->from + h.played,
-                      to = from + CHUNK - 1 < o->to ? from + CHUNK - 1 : o->to;
-        char *line = xasprintf("%s-r %lu-%lu %u\n", h.words, from, to, o->steps);
-        fuzz_pair_order(&h.pair, line, say_progress, &h);
-        free(line);
-        compare_sums(&h, from, to);
-    }
+    while (!o->keep && h.played < o->n)
+        play_chunk(&h);
     int64_t ms = now_ms() - h.start;
-    dprintf(o->log, "  mmfuzz: %lu seeds of %u steps in %.0f s, %u differ\n", o->to - o->from + 1,
-            o->steps, (double)ms / 1000, h.differing);
+    dprintf(o->log, "  mmfuzz: %zu seeds of %u steps in %.0f s, %u differ%s%s\n", o->n, o->steps,
+            (double)ms / 1000, h.differing, *h.bad ? ": " : "", h.bad);
     fuzz_pair_end(&h.pair);
+    fuzz_cache_close(&h.cache);
     free(h.words);
+    free(h.bad);
     return (int)h.differing;
 }

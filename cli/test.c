@@ -117,9 +117,10 @@ static void parse(int argc, char **argv, struct test_opts *o)
     if (o->jobs > 16)
         o->jobs = 16;
     if (o->fuzz &&
-        (!mmfuzz_range(o->fuzz, &o->games) || o->games.steps < 1 || o->games.steps > 4096))
-        die(EXIT_USAGE, "--mmfuzz %s: a seed or FROM-TO, of 1 to 4096 steps", o->fuzz);
+        (!mmfuzz_seeds(o->fuzz, &o->games) || o->games.steps < 1 || o->games.steps > 4096))
+        die(EXIT_USAGE, "--mmfuzz %s: seeds as in 7 or 1-20,35, of 1 to 4096 steps", o->fuzz);
     o->games.kernel = o->kernel;
+    o->games.in_turn = o->jobs == 1;
 }
 
 /* `make check` in plain sight; its last words are "N passed, M failed". */

@@ -3,7 +3,7 @@
  * mmfuzz in a guest: plays games and prints their text or its sum; fuzz.h says what a game is.
  *
  *   mmfuzz [-x WORD]... [-v] [-k STEPS] SEED [COUNT]      the text of one game; STEPS as in 0-10,17
- *   mmfuzz [-x WORD]... -r FROM-TO [COUNT]                a line for each seed: "seed N SUM"
+ *   mmfuzz [-x WORD]... -r SEEDS [COUNT]                  a line for each seed: "seed N SUM"; SEEDS as in 1-20,35
  *   mmfuzz -s                                             takes lines of these words from standard input; after each "done"
  */
 #include "guest.h"
@@ -43,15 +43,26 @@ static void keep(const char *list)
     }
 }
 
-static void sums(unsigned long from, unsigned long to)
+static void sum(unsigned long seed)
 {
     char line[80];
 
-    for (unsigned long seed = from; seed <= to; seed++) {
-        guest_game(seed);
-        int n = snprintf(line, sizeof(line), "seed %lu %08lx\n", seed,
-                         fuzz_sum(ctl->out, ctl->out_len));
-        print(line, (size_t)n);
+    guest_game(seed);
+    int n =
+        snprintf(line, sizeof(line), "seed %lu %08lx\n", seed, fuzz_sum(ctl->out, ctl->out_len));
+    print(line, (size_t)n);
+}
+
+static void sums(const char *list)
+{
+    while (isdigit((unsigned char)*list)) {
+        char *end;
+        unsigned long from = strtoul(list, &end, 10), to = from;
+        if (*end == '-')
+            to = strtoul(end + 1, &end, 10);
+        for (; from <= to; from++)
+            sum(from);
+        list = *end == ',' ? end + 1 : end;
     }
 }
 
@@ -81,9 +92,7 @@ static int obey(int argc, char **argv)
     if (ctl->count > MAX_STEPS || (!range && !seed))
         return 2;
     if (range) {
-        char *end;
-        unsigned long from = strtoul(range, &end, 10);
-        sums(from, *end == '-' ? strtoul(end + 1, NULL, 10) : from);
+        sums(range);
     } else {
         guest_game(strtoul(seed, NULL, 10));
         print(ctl->out, ctl->out_len);
@@ -126,7 +135,7 @@ int main(int argc, char **argv)
     if (argc < 2 || obey(argc, argv)) {
         fprintf(
             stderr,
-            "usage: mmfuzz [-x WORD]... [-v] [-k STEPS] SEED [COUNT] | -r FROM-TO [COUNT] | -s\n");
+            "usage: mmfuzz [-x WORD]... [-v] [-k STEPS] SEED [COUNT] | -r SEEDS [COUNT] | -s\n");
         return 2;
     }
     return 0;
