@@ -359,6 +359,20 @@ bool sched_exiting(void)
     return false;
 }
 
+bool sched_set_memstall(bool on)
+{
+    bool was = host_current->memstall;
+    host_current->memstall = on;
+    return was;
+}
+
+bool sched_set_iowait(bool on)
+{
+    bool was = host_current->iowait;
+    host_current->iowait = on;
+    return was;
+}
+
 struct mm *sched_mm(void)
 {
     return host_current->mm;

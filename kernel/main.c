@@ -163,5 +163,6 @@ void kernel_main(void)
     log_print(LOG_INFO, "smp: Brought up 1 node, %u CPU%s\n", n, n == 1 ? "" : "s");
     start_init();
     sched_start_load_timer();
+    sched_psi_boot();
     sched_idle_loop();
 }

@@ -16,6 +16,8 @@
  *                                      get_user_pages); those that it takes the home counts
  *   s32 sched_thread_id(void)          by which programs know the current thread
  *   bool sched_exiting(void)           the current thread is on its way out: it must not wait for other programs
+ *   bool sched_set_memstall(bool on)  the current thread works, or sleeps, only for lack of memory (mm/psi.h): what it was before
+ *   bool sched_set_iowait(bool on)    what the current thread sleeps for is a device: what it was before
  *   struct mm *sched_mm(void)          the address space of the current thread, NULL for kernel threads
  */
 #ifndef PORT_SCHED_H

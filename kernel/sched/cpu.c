@@ -63,17 +63,20 @@ u64 sched_context_switches(void)
     return n;
 }
 
-void sched_cpu_times(unsigned cpu, u64 *user, u64 *system, u64 *idle)
+void sched_cpu_times(unsigned cpu, struct sched_times *t)
 {
     struct rq *rq = &rqs[cpu];
-    *user = READ_ONCE(rq->user_ns);
-    *system = READ_ONCE(rq->system_ns);
-    *idle = READ_ONCE(rq->idle_ns);
+    t->user = READ_ONCE(rq->user_ns);
+    t->system = READ_ONCE(rq->system_ns);
     u64 flags = spin_lock_irqsave(&rq->lock);
+    t->idle = rq->idle_ns;
+    t->iowait = rq->iowait_ns;
     if (rq->idling) {
         s64 more = (s64)(clock_ns() - rq->curr->thread.exec_start);
-        if (more > 0)
-            *idle += (u64)more;
+        if (more > 0 && rq->stalled.iowait)
+            t->iowait += (u64)more;
+        else if (more > 0)
+            t->idle += (u64)more;
     }
     spin_unlock_irqrestore(&rq->lock, flags);
 }

@@ -5,6 +5,7 @@
 #include <kernel/sched.h>
 #include <kernel/task.h>
 #include <kernel/time.h>
+#include <mm/psi.h>
 #include <port/cpu.h>
 
 #define SLICE_NS 4000000L /* at nice 0 */
@@ -20,7 +21,13 @@ struct rq {
     u64 epoch;
     u64 nr_switches;
     u64 last_tick; /* clock_ns of the last tick or of leaving idle */
-    u64 user_ns, system_ns, idle_ns;
+    u64 user_ns, system_ns, idle_ns, iowait_ns; /* iowait: idle while somebody who slept here waits for a device */
+    struct rq_stalled {
+        u32 iowait;     /* sleep here for a device */
+        u16 asleep;     /* sleep here for lack of memory */
+        u16 ready;      /* on lists, in a section of psi_memstall_enter() */
+    } stalled;
+    u32 psi; /* 1 << enum psi_state as told to psi_change() */
     struct timer tick;
     u32 ticks_to_balance;
     u32 nr_stacks;
@@ -46,4 +53,27 @@ struct rq *task_rq_lock(struct task *t, u64 *flags);
 u32 sched_place(struct task *t, bool fresh);
 /* Pulls one thread from a busier CPU into rq, whose lock is held; may drop nothing. true when it did. */
 bool sched_pull(struct rq *rq, u32 at_least);
+/* ---- psi.c ---- */
+
+/*
+ * rq lock held, wherever something of the queue changed that pressure depends on: who runs, how many are ready, who waits for what.
+ * now: clock_ns(), or 0: ask when it is needed.
+ */
+void rq_psi_change(struct rq *rq, u32 states, u64 now);
+u32 rq_psi_stalled(const struct rq *rq);
+static inline void rq_psi(struct rq *rq, u64 now)
+{
+    bool busy = !rq->curr->thread.idle;
+    u32 states = rq->nr_ready ? 1u << PSI_NONIDLE | 1u << PSI_CPU_SOME : busy ? 1u << PSI_NONIDLE : 0;
+    u64 stalled;
+    BUILD_ASSERT(sizeof(rq->stalled) == sizeof(stalled));
+    __builtin_memcpy(&stalled, &rq->stalled, sizeof(stalled));
+    if (unlikely(stalled || rq->curr->thread.stall))
+        states |= rq_psi_stalled(rq);
+    if (unlikely(states != rq->psi))
+        rq_psi_change(rq, states, now);
+}
+/* rq lock held. t, not on the CPU any more, begins or ends its sleep here. */
+void rq_stall_sleeps(struct rq *rq, const struct task *t);
+void rq_stall_wakes(struct rq *rq, const struct task *t, u64 now);
 #endif

@@ -42,8 +42,12 @@ void sched_account(struct rq *rq, u64 now)
     if (unlikely(delta < 0))
         return;
     th->sum_exec += (u64)delta;
-    if (unlikely(th->idle))
-        rq->idle_ns += (u64)delta;
+    if (unlikely(th->idle)) {
+        if (rq->stalled.iowait)
+            rq->iowait_ns += (u64)delta;
+        else
+            rq->idle_ns += (u64)delta;
+    }
     else
         th->slice -= delta;
 }
@@ -64,6 +68,8 @@ void rq_enqueue(struct rq *rq, struct task *t, bool front)
     th->on_rq = true;
     th->cpu = (u32)(rq - rqs);
     rq->nr_ready++;
+    if (unlikely(th->stall & STALL_MEM))
+        rq->stalled.ready++;
 }
 
 void rq_dequeue(struct rq *rq, struct task *t)
@@ -71,6 +77,8 @@ void rq_dequeue(struct rq *rq, struct task *t)
     list_unlink(&t->thread.run_link);
     t->thread.on_rq = false;
     rq->nr_ready--;
+    if (unlikely(t->thread.stall & STALL_MEM))
+        rq->stalled.ready--;
 }
 
 static struct task *pick_next(struct rq *rq)
@@ -122,12 +130,13 @@ static void switch_to_next(struct rq *rq, struct task *prev, u64 now)
     if (thread_has_work(&prev->thread.ctx, ARCH_WORK_RESCHED))
         thread_clear_work(&prev->thread.ctx, ARCH_WORK_RESCHED);
     rcu_quiescent();
+    rq->curr = next;
+    rq_psi(rq, now);
     if (next == prev) {
         spin_unlock(&rq->lock);
         return;
     }
     next->thread.exec_start = now;
-    rq->curr = next;
     rq->nr_switches++;
     if (unlikely(next->thread.idle)) {
         rq->idling = true;
@@ -170,6 +179,8 @@ void sched_block(void)
     u64 now = clock_ns();
     sched_account(rq, now);
     t->thread.on_rq = false;
+    if (unlikely(t->thread.stall))
+        rq_stall_sleeps(rq, t);
     t->nvcsw++;
     switch_to_next(rq, t, now);
     irq_restore(flags);

@@ -71,6 +71,7 @@ static void enqueue_on(u32 cpu, struct task *t, bool front)
     struct rq *rq = &rqs[cpu];
     spin_lock(&rq->lock);
     rq_enqueue(rq, t, front);
+    rq_psi(rq, 0);
     bool tell = ask_resched(rq, t, front);
     spin_unlock(&rq->lock);
     if (tell)
@@ -95,18 +96,24 @@ bool sched_wake_states(struct task *t, u32 states)
         spin_unlock_irqrestore(&rq->lock, flags);
         return true;
     }
-    s64 slept = (s64)(clock_ns() - th->exec_start);
+    u64 now = clock_ns();
+    if (unlikely(th->stall))
+        rq_stall_wakes(rq, t, now);
+    s64 slept = (s64)(now - th->exec_start);
     s64 full = sched_slice_of(t);
     if (slept > 0)
         th->slice = min(full, th->slice + slept / 4);
     u32 cpu = sched_place(t, false);
     if (cpu == th->cpu) {
         rq_enqueue(rq, t, true);
+        rq_psi(rq, now);
         bool tell = ask_resched(rq, t, true);
         spin_unlock(&rq->lock);
         if (tell)
             smp_reschedule(cpu);
     } else {
+        if (unlikely(th->stall))
+            rq_psi(rq, now);
         th->cpu = cpu; /* W2: others that want t now go to the new queue and find it READY */
         spin_unlock(&rq->lock);
         enqueue_on(cpu, t, true);
@@ -159,7 +166,9 @@ bool sched_pull(struct rq *rq, u32 at_least)
     }
     if (found) {
         rq_dequeue(src, found);
+        rq_psi(src, 0);
         rq_enqueue(rq, found, false);
+        rq_psi(rq, 0);
     }
     spin_unlock(&src->lock);
     return found;
@@ -180,6 +189,7 @@ int sched_set_affinity(struct task *t, cpumask_t mask)
         thread_set_work(&t->thread.ctx, ARCH_WORK_RESCHED);
     if (move && queued && !running) {
         rq_dequeue(rq, t);
+        rq_psi(rq, 0);
         u32 cpu = sched_place(t, true);
         t->thread.cpu = cpu;
         spin_unlock(&rq->lock);

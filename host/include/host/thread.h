@@ -52,6 +52,7 @@ struct host_thread {
     void *arg;
     int result;
     struct mm *mm; /* loaded while it runs; NULL for kernel threads */
+    bool memstall, iowait; /* port/sched.h */
     struct host_process *process;
     u32 pkru; /* rights by protection key; a new thread has its maker's */
     struct waitq done_wq;

@@ -80,5 +80,7 @@ void sched_yield_cpu(void);
 void sched_cond(void);
 s32 sched_thread_id(void);
 bool sched_exiting(void);
+bool sched_set_memstall(bool on);
+bool sched_set_iowait(bool on);
 struct mm *sched_mm(void);
 #endif

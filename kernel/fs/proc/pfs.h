@@ -40,6 +40,8 @@ typedef void show_fn(struct seq *s, void *arg);
 int text_open(struct file *f, show_fn *show, int (*store)(const char *, size_t, void *), void *arg,
               void (*done)(void *arg));
 
+/* From the start or from here; texts have no end. */
+s64 text_lseek(struct file *f, s64 off, int whence);
 /* Gives an open text file an ioctl. */
 void text_set_ioctl(struct file *f, s64 (*ioctl)(void *arg, u32 cmd, u64 uarg));
 
@@ -123,6 +125,7 @@ int pid_store_timerslack(struct pid_inode *pi, const char *text, size_t n);
 /* kpage.c: seeking in files of words; the end is nowhere. */
 s64 proc_mem_lseek(struct file *f, s64 off, int whence);
 void proc_kpage_register(void);
+void proc_pressure_register(void);
 /* pid_status.c */
 void pid_show_status(struct seq *s, struct pid_inode *pi);
 void pid_show_stat(struct seq *s, struct pid_inode *pi);

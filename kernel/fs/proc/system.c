@@ -14,9 +14,10 @@
 
 #define TICK_NS 10000000UL
 
-static void put_cpu_line(struct seq *s, u64 user, u64 system, u64 idle)
+static void put_cpu_line(struct seq *s, const struct sched_times *t)
 {
-    seq_printf(s, "%lu 0 %lu %lu 0 0 0 0 0 0\n", user / TICK_NS, system / TICK_NS, idle / TICK_NS);
+    seq_printf(s, "%lu 0 %lu %lu %lu 0 0 0 0 0\n", t->user / TICK_NS, t->system / TICK_NS, t->idle / TICK_NS,
+               t->iowait / TICK_NS);
 }
 
 struct count {
@@ -52,35 +53,38 @@ static void show_interrupt_counts(struct seq *s)
 
 static void show_stat(struct seq *s, void *arg)
 {
-    u64 sum[3] = {0}, one[3];
+    struct sched_times sum = {0}, one;
     u32 cpu;
     for_each_cpu (cpu, cpu_online_mask()) {
-        sched_cpu_times(cpu, &one[0], &one[1], &one[2]);
-        for (int k = 0; k < 3; k++)
-            sum[k] += one[k];
+        sched_cpu_times(cpu, &one);
+        sum.user += one.user;
+        sum.system += one.system;
+        sum.idle += one.idle;
+        sum.iowait += one.iowait;
     }
     seq_puts(s, "cpu  ");
-    put_cpu_line(s, sum[0], sum[1], sum[2]);
+    put_cpu_line(s, &sum);
     for_each_cpu (cpu, cpu_online_mask()) {
-        sched_cpu_times(cpu, &one[0], &one[1], &one[2]);
+        sched_cpu_times(cpu, &one);
         seq_printf(s, "cpu%u ", cpu);
-        put_cpu_line(s, one[0], one[1], one[2]);
+        put_cpu_line(s, &one);
     }
     show_interrupt_counts(s);
     seq_printf(s,
-               "ctxt %lu\nbtime %ld\nprocesses %lu\nprocs_running %lu\nprocs_blocked 0\nsoftirq 0 "
+               "ctxt %lu\nbtime %ld\nprocesses %lu\nprocs_running %lu\nprocs_blocked %lu\nsoftirq 0 "
                "0 0 0 0 0 0 0 0 0 0\n",
                sched_context_switches(), (realtime_ns() - (s64)clock_ns()) / NSEC_PER_SEC,
-               pid_forks(), sched_nr_running());
+               pid_forks(), sched_nr_running(), sched_nr_iowait());
 }
 
 static void show_uptime(struct seq *s, void *arg)
 {
-    u64 now = clock_ns() / 10000000, idle = 0, u, k, i;
+    u64 now = clock_ns() / 10000000, idle = 0;
+    struct sched_times t;
     u32 cpu;
     for_each_cpu (cpu, cpu_online_mask()) {
-        sched_cpu_times(cpu, &u, &k, &i);
-        idle += i / 10000000;
+        sched_cpu_times(cpu, &t);
+        idle += t.idle / 10000000;
     }
     seq_printf(s, "%lu.%02lu %lu.%02lu\n", now / 100, now % 100, idle / 100, idle % 100);
 }

@@ -109,7 +109,7 @@ static ssize_t write(struct file *f, const struct iobuf *b, size_t n, u64 *pos)
     return (ssize_t)n;
 }
 
-static s64 lseek(struct file *f, s64 off, int whence)
+s64 text_lseek(struct file *f, s64 off, int whence)
 {
     if (whence == SEEK_CUR)
         off += (s64)f->pos;
@@ -137,7 +137,7 @@ static s64 text_ioctl(struct file *f, u32 cmd, u64 uarg)
 }
 
 static const struct file_ops text_fops = {
-    .read = read, .write = write, .lseek = lseek, .release = release, .ioctl = text_ioctl};
+    .read = read, .write = write, .lseek = text_lseek, .release = release, .ioctl = text_ioctl};
 
 void text_set_ioctl(struct file *f, s64 (*ioctl)(void *arg, u32 cmd, u64 uarg))
 {

@@ -222,5 +222,6 @@ void procfs_register(void)
     proc_sysctl_register();
     proc_sysctl_vm_register();
     proc_kpage_register();
+    proc_pressure_register();
     sysfs_register();
 }

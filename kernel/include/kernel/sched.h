@@ -43,6 +43,8 @@ enum sched_state {
 
 enum sched_leave { LEAVE_NOTHING, LEAVE_DEAD, LEAVE_MIGRATE };
 
+enum { STALL_MEM = 1, STALL_IO = 2 }; /* in a section of psi_memstall_enter(); its sleep is for a device */
+
 /* The scheduler's part of struct task. */
 struct thread {
     struct thread_ctx ctx; /* first: arch/thread.h */
@@ -54,6 +56,7 @@ struct thread {
     s32 nice; /* -20 .. 19 */
     u8 policy; /* SCHED_OTHER 0, FIFO 1, RR 2, BATCH 3, IDLE 5 */
     u8 rt_prio;
+    u8 stall; /* STALL_*: changed by the thread itself, under its queue's lock */
     cpumask_t affinity;
     struct list_head run_link;
     s64 slice;                /* ns left; may be negative */
@@ -101,8 +104,13 @@ void sched_wait_off(struct task *t);
 void sched_loadavg(u64 avg[3]);
 u64 sched_nr_running(void);
 u64 sched_context_switches(void);
-/* ns of a CPU: user, system, idle. */
-void sched_cpu_times(unsigned cpu, u64 *user, u64 *system, u64 *idle);
+/* ns of a CPU: user, system, idle, idle with a thread waiting for a device. */
+struct sched_times {
+    u64 user, system, idle, iowait;
+};
+void sched_cpu_times(unsigned cpu, struct sched_times *t);
+u64 sched_nr_iowait(void); /* threads that sleep for a device */
+void sched_psi_boot(void);
 
 /* Kernel stacks: cached per CPU. NULL when out of memory. */
 void *kstack_alloc(void);

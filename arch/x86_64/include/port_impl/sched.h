@@ -91,5 +91,7 @@ bool sched_fatal_signal(void);
 void sched_count_fault(bool major);
 s32 sched_thread_id(void);
 bool sched_exiting(void);
+bool sched_set_memstall(bool on);
+bool sched_set_iowait(bool on);
 struct mm *sched_mm(void);
 #endif
