@@ -63,6 +63,7 @@ struct address_space {
 #define AS_UNEVICTABLE 2u /* pages stay until the file goes */
 #define AS_BLOCKDEV    4u /* the cache of a block device, counted as Buffers */
 #define AS_SYSV        16u /* a System V segment */
+#define AS_NO_PUNCH    32u /* a seal forbids holes: MADV_REMOVE EPERM */
 #define AS_SECRET      8u /* pages are out of the linear map: no get_user_pages, no reading, no copy */
 
 #define CACHE_MARK_DIRTY     XA_MARK_0
@@ -81,8 +82,8 @@ struct page *cache_find(struct address_space *m, u64 index);
  */
 struct page *cache_get(struct address_space *m, u64 index, bool *major);
 /*
- * Without a device (no read_pages): makes sure that index has a page, which stays not uptodate until cache_get() wants it.
- * 0, -ENOMEM or what reserve says. May sleep.
+ * Without a device (no read_pages): makes sure that index has a page, dirty, so that it counts as used; a new one stays not uptodate
+ * until cache_get() wants it. 0, -ENOMEM or what reserve says. May sleep.
  */
 int cache_reserve(struct address_space *m, u64 index);
 /* out[i]: the uptodate page at index + i, referenced, or NULL; n <= 64. Returns how many are not NULL. Never sleeps. */

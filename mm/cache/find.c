@@ -182,15 +182,19 @@ static struct page *get_zeroed(struct address_space *m, u64 index)
 
 int cache_reserve(struct address_space *m, u64 index)
 {
-    struct page *page = find_any(m, index);
-    if (!page) {
+    struct page *page;
+    while (!(page = find_any(m, index))) {
         down_read(&m->invalidate_lock);
         page = insert_new(m, index, 0);
         up_read(&m->invalidate_lock);
-        if (IS_ERR(page))
-            return page == ERR_PTR(-EEXIST) ? 0 : (int)PTR_ERR(page);
-        page_unlock(page);
+        if (!IS_ERR(page)) {
+            page_unlock(page);
+            break;
+        }
+        if (page != ERR_PTR(-EEXIST))
+            return (int)PTR_ERR(page);
     }
+    cache_set_dirty(page);
     page_put(page);
     return 0;
 }

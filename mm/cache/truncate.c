@@ -44,12 +44,13 @@ static void remove_range(struct address_space *m, u64 first, u64 last)
 static int zero_part(struct address_space *m, u64 index, u64 from, u64 to)
 {
     bool major = false;
-    struct page *page = m->ops->read_pages ? cache_get(m, index, &major) : cache_find(m, index);
+    struct page *page = m->ops->read_pages ? cache_get(m, index, &major) : cache_find_any(m, index);
     if (!page)
         return 0;
     if (IS_ERR(page))
         return (int)PTR_ERR(page);
-    memset((char *)page_to_virt(page) + from, 0, to - from);
+    if (page_test(page, PG_uptodate)) /* a reserved page is cleared when it is first used */
+        memset((char *)page_to_virt(page) + from, 0, to - from);
     cache_set_dirty(page);
     page_put(page);
     return 0;
@@ -58,7 +59,8 @@ static int zero_part(struct address_space *m, u64 index, u64 from, u64 to)
 int cache_truncate(struct address_space *m, u64 new_size)
 {
     u64 old = m->size;
-    if (new_size >= old) {
+    /* At the same size memory still loses what was reserved beyond it. */
+    if (new_size > old || (new_size == old && m->ops->read_pages)) {
         WRITE_ONCE(m->size, new_size);
         return 0;
     }

@@ -69,6 +69,8 @@ static struct page *lookup(struct vma *vma, u64 addr, u32 flags, bool *unshare)
         } else {
             pin(vma->mm, page);
         }
+        if (page && unlikely(flags & FAULT_WRITE && !pte_dirty(e) && !pte_special(e) && page_is_anon(page)))
+            pte_store(pte, (pte_t){e.v | PTE_D}); /* a copy that was made to be read, and may be written since */
     }
     pt_unlock(table);
     return page;
@@ -91,8 +93,6 @@ static s64 gup_one_locked(struct mm *mm, u64 addr, u32 flags, struct page **out)
                 denied = VM_FAULT_ACCERR; /* write-back could not protect it */
             if (!denied)
                 page = lookup(vma, addr, flags, &unshare);
-        } else if (vma && vma->flags & VM_GROWSDOWN) {
-            denied = 0; /* the fault grows the stack or refuses */
         }
         if (page) {
             *out = page;
@@ -164,10 +164,23 @@ void unpin_user_pages(struct page **pages, u64 n, bool dirty)
     }
 }
 
+/* Access from outside grows a stack to where it begins, as the program itself would. */
+static void grow_stack_to(struct mm *mm, u64 addr, u32 flags)
+{
+    mmap_read_lock(mm);
+    const struct vma *vma = vma_find(mm, addr);
+    bool below = vma && vma_start(vma) > addr && vma->flags & VM_GROWSDOWN;
+    mmap_read_unlock(mm);
+    if (unlikely(below))
+        mm_fault(mm, addr, flags); /* or refuses: then there is nothing at addr */
+}
+
 size_t access_remote(struct mm *mm, u64 addr, void *buf, size_t n, u32 flags)
 {
     size_t done = 0;
     flags |= FAULT_REMOTE;
+    if (n)
+        grow_stack_to(mm, page_align_down(addr), flags);
     while (done < n) {
         struct page *page;
         u64 at = addr + done, off = at & ~PAGE_MASK;

@@ -89,8 +89,7 @@ static int fallocate(struct file *f, int mode, u64 off, u64 len)
     if (mode & FALLOC_FL_PUNCH_HOLE) {
         err = (seals & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE))
                   ? -EPERM
-                  : cache_punch(&i->mapping, off,
-                                min(off + len, ALIGN_UP(i->mapping.size, PAGE_SIZE)));
+                  : cache_punch(&i->mapping, off, off + len);
         goto out;
     }
     u64 end = off + len;

@@ -24,8 +24,19 @@
 
 struct ctl *ctl;
 
-/* mmap without an address must not find room between the system's own areas, whose sizes differ. Shared, so that nothing merges. */
-static void fill_gaps(void)
+/* Room between the system's own areas above the anchor. */
+static struct gap {
+    unsigned long from, end;
+} gaps[32];
+static unsigned nr_gaps;
+
+static void add_gap(unsigned long from, unsigned long end)
+{
+    if (from < end && nr_gaps < sizeof(gaps) / sizeof(gaps[0]))
+        gaps[nr_gaps++] = (struct gap){from, end};
+}
+
+static void find_gaps(void)
 {
     static char text[16384];
     size_t len = home_text(HOME_MAPS, text, sizeof(text) - 1);
@@ -37,13 +48,20 @@ static void fill_gaps(void)
         unsigned long from, end;
         if (sscanf(line, "%lx-%lx", &from, &end) != 2 || end <= FUZZ_ANCHOR || from >= FILL_END)
             continue;
-        if (from > at)
-            mmap((void *)at, from - at, PROT_NONE,
-                 MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
+        add_gap(at, from);
         at = end;
     }
-    if (at < FILL_END)
-        mmap((void *)at, FILL_END - at, PROT_NONE,
+    add_gap(at, FILL_END);
+}
+
+/*
+ * mmap without an address must not find room in the gaps, whose sizes differ. Shared, so that nothing merges; new for each game, as
+ * one can get at them with a length too long.
+ */
+static void fill_gaps(void)
+{
+    for (unsigned i = 0; i < nr_gaps; i++)
+        mmap((void *)gaps[i].from, gaps[i].end - gaps[i].from, PROT_NONE,
              MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
 }
 
@@ -61,7 +79,7 @@ void guest_init(void)
     fuzz_out_len = &ctl->out_len;
     fuzz_out_room = OUT_ROOM;
     prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0);
-    fill_gaps();
+    find_gaps();
 }
 
 static void fill_file(int fd, unsigned pages)
@@ -197,6 +215,7 @@ void guest_game(uint64_t seed)
     ctl->turn = 0;
     for (unsigned i = 0; i < FUZZ_ACTORS; i++)
         ctl->pid[i] = -1;
+    fill_gaps();
     open_files();
     pid_t pid = fork();
     if (!pid)

@@ -208,6 +208,7 @@ static void reserved_pages_begin_as_zeros(void **state)
         assert_int_equal(cache_reserve(m, i), 0);
     assert_int_equal(cache_reserve(m, 0), 0); /* there is one already */
     assert_int_equal(m->nrpages, 5);
+    assert_int_equal(m->nrdirty, 5); /* in use, though nobody wrote */
     assert_null(cache_find(m, 0));
     u8 v = 1;
     assert_int_equal(host_load_u8(scene_addr(0) + 9, &v), 0);
@@ -225,6 +226,12 @@ static void reserved_pages_begin_as_zeros(void **state)
     host_fail_nth(FAIL_PAGE_ALLOC, 1, true);
     assert_int_equal(cache_reserve(m, 6), -ENOMEM);
     host_fail_none();
+    u64 beyond = DIV_ROUND_UP(m->size, PAGE_SIZE) + 1;
+    assert_int_equal(cache_reserve(m, beyond), 0);
+    assert_int_equal(cache_punch(m, beyond * PAGE_SIZE + 5, beyond * PAGE_SIZE + 9), 0);
+    assert_int_equal(m->nrpages, 6);
+    assert_int_equal(cache_truncate(m, m->size), 0); /* takes what was reserved beyond */
+    assert_int_equal(m->nrpages, 5);
     assert_int_equal(cache_truncate(m, 4 * PAGE_SIZE + 100), 0);
     assert_int_equal(cache_truncate(m, 0), 0);
     assert_int_equal(m->nrpages, 0);
