@@ -2,6 +2,7 @@
 #
 #   make              kernel image, guest programs, the pagoda command
 #   make kernel       build/pagoda.elf
+#   make lab          build/pagoda-lab, the laboratory's commands
 #   make hosted       the hosted library and its tests (gcc, ASan and UBSan)
 #   make check        build and run the hosted tests
 #   make check-threads  the tests on real threads, under ThreadSanitizer
@@ -56,6 +57,10 @@ TESTS    := $(patsubst %.c,$(HDIR)/%,$(TEST_SRC))
 FUZZ_CORE := $(filter-out %/main.c %/guest_home.c %/guest_game.c,$(wildcard tests/linux/mmfuzz/*.c))
 TLIB_SRC := $(shell find tests/common -name '*.c' 2>/dev/null | LC_ALL=C sort) $(FUZZ_CORE)
 TLIB_OBJ := $(patsubst %,$(HDIR)/%.o,$(TLIB_SRC))
+# The laboratory: its own objects for its tests, sanitized as they are, and a plain build for the command.
+LAB_SRC  := $(filter-out lab/main.c,$(wildcard lab/*.c))
+LAB_OBJ  := $(patsubst %,$(HDIR)/%.o,$(LAB_SRC))
+LAB_LIBS := -lz -lzstd -linih -lpthread
 
 # ---- the command and the guest programs ------------------------------------------------------------------------------
 CLI_SRC  := $(shell find cli -name '*.c' 2>/dev/null | LC_ALL=C sort)
@@ -66,7 +71,7 @@ GUEST_SRC := $(shell find tests/guest tests/linux -name '*.c' -not -path 'tests/
 FUZZ_SRC  := $(wildcard tests/linux/mmfuzz/*.c)
 GUESTS    := $(patsubst %.c,$(B)/%,$(GUEST_SRC)) $(B)/tests/mmfuzz
 
-.PHONY: all kernel hosted cli user guest fuzz check check-build check-threads check-points check-pairs check-mistakes check-all coverage clean
+.PHONY: all kernel hosted lab cli user guest fuzz check check-build check-threads check-points check-pairs check-mistakes check-all coverage clean
 .SECONDARY:
 all: kernel cli user
 kernel: $(B)/pagoda.elf
@@ -111,10 +116,23 @@ $(HDIR)/libhost.a: $(HOBJ)
 $(HDIR)/libtests.a: $(TLIB_OBJ)
 	@mkdir -p $(@D); rm -f $@
 	@ar rcs $@ $(TLIB_OBJ)
+$(HDIR)/lab/%.c.o: HCFLAGS += -D_GNU_SOURCE
+$(HDIR)/liblab.a: $(LAB_OBJ)
+	@mkdir -p $(@D); rm -f $@
+	@ar rcs $@ $(LAB_OBJ)
+$(HDIR)/tests/lab/%: $(HDIR)/tests/lab/%.c.o $(HDIR)/liblab.a $(HDIR)/libhost.a
+	@echo "  TESTLD  $@"
+	@$(HOSTCC) $(SANFLAGS) $(COVFLAGS) -o $@ $< $(HDIR)/liblab.a $(HDIR)/libhost.a $(LAB_LIBS) -lcmocka
 $(HDIR)/tests/%: $(HDIR)/tests/%.c.o $(HDIR)/libtests.a $(HDIR)/libhost.a
 	@echo "  TESTLD  $@"
 	@$(HOSTCC) $(SANFLAGS) $(COVFLAGS) -o $@ $< $(HDIR)/libtests.a $(HDIR)/libhost.a -lcmocka -lpthread
 
+# The laboratory's commands, in a program of their own: `make lab`.
+lab:
+	@$(MAKE) --no-print-directory SAN= HOPT=-O2 $(B)/pagoda-lab
+$(B)/pagoda-lab: $(HDIR)/lab/main.c.o $(HDIR)/liblab.a $(HDIR)/libhost.a
+	@echo "  LD      $@"
+	@$(HOSTCC) -o $@ $^ $(LAB_LIBS)
 $(B)/pagoda: $(CLI_OBJ)
 	@echo "  LD      $@"
 	@$(HOSTCC) -o $@ $(CLI_OBJ) $(CLI_LIBS)
@@ -183,4 +201,4 @@ $(B)/user/%: user/%.c $$(wildcard user/$$*/*.c) $(wildcard user/*.h user/*/*.h)
 	@echo "  USERCC  $<"
 	@$(CC) $(filter-out -MMD -MP,$(BASE)) -O2 -D_GNU_SOURCE -static -pthread -o $@ $(filter %.c,$^)
 
--include $(KOBJ:.o=.d) $(HOBJ:.o=.d) $(TLIB_OBJ:.o=.d) $(CLI_OBJ:.o=.d) $(TESTS:%=%.c.d)
+-include $(KOBJ:.o=.d) $(LAB_OBJ:.o=.d) $(HOBJ:.o=.d) $(TLIB_OBJ:.o=.d) $(CLI_OBJ:.o=.d) $(TESTS:%=%.c.d)

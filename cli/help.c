@@ -10,6 +10,7 @@ const char help_main[] =
     "  pagoda shell               a shell in there\n"
     "  pagoda test [PATTERN]      every test, or those whose name contains PATTERN\n"
     "  pagoda bench               instructions per operation, beside Linux's\n"
+    "  pagoda policies TRACE      misses of a dozen replacement policies on a trace, at each size\n"
     "  pagoda build               compile what has changed\n"
     "  pagoda mkinitramfs         a busybox initramfs to boot by hand\n"
     "  pagoda doctor              what this machine has and lacks for all that\n"

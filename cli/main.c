@@ -7,6 +7,7 @@
 #include "build.h"
 #include "doctor.h"
 #include "help.h"
+#include "lab.h"
 #include "mkinitramfs.h"
 #include "run.h"
 #include "test.h"
@@ -18,7 +19,7 @@ static const struct {
 } commands[] = {
     {"run", cmd_run},     {"shell", cmd_shell},   {"bench", cmd_bench},
     {"build", cmd_build}, {"doctor", cmd_doctor}, {"mkinitramfs", cmd_mkinitramfs},
-    {"test", cmd_test},
+    {"test", cmd_test},   {"policies", cmd_lab},
 };
 
 int main(int argc, char **argv)
