@@ -11,6 +11,7 @@ const char help_main[] =
     "  pagoda test [PATTERN]      every test, or those whose name contains PATTERN\n"
     "  pagoda bench               instructions per operation, beside Linux's\n"
     "  pagoda policies TRACE      misses of a dozen replacement policies on a trace, at each size\n"
+    "  pagoda replay TRACE        a program's references on the translation buffers of a machine\n"
     "  pagoda build               compile what has changed\n"
     "  pagoda mkinitramfs         a busybox initramfs to boot by hand\n"
     "  pagoda doctor              what this machine has and lacks for all that\n"
