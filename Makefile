@@ -168,7 +168,7 @@ run-point-tests: $(POINT_TESTS)
 	@sh tests/run-hosted.sh $(POINT_TESTS)
 
 # Pairs of small operations in every schedule of at most two preemptions at any atomic operation.
-PAIR_TESTS := $(filter %test_pairs_fault %test_pairs_fork %test_pairs_file %test_pairs_alloc,$(TESTS))
+PAIR_TESTS := $(filter %test_pairs_fault %test_pairs_fork %test_pairs_file %test_pairs_uffd %test_pairs_alloc,$(TESTS))
 check-pairs:
 	@$(MAKE) --no-print-directory SAN=points run-pair-tests
 run-pair-tests: $(PAIR_TESTS)

@@ -53,11 +53,11 @@ static struct uapi_uffd_msg message(const struct fault *f, u64 addr)
     return msg;
 }
 
-/* Has nobody answered since the fault looked? */
+/* Has nobody answered since the fault looked? A poisoned page is an answer, too. */
 static bool must_wait(const struct fault *f)
 {
     pte_t e = pte_load(f->pte);
-    return f->reason == VM_UFFD_WP ? pte_uffd_wp(e) : pte_none(e) || pte_marker(e);
+    return f->reason == VM_UFFD_WP ? pte_uffd_wp(e) : pte_none(e) || e.v == PTE_MARKER_WP;
 }
 
 u32 fault_wait_user(struct fault *f, u64 addr, bool write)

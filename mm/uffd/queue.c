@@ -11,6 +11,7 @@
  *
  * Locks: u->lock; U2 and U3 of mm/uffd.h.
  */
+#include <port/cpu.h>
 #include <port/sched.h>
 #include "uffd_internal.h"
 
@@ -56,8 +57,10 @@ void uffd_wait_begin(struct uffd_wait *w, struct uffd *u, const struct uapi_uffd
 int uffd_wait_sleep(struct uffd_wait *w, bool interruptible)
 {
     struct uffd *u = w->u;
-    if (load_acquire(&u->released))
+    if (load_acquire(&u->released)) {
+        cpu_relax(); /* until the area is free of it */
         return 0;
+    }
     waitq_wake_all(&u->readers);
     if (interruptible)
         return waitq_wait_interruptible(&w->waitq, READ_ONCE(w->state) == UFFD_DONE);

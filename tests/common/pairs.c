@@ -18,7 +18,7 @@
 
 struct mm *space[3];
 struct host_file *file;
-u32 warm_pages;
+u32 warm_pages, again_pages;
 
 static const struct pair *pair;
 static struct shared {
@@ -94,7 +94,7 @@ static void look(u32 pages)
 /* What a TLB still holds is used once more: the oracle of host/mmu.c knows what was flushed. */
 static void look_again(void)
 {
-    look(4);
+    look(again_pages);
 }
 
 static void prepare(void)
@@ -153,7 +153,7 @@ static const char *play_once(void *arg)
     machine_up_config(&cfg);
     sysctl_fork_share = pair->share;
     memset(space, 0, sizeof(space));
-    warm_pages = 4;
+    warm_pages = again_pages = 4;
     const char *text = host_catch_panic(play, NULL);
     host_machine_stop();
     if (text && file)

@@ -37,7 +37,8 @@ struct pair {
 /* What a scene is made of. Spaces 1 and 2 are children; all are ended after the check unless an operation cleared them. */
 extern struct mm *space[3];
 extern struct host_file *file; /* of 4 pages unless the scene makes another */
-extern u32 warm_pages; /* of P(0).. that each thread reads before, on its CPU; 4 unless the scene says. After it, all 4 */
+extern u32 warm_pages;  /* of P(0).. that each thread reads before, on its CPU; 4 unless the scene says */
+extern u32 again_pages; /* that each thread reads after it, likewise: what its TLB still holds */
 
 void map_anon(u64 at, u64 pages);
 void map_file(u64 at, u64 pages, bool shared, bool shmem);

@@ -336,6 +336,26 @@ static void neighbours(void)
     must(host_mprotect(P(2), 2 * PAGE_SIZE, UAPI_PROT_READ | UAPI_PROT_WRITE | UAPI_PROT_EXEC) == 0, "mprotect");
     put(P(0), 1);
 }
+/* Three areas without an anon_vma: the middle one gets its rights back while both others have their first faults, of one
+ * thread for the sake of fewer schedules. */
+static void three_areas(void)
+{
+    warm_pages = 0;
+    map_anon(P(0), 4);
+    protect_second();
+}
+static void store_ends(void)
+{
+    store_a();
+    store_last();
+}
+static void ends_stored(void)
+{
+    must(get(P(0)) == 0xa && get(P(3)) == 0xd, "a store is lost");
+    put(P(1), 1);
+    must(rss_sum(space[0], RSS_ANON) == 3, "rss");
+}
+
 static void store_third(void)
 {
     must(host_store_u8(P(2), 0xa) == 0, "store");
@@ -431,6 +451,7 @@ static const struct pair pairs[] = {
     {"fault/merge", cut_pages, {IN(0, store_a), IN(0, protect_back)}, one_area, 0},
     {"fault of the absorbed/merge", cut_pages, {IN(0, store_last), IN(0, protect_back)}, NULL, 0},
     {"first faults of neighbours", two_areas, {IN(0, store_a), IN(0, protect_back), IN(0, store_second)}, NULL, 0},
+    {"first faults/merge of three", three_areas, {IN(0, store_ends), IN(0, protect_back)}, ends_stored, 0},
     {"new neighbour/munmap", neighbours, {IN(0, store_third), IN(0, unmap_neighbour)}, third_is_found, 0},
     {"fault/mlock", four_pages, {IN(0, store_a), IN(0, lock_pages)}, all_locked, 0},
     {"munlock/munmap", locked_pages, {IN(0, unlock_or_not), IN(0, unmap_all)}, none_locked, 0},
