@@ -26,6 +26,7 @@ static int mount_root(void)
         sb_put(sb);
         return -ENOMEM;
     }
+    mount_ns_boot(root_mount);
     return adopt_root();
 }
 

@@ -216,6 +216,7 @@ struct fs_struct *fs_struct_alloc(void)
         path_get(&fs->root);
         fs->cwd = fs->root;
         path_get(&fs->cwd);
+        fs->ns = mount_ns_get(root_mount->ns);
     }
     return fs;
 }
@@ -233,6 +234,7 @@ struct fs_struct *fs_struct_copy(struct fs_struct *old)
     fs->cwd = old->cwd;
     path_get(&fs->root);
     path_get(&fs->cwd);
+    fs->ns = old->ns ? mount_ns_get(old->ns) : NULL;
     spin_unlock(&old->lock);
     return fs;
 }
@@ -250,6 +252,7 @@ void fs_struct_put(struct fs_struct *fs)
         path_put(&fs->root);
         path_put(&fs->cwd);
     }
+    mount_ns_put(fs->ns);
     kfree_rcu_head(&fs->rcu, offsetof(struct fs_struct, rcu));
 }
 

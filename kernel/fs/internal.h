@@ -58,7 +58,8 @@ extern struct mutex sb_list_lock;
 
 /* ---- mount.c ---- */
 extern spinlock_t mount_lock;
-extern struct mount *root_mount;
+extern struct mount *root_mount;   /* of the first name space */
+extern struct mutex mount_mutex;   /* mount_sys.c: one change of the trees at a time */
 struct mount *mount_get(struct mount *m);
 void mount_put(struct mount *m);
 struct mount *mount_alloc(struct superblock *sb, struct dentry *root, const char *source,
@@ -70,15 +71,33 @@ bool mount_up(
     struct path *p); /* from the root of a mount to the place it is mounted on; false at the top */
 int mount_want_write(struct mount *m);
 void mount_drop_write(struct mount *m);
-struct mount *
-mount_next(struct mount *m); /* the one after m in the order of the tree; mount_lock held */
+/* The one after m in the order of the tree below top; mount_lock or mount_mutex held. */
+struct mount *mount_next(struct mount *m, struct mount *top);
 void mounts_show(struct seq *s, const struct path *root,
                  int form);                    /* 0 mounts, 1 mountinfo, 2 mountstats */
 void path_cross_down(struct path *p);          /* into whatever is mounted here */
 int mount_unmount(struct mount *m, u32 flags); /* the caller holds a reference; -EBUSY */
 int mount_move(struct mount *m, const struct path *to);
+/* A copy of the tree whose root m is becomes ns's, which ns->root holds. mount_mutex held. 0 or -ENOMEM. */
+int mount_copy_tree(struct mount *m, struct mount_ns *ns);
+void mount_free_tree(struct mount *m);
+struct mount *mount_find_on(const struct dentry *at); /* any mount on it, referenced, or NULL */
 int mount_pivot(struct mount *new_root, struct mount *old_root, const struct path *put_old);
 int mount_clone_tree(struct mount *m, struct dentry *root, const struct path *at, bool recursive);
+
+/* ---- mount_ns.c ---- */
+struct mount_ns {
+    s32 refs;
+    struct mount *root; /* referenced */
+};
+struct mount_ns *mount_ns_boot(struct mount *root); /* the first, of the root mount */
+struct mount_ns *mount_ns_get(struct mount_ns *ns);
+void mount_ns_put(struct mount_ns *ns); /* sleeps */
+bool mount_is_ours(const struct mount *m); /* of the running thread's name space */
+/* Is something mounted on it in the running thread's name space? Then its name stays. */
+bool mount_blocks(const struct dentry *d);
+/* Its name is gone: what others have mounted on it is detached. No inode's lock held; sleeps. */
+void mount_detach_on(const struct dentry *d);
 
 /* ---- namei.c ---- */
 enum last_type { LAST_NAME, LAST_DOT, LAST_DOTDOT, LAST_ROOT };

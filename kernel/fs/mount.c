@@ -112,6 +112,7 @@ static void attach_locked(struct mount *m, struct mount *parent, struct dentry *
 {
     m->parent = mount_get(parent);
     m->mountpoint = dentry_get(at);
+    m->ns = parent->ns;
     at->mounted++;
     list_add_tail(&m->sibling, &parent->children);
     unsigned s = mslot(parent, at);
@@ -131,6 +132,7 @@ static struct path detach_locked(struct mount *m)
     m->mountpoint->mounted--;
     m->parent = NULL;
     m->mountpoint = NULL;
+    m->ns = NULL;
     return at;
 }
 
@@ -165,7 +167,7 @@ void mount_drop_write(struct mount *m)
     spin_unlock(&mount_lock);
 }
 
-static struct mount *next_mount(struct mount *m, struct mount *top)
+struct mount *mount_next(struct mount *m, struct mount *top)
 {
     if (!list_empty(&m->children))
         return list_first_entry(&m->children, struct mount, sibling);
@@ -175,11 +177,6 @@ static struct mount *next_mount(struct mount *m, struct mount *top)
         m = m->parent;
     }
     return NULL;
-}
-
-struct mount *mount_next(struct mount *m)
-{
-    return next_mount(m, root_mount);
 }
 
 int mount_unmount(struct mount *m, u32 flags)
@@ -192,14 +189,14 @@ int mount_unmount(struct mount *m, u32 flags)
         spin_lock(&mount_lock);
         if (!m->parent) {
             spin_unlock(&mount_lock);
-            return m == root_mount ? -EBUSY : 0;
+            return m->ns ? -EBUSY : 0; /* a root, or gone already */
         }
         /* two: the table's and the caller's */
         if (!(flags & MNT_DETACH) && (m->refs > 2 || !list_empty(&m->children)))
             busy = true;
         while (!busy && n < ARRAY_SIZE(gone)) { /* leaves first */
             struct mount *leaf = m, *next;
-            while ((next = next_mount(leaf, m)))
+            while ((next = mount_next(leaf, m)))
                 leaf = next;
             gone[n] = leaf;
             place[n++] = detach_locked(leaf);
@@ -237,23 +234,18 @@ int mount_move(struct mount *m, const struct path *to)
     return 0;
 }
 
-/* new becomes what the root was; the old root appears at put_old, a place below new. */
+/* new becomes what the root, which is mounted itself, was; the old root appears at put_old, a place below new. */
 int mount_pivot(struct mount *new_root, struct mount *old_root, const struct path *put_old)
 {
-    struct path place, root_place = {NULL, NULL};
+    struct path place, root_place;
     spin_lock(&mount_lock);
     place = detach_locked(new_root);
-    if (old_root->parent) {
-        root_place = detach_locked(old_root);
-        attach_locked(new_root, root_place.mount, root_place.dentry);
-    } else {
-        root_mount = new_root;
-    }
+    root_place = detach_locked(old_root);
+    attach_locked(new_root, root_place.mount, root_place.dentry);
     attach_locked(old_root, put_old->mount, put_old->dentry);
     spin_unlock(&mount_lock);
     path_put(&place);
-    if (root_place.mount)
-        path_put(&root_place);
+    path_put(&root_place);
     return 0;
 }
 
@@ -265,6 +257,7 @@ int mount_clone_tree(struct mount *m, struct dentry *root, const struct path *at
         sb_put(m->sb);
         return -ENOMEM;
     }
+    c->propagation = m->propagation;
     int err = mount_attach(c, at);
     if (err) {
         mount_put(c);
@@ -272,7 +265,7 @@ int mount_clone_tree(struct mount *m, struct dentry *root, const struct path *at
     }
     if (!recursive)
         return 0;
-    for (struct mount *k = m; (k = next_mount(k, m));) {
+    for (struct mount *k = m; (k = mount_next(k, m));) {
         if (k->parent != m || !dentry_is_ancestor(root, k->mountpoint) || k == c)
             continue;
         struct path sub = {c, k->mountpoint};
@@ -281,6 +274,57 @@ int mount_clone_tree(struct mount *m, struct dentry *root, const struct path *at
             return err;
     }
     return 0;
+}
+
+/* Whatever the tree below m and m itself held goes; paths into them stay usable. Consumes the reference to m, a root. */
+void mount_free_tree(struct mount *m)
+{
+    m->ns = NULL;
+    while (!list_empty(&m->children)) {
+        struct mount *child = list_first_entry(&m->children, struct mount, sibling);
+        mount_get(child);
+        int err = mount_unmount(child, MNT_DETACH);
+        ASSERT(!err);
+        mount_put(child);
+    }
+    mount_put(m);
+}
+
+struct mount *mount_find_on(const struct dentry *at)
+{
+    struct mount *m = NULL;
+    spin_lock(&mount_lock);
+    for (unsigned i = 0; i < MHASH && !m; i++)
+        for (m = mhash[i]; m && m->mountpoint != at; m = m->hash_next)
+            ;
+    if (m)
+        mount_get(m);
+    spin_unlock(&mount_lock);
+    return m;
+}
+
+int mount_copy_tree(struct mount *m, struct mount_ns *ns)
+{
+    struct mount *c = mount_alloc(sb_get(m->sb), m->root, m->source, m->flags);
+    int err = 0;
+    if (!c) {
+        sb_put(m->sb);
+        return -ENOMEM;
+    }
+    c->propagation = m->propagation;
+    c->ns = ns;
+    struct mount *k;
+    list_for_each_entry (k, &m->children, sibling) {
+        struct path sub = {c, k->mountpoint};
+        err = mount_clone_tree(k, k->root, &sub, true);
+        if (err)
+            break;
+    }
+    if (err)
+        mount_free_tree(c);
+    else
+        ns->root = c;
+    return err;
 }
 
 void path_get(const struct path *p)

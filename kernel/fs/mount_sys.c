@@ -10,7 +10,7 @@
      MS_NOSYMFOLLOW)
 
 /* One change of the tree at a time; walkers and readers only need mount_lock. */
-static struct mutex mount_mutex = MUTEX_INIT(mount_mutex);
+struct mutex mount_mutex = MUTEX_INIT(mount_mutex);
 
 static u32 mount_flags(u32 flags)
 {
@@ -51,7 +51,7 @@ static int bind_mount(const char *source, const struct path *at, bool recursive)
     int err = path_lookup(AT_FDCWD, source, LOOKUP_FOLLOW, &from);
     if (err)
         return err;
-    err = mount_clone_tree(from.mount, from.dentry, at, recursive);
+    err = mount_is_ours(from.mount) ? mount_clone_tree(from.mount, from.dentry, at, recursive) : -EINVAL;
     path_put(&from);
     return err;
 }
@@ -64,7 +64,7 @@ static int move_mount(const char *source, const struct path *at)
     int err = path_lookup(AT_FDCWD, source, LOOKUP_FOLLOW, &from);
     if (err)
         return err;
-    if (from.dentry != from.mount->root || !from.mount->parent)
+    if (from.dentry != from.mount->root || !from.mount->parent || !mount_is_ours(from.mount))
         err = -EINVAL;
     else if (dentry_is_dir(from.dentry) != dentry_is_dir(at->dentry))
         err = -ENOTDIR;
@@ -126,6 +126,8 @@ static int do_mount(const char *source, const char *target, const char *type, u3
     mutex_lock(&mount_mutex);
     if (!capable(CAP_SYS_ADMIN))
         err = -EPERM;
+    else if (!mount_is_ours(at.mount))
+        err = -EINVAL;
     else if (flags & MS_REMOUNT)
         err = remount(&at, flags, options);
     else if (flags & MS_BIND)
@@ -196,6 +198,8 @@ SYSCALL(umount2)
         err = -EINVAL;
     else if (!capable(CAP_SYS_ADMIN))
         err = -EPERM;
+    else if (!mount_is_ours(m))
+        err = -EINVAL;
     else if (flags & MNT_EXPIRE)
         err = -EAGAIN;
     else
@@ -267,7 +271,7 @@ SYSCALL(pivot_root)
     if (new.mount == root.mount || old.mount == root.mount)
         err = -EBUSY;
     else if (new.dentry != new.mount->root || root.dentry != root.mount->root ||
-             !new.mount->parent || !root.mount->parent)
+             !new.mount->parent || !root.mount->parent || !mount_is_ours(new.mount) || !mount_is_ours(root.mount))
         err = -EINVAL; /* the initial root file system can't be pivoted away from, as on Linux */
     else if (old.mount != new.mount || !dentry_is_ancestor(new.dentry, old.dentry))
         err = -EINVAL;
@@ -354,7 +358,10 @@ void mounts_show(struct seq *s, const struct path *root, int form)
     unsigned n = 0;
     if (where && all) {
         spin_lock(&mount_lock);
-        for (struct mount *m = root_mount; m && n < 512; m = mount_next(m))
+        struct mount *top = root->mount;
+        while (top->parent)
+            top = top->parent;
+        for (struct mount *m = top; m && n < 512; m = mount_next(m, top))
             all[n++] = mount_get(m);
         spin_unlock(&mount_lock);
         for (unsigned i = 0; i < n; i++) {

@@ -230,7 +230,7 @@ static s64 unlink_name(int dirfd, const char *name, bool rmdir)
     err = may_delete(dir, victim, rmdir);
     if (!err && op.w.trailing && !rmdir)
         err = -ENOTDIR;
-    if (!err && READ_ONCE(op.dentry->mounted))
+    if (!err && mount_blocks(op.dentry))
         err = -EBUSY;
     if (!err && !(rmdir ? dir->ops->rmdir : dir->ops->unlink))
         err = -EPERM;
@@ -247,7 +247,12 @@ static s64 unlink_name(int dirfd, const char *name, bool rmdir)
         dentry_delete(op.dentry);
         notify_removed(dir, victim, op.w.last, op.w.last_len);
     }
+    struct dentry *others = !err && unlikely(READ_ONCE(op.dentry->mounted)) ? dentry_get(op.dentry) : NULL;
     name_end(&op);
+    if (others) {
+        mount_detach_on(others);
+        dentry_put(others);
+    }
     inode_put(victim); /* contents go outside of the directory's lock */
     return err;
 }

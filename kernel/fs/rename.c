@@ -64,7 +64,7 @@ static int check(struct rename *r)
         err = may_delete(to, target, exchange ? S_ISDIR(target->mode) : S_ISDIR(old->mode));
     if (!err && S_ISDIR(old->mode) && from != to)
         err = inode_permission(old, W_OK); /* its ".." changes */
-    if (!err && (READ_ONCE(r->old->mounted) || READ_ONCE(r->new->mounted)))
+    if (!err && (mount_blocks(r->old) || mount_blocks(r->new)))
         err = -EBUSY;
     if (!err && !from->ops->rename && !from->ops->rename_inodes)
         err = -EPERM;
@@ -147,6 +147,8 @@ static int rename_walked(struct rename *r)
         r->new = lookup_locked(pt, r->to.last, r->to.last_len);
         err = IS_ERR(r->new) ? (int)PTR_ERR(r->new) : rename_locked(r);
         unlock_dirs(pf, pt);
+        if (!err && !(r->flags & RENAME_EXCHANGE) && unlikely(READ_ONCE(r->new->mounted)))
+            mount_detach_on(r->new);
         if (!IS_ERR(r->new))
             dentry_put(r->new);
         dentry_put(r->old);

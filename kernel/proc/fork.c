@@ -39,7 +39,11 @@ static int check_flags(const struct clone_request *r)
         return -EINVAL;
     if ((f & CLONE_CLEAR_SIGHAND) && (f & CLONE_SIGHAND))
         return -EINVAL;
-    if (f & CLONE_NEW_ANY)
+    if ((f & CLONE_NEWNS) && (f & CLONE_FS))
+        return -EINVAL;
+    if ((f & CLONE_NEWNS) && !capable(21 /* CAP_SYS_ADMIN */))
+        return -EPERM;
+    if (f & CLONE_NEW_ANY & ~CLONE_NEWNS)
         return capable(21 /* CAP_SYS_ADMIN */) || (f & CLONE_NEWUSER) ? -EINVAL : -EPERM;
     if ((f & CLONE_PIDFD) && (f & CLONE_DETACHED))
         return -EINVAL;
@@ -100,6 +104,8 @@ static int copy_shared(struct task *t, const struct clone_request *r)
     } else if (!(t->fs = fs_struct_copy(cur->fs))) {
         return -ENOMEM;
     }
+    if ((f & CLONE_NEWNS) && mount_ns_unshare(t->fs))
+        return -ENOMEM;
     if (f & CLONE_VM) {
         mm_get(cur->mm);
         t->mm = cur->mm;

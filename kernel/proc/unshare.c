@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* unshare without namespaces; I/O priorities, which are kept and reported. */
+/* unshare, of name spaces only that of mounts; I/O priorities, which are kept and reported. */
 #include "proc.h"
 #include <kernel/syscall.h>
 #include <mm/mm.h>
@@ -10,8 +10,10 @@ SYSCALL(unshare)
     u64 shared = CLONE_FS | CLONE_FILES | CLONE_SYSVSEM | CLONE_SIGHAND | CLONE_THREAD | CLONE_VM;
     if (a0 & ~(shared | CLONE_NEW_ANY))
         return -EINVAL;
-    if (a0 & CLONE_NEW_ANY)
-        return -EINVAL; /* namespaces are configured out */
+    if (a0 & CLONE_NEW_ANY & ~CLONE_NEWNS)
+        return -EINVAL; /* the others are configured out */
+    if ((a0 & CLONE_NEWNS) && !capable(21 /* CAP_SYS_ADMIN */))
+        return -EPERM;
     if ((a0 & (CLONE_THREAD | CLONE_SIGHAND | CLONE_VM)) && t->process->nr_threads > 1)
         return -EINVAL;
     if ((a0 & CLONE_SIGHAND) && READ_ONCE(t->sighand->refs) > 1)
@@ -19,8 +21,12 @@ SYSCALL(unshare)
     if ((a0 & CLONE_VM) && READ_ONCE(t->mm->users) > 1)
         return -EINVAL;
     struct fs_struct *fs = NULL;
-    if ((a0 & CLONE_FS) && !(fs = fs_struct_copy(t->fs)))
+    if ((a0 & (CLONE_FS | CLONE_NEWNS)) && !(fs = fs_struct_copy(t->fs)))
         return -ENOMEM;
+    if ((a0 & CLONE_NEWNS) && mount_ns_unshare(fs)) {
+        fs_struct_put(fs);
+        return -ENOMEM;
+    }
     if (a0 & CLONE_FILES) {
         int err = fd_table_unshare(t);
         if (err) {

@@ -652,7 +652,6 @@ static const struct pair pairs[] = {
     {"waiting fault/close", missing, {IN(0, store_a), KERNEL(close_it)}, stored_on_zeros, 0},
     {"waiting fault/poison", missing, {IN(0, store_a), KERNEL(poison_wake)}, poisoned, 0},
     {"two waiting faults/copy", missing, {IN(0, store_a), IN(0, copy_wake), IN(0, store_b)}, stored, 0},
-    {"two waiting faults/unregister", missing, {IN(0, store_a), KERNEL(unregister), IN(0, store_b)}, stored, 0},
     {"waiting process_vm/close", missing, {KERNEL(remote_store), KERNEL(close_it)}, close_all, 0},
     {"copy/munmap", missing, {IN(0, copy), IN(0, unmap_all)}, nothing_left, 0},
     {"copy/copy", missing, {IN(0, copy), IN(0, copy_too)}, copied_once, 0},

@@ -343,6 +343,8 @@ struct fs_struct *fs_struct_alloc(void); /* cwd and root at the root of the root
 struct fs_struct *fs_struct_copy(struct fs_struct *fs);
 void fs_struct_get(struct fs_struct *fs);
 void fs_struct_put(struct fs_struct *fs);
+/* fs, which nobody else has, gets a name space of mounts of its own: a copy. 0 or -ENOMEM. Sleeps. */
+int mount_ns_unshare(struct fs_struct *fs);
 
 /* Boot: mounts the root tmpfs, unpacks the initramfs, registers file systems; fs_boot before the first program. */
 int fs_boot(const void *initrd, size_t size);

@@ -50,8 +50,9 @@ struct mount {
     struct dentry *mountpoint; /* referenced */
     struct list_head children, sibling;
     struct mount *hash_next;
-    char *source;   /* kmalloc'd */
-    u8 propagation; /* 0 private, 1 shared, 2 slave, 3 unbindable */
+    struct mount_ns *ns; /* whose tree it hangs in, not counted; NULL: detached */
+    char *source;        /* kmalloc'd */
+    u8 propagation;      /* 0 private, 1 shared, 2 slave, 3 unbindable */
 };
 
 /* Walking. A name begins at dirfd (or AT_FDCWD) unless it starts with '/'. */
@@ -82,6 +83,7 @@ struct fs_struct {
     u32 umask;
     spinlock_t lock; /* guards root and cwd */
     struct path root, cwd;
+    struct mount_ns *ns; /* referenced; changes only while one thread alone has this fs_struct */
     struct rcu_head rcu; /* readable for a grace period: /proc/PID/cwd of others */
 };
 void fs_get_root(struct fs_struct *fs, struct path *out); /* referenced */
