@@ -203,6 +203,7 @@ int vma_set_name(struct mm *mm, u64 start, u64 end, const char *name);
 /* Address for len bytes: hint, top-down or bottom-up search. -ENOMEM. */
 #define VMA_GAP_32BIT   1u /* MAP_32BIT */
 #define VMA_GAP_ABOVE4G 2u /* MAP_ABOVE4G */
+#define VMA_GAP_LOW_HINT 4u /* the hint may lie below mmap_min_addr: the caller asks vma_may_map_at() */
 s64 vma_find_gap(struct mm *mm, u64 hint, u64 len, u64 vm_flags, u32 how);
 /* 0, or -EPERM: addr lies below mmap_min_addr, and the thread has not CAP_SYS_RAWIO. */
 int vma_may_map_at(u64 addr);

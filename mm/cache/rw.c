@@ -149,8 +149,7 @@ static ssize_t write_from(struct address_space *m, u64 pos, const struct end *e,
             writeback_throttle(m, 1);
         if (pos + done > READ_ONCE(m->size))
             WRITE_ONCE(m->size, pos + done);
-        if ((size_t)r < chunk)
-            break;
+        /* A source that ended in the chunk may go on now: it can be a mapping of what was written. The next chunk tells. */
         if (unlikely(done < n)) {
             if (sched_fatal_signal())
                 break;

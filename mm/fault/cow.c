@@ -68,13 +68,13 @@ static u32 shared_write(struct fault *f)
     return 0;
 }
 
-/* The program has not written: its rights and what is known of its writes stay as they were. pt_lock held. */
+/* The program has not written: its rights stay as they were, and the copy is clean. pt_lock held. */
 static void install_unshared(struct fault *f, struct page *page)
 {
     rmap_add_new_anon(page, f->vma, f->addr);
     rss_add(f->mm, RSS_ANON, 1);
     pt_count(pt_table_page(f->pte), RSS_ANON, 1);
-    pt_install(f->pte, pte_make(page_to_pfn(page), f->orig.v & ~(PTE_PFN_MASK | PTE_SPECIAL)));
+    pt_install(f->pte, pte_make(page_to_pfn(page), f->orig.v & ~(PTE_PFN_MASK | PTE_SPECIAL | PTE_D)));
     if (f->vma->flags & VM_LOCKED)
         mlock_page(page);
 }

@@ -45,9 +45,9 @@ static void fault_around(struct fault *f)
     u64 n = min((u64)FAULT_AROUND_PAGES, PT_ENTRIES - (slot - before));
     n = min(n, (vma_end(vma) - (f->addr - (before << PAGE_SHIFT))) >> PAGE_SHIFT);
     u64 size = file_pages(m);
-    if (f->pgoff >= size)
+    if (first >= size)
         return;
-    n = min(n, size - first);
+    n = min(n, size - first); /* our own page may lie beyond the end: the others are mapped all the same */
 
     struct page *pages[FAULT_AROUND_PAGES];
     unsigned got = cache_find_present(m, first, (unsigned)n, pages);
@@ -205,7 +205,9 @@ u32 fault_file(struct fault *f)
     if (f->flags & FAULT_WRITE) {
         r = f->vma->flags & VM_SHARED ? shared_write(f) : private_write(f);
     } else {
-        if (f->vma->mapping && likely(!(f->vma->flags & (VM_UFFD_WP | VM_UFFD_MINOR)))) {
+        /* As on Linux, System V memory comes page by page. */
+        if (f->vma->mapping && !(f->vma->mapping->flags & AS_SYSV) &&
+            likely(!(f->vma->flags & (VM_UFFD_WP | VM_UFFD_MINOR)))) {
             fault_around(f);
             if (!pte_none(pte_load(f->pte)))
                 return 0;

@@ -155,8 +155,8 @@ static s64 move_area(struct move *m, struct vma *vma, u64 to)
         copy->ops->mremap(copy);
     if (copy->flags & VM_LOCKED) {
         mm->locked_vm += pages;
-        m->populate_start = to;
-        m->populate_len = m->new_len;
+        m->populate_start = to + len; /* what moved is as it was */
+        m->populate_len = m->new_len - len;
     }
     if (m->flags & UAPI_MREMAP_DONTUNMAP)
         leave_behind(m, vma);
@@ -209,17 +209,14 @@ static s64 remap_to(struct move *m)
         return err;
     if (m->flags & UAPI_MREMAP_DONTUNMAP && !vma_may_expand(mm, vma->flags, m->old_len >> PAGE_SHIFT))
         return -ENOMEM;
-    if (fixed) {
-        err = vma_may_map_at(to);
-        if (err)
-            return err;
-    } else {
-        s64 at = vma_find_gap(mm, to, m->new_len, vma->flags, 0);
+    if (!fixed) {
+        s64 at = vma_find_gap(mm, to, m->new_len, vma->flags, VMA_GAP_LOW_HINT);
         if (at < 0)
             return at;
         to = (u64)at;
     }
-    return move_area(m, vma, to);
+    err = vma_may_map_at(to);
+    return err ? err : move_area(m, vma, to);
 }
 
 static s64 remap_locked(struct move *m)

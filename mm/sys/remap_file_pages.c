@@ -8,8 +8,10 @@
 #include <lib/errno.h>
 #include <mm/cache.h>
 #include <mm/fault.h>
+#include <mm/pkey.h>
 #include <mm/sys.h>
 #include <mm/vma.h>
+#include <port/task.h>
 #include <uapi/mman.h>
 
 #define KEPT                                                                                       \
@@ -32,8 +34,19 @@ static struct vma *area_of(struct mm *mm, u64 start, u64 end)
     return vma;
 }
 
-/* mmap_lock held for writing. 0 or -errno. */
-static s64 remap_locked(struct mm *mm, u64 start, u64 len, u64 pgoff)
+/* As for a new mapping that asks for the rights of the old one. */
+static u64 new_flags(struct mm *mm, const struct vma *vma)
+{
+    u64 flags = (vma->flags & KEPT) | mm->def_flags;
+    if (flags & VM_READ && flags & VM_MAYEXEC && task_read_implies_exec())
+        flags |= VM_EXEC;
+    if (unlikely((flags & VM_ACCESS) == VM_EXEC))
+        flags |= (u64)pkey_exec_only(mm) << VM_PKEY_SHIFT;
+    return flags;
+}
+
+/* mmap_lock held for writing. 0 or -errno; *locked: the area is to be filled at once. */
+static s64 remap_locked(struct mm *mm, u64 start, u64 len, u64 pgoff, bool *locked)
 {
     struct vma *vma = area_of(mm, start, start + len);
     u64 pages = len >> PAGE_SHIFT;
@@ -42,7 +55,7 @@ static s64 remap_locked(struct mm *mm, u64 start, u64 len, u64 pgoff)
     struct vma_request req = {
         .addr = start,
         .len = len,
-        .flags = (vma->flags & KEPT) | mm->def_flags,
+        .flags = new_flags(mm, vma),
         .pgoff = pgoff,
         .mapping = vma->mapping,
         .ops = vma->ops,
@@ -50,8 +63,9 @@ static s64 remap_locked(struct mm *mm, u64 start, u64 len, u64 pgoff)
         .priv = vma->priv,
         .fixed = true,
     };
-    if (req.flags & VM_LOCKED && mm->rlimit.memlock != U64_MAX &&
-        mm->locked_vm + pages > mm->rlimit.memlock >> PAGE_SHIFT)
+    if (vma->flags & VM_LOCKED && !mm->rlimit.memlock && !task_capable(TASK_CAP_IPC_LOCK))
+        return -EPERM;
+    if (!vma_may_lock(mm, req.flags, pages))
         return -EAGAIN;
     if (pgoff > MAX_INDEX || pages > MAX_INDEX - pgoff)
         return -EOVERFLOW;
@@ -62,6 +76,7 @@ static s64 remap_locked(struct mm *mm, u64 start, u64 len, u64 pgoff)
     vma_discard(hold);
     if (r >= 0 && req.flags & VM_LOCKED)
         mm->locked_vm += pages;
+    *locked = (req.flags & (VM_LOCKED | VM_LOCKONFAULT)) == VM_LOCKED;
     return r < 0 ? r : 0;
 }
 
@@ -74,9 +89,10 @@ s64 sys_mm_remap_file_pages(struct mm *mm, u64 start, u64 len, u64 prot, u64 pgo
     int err = mmap_write_lock_killable(mm);
     if (err)
         return err;
-    s64 r = remap_locked(mm, start, len, pgoff);
+    bool locked = false;
+    s64 r = remap_locked(mm, start, len, pgoff, &locked);
     mmap_write_unlock(mm);
-    if (!r && !(flags & UAPI_MAP_NONBLOCK))
+    if (!r && (locked || !(flags & UAPI_MAP_NONBLOCK)))
         mm_populate(mm, start, len, true);
     return r;
 }

@@ -86,7 +86,7 @@ s64 vma_find_gap(struct mm *mm, u64 hint, u64 len, u64 vm_flags, u32 how)
     if (len > mm->task_size)
         return -ENOMEM;
     hint = page_align_down(hint);
-    if (hint && hint < low)
+    if (hint && hint < low && !(how & VMA_GAP_LOW_HINT))
         hint = low;
     if (!(mm->flags & MMF_TOPDOWN) || how & VMA_GAP_32BIT)
         return bottom_up(mm, hint, len, how);

@@ -18,6 +18,15 @@
 #include <mm/uffd.h>
 #include "vma_internal.h"
 
+/* Undoes the cuts at the edges of an area that stays as it was. */
+static void uncut(struct vma *vma, bool front, bool back)
+{
+    if (back)
+        vma_merge_next(vma);
+    if (front)
+        vma_merge_next(vma_prev(vma));
+}
+
 /*
  * Calls change() for each area of [start,end), cut to size, merging behind it. wanted() says before the cut whether the area
  * would change (1, 0) or refuses (-errno). -ENOMEM on a hole, after the areas before it.
@@ -41,8 +50,9 @@ static int for_range(struct mm *mm, u64 start, u64 end, int (*change)(struct vma
         if (err < 0)
             return err;
         if (err) {
+            bool front = vma_start(vma) < pos, back = vma_end(vma) > stop;
             err = 0;
-            if (vma_start(vma) < pos) {
+            if (front) {
                 if (mm->map_count >= sysctl_max_map_count)
                     return -ENOMEM;
                 err = vma_split(mm, vma, pos);
@@ -50,17 +60,19 @@ static int for_range(struct mm *mm, u64 start, u64 end, int (*change)(struct vma
                     return err;
                 vma = vma_next(vma);
             }
-            if (vma_end(vma) > stop) {
+            if (back) {
                 err = mm->map_count >= sysctl_max_map_count ? -ENOMEM : vma_split(mm, vma, stop);
                 if (err) {
-                    vma_merge(vma);
+                    uncut(vma, front, false);
                     return err;
                 }
             }
             err = change(vma, arg);
-            vma = vma_merge(vma);
-            if (err)
+            if (err) {
+                uncut(vma, front, back);
                 return err;
+            }
+            vma = vma_merge(vma);
         }
         if (stop >= end)
             return result;
@@ -113,9 +125,21 @@ static void note_fill(struct protect_arg *a, const struct vma *vma)
     a->fill[1] = vma_end(vma);
 }
 
+/*
+ * Linux fills each area before it comes to the next, which by then finds a neighbour with an anon_vma and may become one with
+ * it. Here all is filled at the end. Without memory for it they stay two.
+ */
+static void prepare_filled(const struct protect_arg *a, struct vma *vma)
+{
+    struct vma *prev = vma_prev(vma);
+    if (prev && a->fill[1] == vma_start(vma) && !prev->anon_vma && !(prev->flags & VM_LOCKONFAULT))
+        (void)anon_vma_prepare(prev);
+}
+
 static int protect_change(struct vma *vma, void *arg)
 {
     struct mm *mm = vma->mm;
+    prepare_filled(arg, vma);
     u64 flags = protected_flags(vma, arg), pages = vma_pages(vma);
     /* Only becoming data can be too much: a space that is over RLIMIT_AS already may still change its rights. */
     if (flags & VM_WRITE && !vma_may_expand(mm, flags, pages) && vma_may_expand(mm, vma->flags, pages))

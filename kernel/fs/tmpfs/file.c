@@ -58,15 +58,37 @@ static size_t unsealed(const struct inode *i, u32 seals, u64 pos, size_t n)
     return whole > pos ? whole - pos : 0;
 }
 
+/* Faults in [off, off + n) of the buffer as far as it is there. -EFAULT when not even its first byte is. */
+static int touch(const struct iobuf *b, size_t off, size_t n)
+{
+    u8 byte;
+    for (size_t at = off; at < off + n;) {
+        size_t piece = off + n - at;
+        u64 addr = iobuf_piece(b, at, &piece);
+        if (iobuf_get(b, at, &byte, 1))
+            return at == off ? -EFAULT : 0;
+        at += min(piece, PAGE_SIZE - (addr & ~PAGE_MASK));
+    }
+    return 0;
+}
+
+/* A write that a seal cuts short or refuses: as on Linux, the bytes of the piece that is refused are faulted in before. */
+static ssize_t sealed_write(struct file *f, const struct iobuf *b, size_t n, u64 *pos)
+{
+    size_t rest, may = unsealed(f->inode, tnode(f->inode)->seals, *pos, n);
+    ssize_t done = may ? generic_file_write(f, b, may, pos) : 0;
+    if (done < 0 || (size_t)done < may || may == n)
+        return done;
+    rest = min(n - may, PMD_SIZE - (*pos & ~PMD_MASK));
+    int err = touch(b, may, rest); /* bytes that are not there come before the seal */
+    return done ? done : err ? err : -EPERM;
+}
+
 static ssize_t write(struct file *f, const struct iobuf *b, size_t n, u64 *pos)
 {
     u32 seals = tnode(f->inode)->seals;
-    if (unlikely(n && seals & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE | F_SEAL_GROW))) {
-        u8 byte;
-        n = unsealed(f->inode, seals, *pos, n);
-        if (!n) /* bytes that are not there come before the seal */
-            return iobuf_get(b, 0, &byte, 1) ? -EFAULT : -EPERM;
-    }
+    if (unlikely(n && seals & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE | F_SEAL_GROW)))
+        return sealed_write(f, b, n, pos);
     return generic_file_write(f, b, n, pos);
 }
 
