@@ -78,7 +78,7 @@ struct vma_ops {
     u32 (*fault)(struct fault *f);
     /* Text for /proc/PID/maps when there is no file name ("[vdso]"); may return NULL. */
     const char *(*name)(struct vma *vma);
-    bool apart; /* pieces of such areas never merge again */
+    bool apart; /* no such area ends by being merged: mm/vma/merge.c */
 };
 
 struct vma {
@@ -225,8 +225,8 @@ void vma_discard(struct vma *copy);
 void vma_insert(struct mm *mm, struct vma *vma);
 void vma_set_bounds(struct vma *vma, u64 start, u64 end);
 struct vma *vma_merge(struct vma *vma);
-/* As vma_merge, but not with areas that reach into [start, end). */
-struct vma *vma_merge_except(struct vma *vma, u64 start, u64 end);
+/* The same for an area that is new at its place, but not with areas that reach into [start, end). */
+struct vma *vma_merge_new(struct vma *vma, u64 start, u64 end);
 void vma_merge_next(struct vma *vma); /* with the one behind only */
 bool vma_may_expand(const struct mm *mm, u64 flags, u64 pages);
 /* RLIMIT_MEMLOCK, or CAP_IPC_LOCK, allows `pages` more of an area with these flags; true for those without VM_LOCKED. */

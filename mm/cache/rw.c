@@ -134,13 +134,30 @@ static ssize_t write_chunk(struct address_space *m, u64 at, const struct end *e,
     return left < chunk ? (ssize_t)(chunk - left) : -EFAULT;
 }
 
+/* Faults in [from, to) of the source as far as it is there; returns how far that is. */
+static size_t touch_source(const struct end *e, size_t from, size_t to)
+{
+    u8 byte;
+    while (from < to && !copy_in(e, from, &byte, 1))
+        from += PAGE_SIZE - ((e->addr + from) & ~PAGE_MASK);
+    return from;
+}
+
 static ssize_t write_from(struct address_space *m, u64 pos, const struct end *e, size_t n)
 {
-    size_t done = 0;
+    size_t done = 0, there = 0;
+    bool ahead = !e->kernel && m->flags & AS_SHMEM;
     ssize_t r = 0;
     while (done < n) {
         u64 at = pos + done;
         size_t chunk = min(n - done, (size_t)(PAGE_SIZE - (at & ~PAGE_MASK)));
+        /*
+         * As on Linux, a write to shared memory brings in what is left of its source, up to the next 2 MiB of the file, before
+         * each page: a source that is a mapping of the same file shows the order.
+         */
+        size_t to = min(n, done + PMD_SIZE - (at & ~PMD_MASK));
+        if (ahead && there < to)
+            there = touch_source(e, max(there, done), to);
         r = write_chunk(m, at, e, done, chunk);
         if (r <= 0)
             break;

@@ -117,7 +117,7 @@ s64 sys_mm_mlockall(struct mm *mm, int flags)
             apply_all(mm, set, LOCK_BITS & ~set);
     }
     mmap_write_unlock(mm);
-    if (!err && current && !(flags & UAPI_MCL_ONFAULT))
+    if (!err && current) /* with MCL_ONFAULT: what was not locked is filled all the same, as on Linux */
         mm_populate(mm, 0, mm->task_size, true);
     return err;
 }

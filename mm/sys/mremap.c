@@ -162,10 +162,9 @@ static s64 move_area(struct move *m, struct vma *vma, u64 to)
         leave_behind(m, vma);
     else if (m->old_len)
         vma_unmap(mm, m->addr, m->old_len);
-    if (m->flags & UAPI_MREMAP_DONTUNMAP)
-        vma_merge_except(vma_find(mm, to), start, end); /* beside its origin the copy stays apart */
-    else
-        vma_merge(vma_find(mm, to));
+    if (!(m->flags & UAPI_MREMAP_DONTUNMAP)) /* else the copy stays apart from its origin */
+        start = end = 0;
+    vma_merge_new(vma_find(mm, to), start, end);
     return (s64)to;
 }
 

@@ -84,7 +84,7 @@ static bool extend_neighbour(struct mm *mm, const struct vma_request *req, u64 s
     if (follows) {
         vma_set_bounds(prev, vma_start(prev), end);
         mark_soft_dirty(prev);
-        if (precedes && vma_anon_compatible(prev, next))
+        if (precedes && vma_anon_compatible(prev, next) && !vma_stays_apart(next))
             vma_absorb_next(prev, next);
         return true;
     }

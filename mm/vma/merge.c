@@ -21,6 +21,9 @@
  *   some           none        no
  *   some           some        if the ids are the same
  *
+ * Areas whose owner keeps them apart (ops->apart: those with a close on Linux) never end by being merged; but what was cut off
+ * one of them may join its neighbour on the other side.
+ *
  *  G1. Areas with the same id have the same anon_vma, or rmap could not find the pages of one of them.
  */
 #include <lib/string.h>
@@ -33,8 +36,12 @@
 static bool same_backing(const struct vma *v, u64 flags, const struct vma_ops *ops,
                          const void *file, const struct address_space *mapping, const void *priv)
 {
-    return !((v->flags ^ flags) & ~MERGE_IGNORED) && !(flags & (VM_PFNMAP | VM_IO)) && !(ops && ops->apart) &&
-           v->ops == ops && v->file == file && v->mapping == mapping && v->priv == priv;
+    return !((v->flags ^ flags) & ~MERGE_IGNORED) && !(flags & (VM_PFNMAP | VM_IO)) && v->ops == ops && v->file == file && v->mapping == mapping && v->priv == priv;
+}
+
+bool vma_stays_apart(const struct vma *v)
+{
+    return v->ops && v->ops->apart;
 }
 
 bool vma_can_follow(const struct vma *v, const struct vma_request *req, u64 start)
@@ -105,11 +112,11 @@ static bool lock_to_merge(struct vma *vma, struct vma *near)
 void vma_merge_next(struct vma *vma)
 {
     struct vma *next = vma_next(vma);
-    if (next && can_merge(vma, next) && lock_to_merge(vma, next))
+    if (next && !vma_stays_apart(next) && can_merge(vma, next) && lock_to_merge(vma, next))
         vma_absorb_next(vma, next);
 }
 
-struct vma *vma_merge_except(struct vma *vma, u64 start, u64 end)
+struct vma *vma_merge_new(struct vma *vma, u64 start, u64 end)
 {
     struct vma *prev = vma_prev(vma), *next = vma_next(vma);
     if (prev && vma_start(prev) < end && vma_end(prev) > start)
@@ -120,7 +127,7 @@ struct vma *vma_merge_except(struct vma *vma, u64 start, u64 end)
         prev = NULL;
     if (next && !(can_merge(vma, next) && lock_to_merge(vma, next)))
         next = NULL;
-    if (next && (!prev || vma_anon_compatible(prev, next)))
+    if (next && (!prev || (vma_anon_compatible(prev, next) && !vma_stays_apart(next))))
         vma_absorb_next(vma, next);
     if (!prev)
         return vma;
@@ -130,5 +137,18 @@ struct vma *vma_merge_except(struct vma *vma, u64 start, u64 end)
 
 struct vma *vma_merge(struct vma *vma)
 {
-    return vma_merge_except(vma, 0, 0);
+    return vma_stays_apart(vma) ? vma : vma_merge_new(vma, 0, 0);
+}
+
+struct vma *vma_merge_part(struct vma *vma, bool front, bool back)
+{
+    if (likely(!vma_stays_apart(vma)))
+        return vma_merge_new(vma, 0, 0);
+    struct vma *prev = vma_prev(vma), *next = vma_next(vma);
+    if (front && !back && next && can_merge(vma, next) && lock_to_merge(vma, next))
+        vma_absorb_next(vma, next);
+    if (front || !back || !prev || !can_merge(prev, vma) || !lock_to_merge(vma, prev))
+        return vma;
+    vma_absorb_next(prev, vma);
+    return prev;
 }

@@ -21,10 +21,16 @@
 /* Undoes the cuts at the edges of an area that stays as it was. */
 static void uncut(struct vma *vma, bool front, bool back)
 {
-    if (back)
-        vma_merge_next(vma);
-    if (front)
-        vma_merge_next(vma_prev(vma));
+    struct vma *prev = front ? vma_prev(vma) : NULL, *next = back ? vma_next(vma) : NULL;
+    vma_write_lock(vma);
+    if (next) {
+        vma_write_lock(next);
+        vma_absorb_next(vma, next);
+    }
+    if (prev) {
+        vma_write_lock(prev);
+        vma_absorb_next(prev, vma);
+    }
 }
 
 /*
@@ -72,7 +78,7 @@ static int for_range(struct mm *mm, u64 start, u64 end, int (*change)(struct vma
                 uncut(vma, front, back);
                 return err;
             }
-            vma = vma_merge(vma);
+            vma = vma_merge_part(vma, front, back);
         }
         if (stop >= end)
             return result;

@@ -26,6 +26,10 @@ bool vma_can_precede(const struct vma *vma, const struct vma_request *req, u64 e
  * All are write-locked. */
 bool vma_anon_agrees(u64 changed, const struct vma *near);
 bool vma_anon_compatible(const struct vma *a, const struct vma *b);
+/* ops->apart: mm/vma/merge.c. */
+bool vma_stays_apart(const struct vma *v);
+/* As vma_merge() of an area that was just cut from its neighbours in front, behind, or not at all. */
+struct vma *vma_merge_part(struct vma *vma, bool front, bool back);
 /* b's addresses join a, which lies right before it; b is freed. Both are write-locked. */
 void vma_absorb_next(struct vma *a, struct vma *b);
 
