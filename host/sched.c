@@ -373,6 +373,11 @@ bool sched_set_iowait(bool on)
     return was;
 }
 
+u32 *sched_mem_flags(void)
+{
+    return &host_current->mem_flags;
+}
+
 struct mm *sched_mm(void)
 {
     return host_current->mm;

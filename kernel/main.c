@@ -164,5 +164,6 @@ void kernel_main(void)
     start_init();
     sched_start_load_timer();
     sched_psi_boot();
+    oom_init();
     sched_idle_loop();
 }

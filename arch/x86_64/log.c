@@ -23,7 +23,7 @@
 #include <port/log.h>
 
 #define LOG_SIZE  (1UL << 17)
-#define LINE_SIZE 512
+#define LINE_SIZE 800
 #define COM1      0x3f8
 
 int log_console_level = LOG_DEBUG;

@@ -66,6 +66,13 @@ struct mm {
     void *exe_file; /* the home's, counted through mm_home_ops; fork copies it */
     void *home;     /* the home's */
     u64 vdso;
+    struct { /* mm/reclaim/oom_reaper.c: while MMF_OOM_REAP */
+        struct list_head link;
+        u64 due;
+        s32 pid;
+        u32 tries;
+        char name[16];
+    } oom;
     struct list_head list; /* all address spaces: mm_list */
     /* struct rss_shard of each CPU that there may be: mm_rss() */
 };
@@ -88,6 +95,8 @@ extern const struct mm_home_ops *mm_home_ops;
 #define MMF_MDWE_NO_INHERIT 8u /* a child is free of MMF_MDWE */
 #define MMF_DISABLE_THP 16u
 #define MMF_HAS_PINNED 64u /* pages were pinned, now or once: mm/pin.h */
+#define MMF_OOM_SKIP 128u  /* nothing more will come of it for the OOM killer: torn down, reaped, or not to be had */
+#define MMF_OOM_REAP 256u  /* handed to the reaper, now or once */
 #define MMF_RANDOMIZE 32u /* its layout was randomised */
 /* Which kinds of areas a core dump holds, /proc/PID/coredump_filter: kept as the difference from the default. */
 #define MMF_DUMP_SHIFT   16
@@ -106,6 +115,9 @@ static inline u64 mmf_inherited(u64 flags)
 
 /* An empty address space with a root table, users = count = 1; NULL when out of memory. May sleep. */
 struct mm *mm_alloc(void);
+/* Drops the private pages of an mm whose threads are all being killed; try: unless its layout is being changed, then false. */
+void mm_reap(struct mm *mm);
+bool mm_try_reap(struct mm *mm);
 /* The child's copy for fork: areas, page tables, counters. Takes mmap_lock of both. 0 and *out, or -ENOMEM (nothing left). */
 int mm_fork(struct mm *parent, struct mm **out);
 void mm_get(struct mm *mm);      /* users */

@@ -201,6 +201,11 @@ const char *phys_validate(void);
  */
 struct reclaim_ops {
     u64 (*reclaim)(unsigned node, gfp_t gfp, unsigned order);
+    /*
+     * Nothing can be reclaimed any more. False: the allocation fails. True: memory was freed, or is being freed by somebody who
+     * dies, or the caller dies itself: it tries again. May sleep.
+     */
+    bool (*out_of_memory)(gfp_t gfp, unsigned order);
 };
 extern const struct reclaim_ops *phys_reclaim_ops; /* NULL: no reclaim */
 #endif

@@ -39,8 +39,6 @@ s64 sys_mm_mseal(struct mm *mm, u64 addr, u64 len, u64 flags);
 /* name: at most 79 characters, or NULL. */
 s64 sys_mm_set_name(struct mm *mm, u64 addr, u64 len, const char *name);
 s64 sys_mm_remap_file_pages(struct mm *mm, u64 start, u64 len, u64 prot, u64 pgoff, u64 flags);
-/* Drops the private pages of an mm whose threads are all being killed. The caller holds a reference. 0. */
-s64 sys_mm_reap(struct mm *mm);
 s64 sys_mm_msync(struct mm *mm, u64 addr, u64 len, int flags);
 /* vec is written through copy_to_user. */
 s64 sys_mm_mincore(struct mm *mm, u64 addr, u64 len, u64 user_vec);

@@ -18,6 +18,8 @@
  *   bool sched_exiting(void)           the current thread is on its way out: it must not wait for other programs
  *   bool sched_set_memstall(bool on)  the current thread works, or sleeps, only for lack of memory (mm/psi.h): what it was before
  *   bool sched_set_iowait(bool on)    what the current thread sleeps for is a device: what it was before
+ *   u32 *sched_mem_flags(void)         the core's word of the current thread, 0 when it starts: THREAD_* in mm/gfp.h. Only the thread
+ *                                      itself writes it
  *   struct mm *sched_mm(void)          the address space of the current thread, NULL for kernel threads
  */
 #ifndef PORT_SCHED_H

@@ -11,7 +11,7 @@
 #include <lib/fmt.h>
 #include <port/clock.h>
 
-#define LINE_MAX 600
+#define LINE_MAX 800
 #define LOOK_NS  100000000UL
 
 struct kmsg {
@@ -78,8 +78,8 @@ static size_t next_record(struct kmsg *k, char *out, size_t size)
     sec = number(&p, end);
     p += p < end && *p == '.';
     micros = number(&p, end);
-    while (p < end && (*p == ']' || *p == ' '))
-        p++;
+    p += p < end && *p == ']';
+    p += p < end && *p == ' ';
     return (size_t)fmt_print(out, size, "%lu,%lu,%lu,-;%.*s\n", level, k->seq++,
                              sec * 1000000 + micros, (int)(end - p), p);
 }

@@ -10,6 +10,7 @@
  *     decides under tree_lock who takes a page).
  */
 #include "internal.h"
+#include <mm/oom.h>
 #include <mm/phys.h>
 
 #define WANT_PAGES 512UL
@@ -55,7 +56,7 @@ static u64 fs_reclaim(unsigned node, gfp_t gfp, unsigned order)
     return freed;
 }
 
-static const struct reclaim_ops fs_reclaim_ops = {.reclaim = fs_reclaim};
+static const struct reclaim_ops fs_reclaim_ops = {.reclaim = fs_reclaim, .out_of_memory = out_of_memory};
 
 static int shrinkd(void *arg)
 {

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* Faults and exceptions of user mode become signals; out of memory ends the process with a line in the log. */
+/* Faults and exceptions of user mode become signals. */
 #include "proc.h"
 #include <arch/debug.h>
 #include <arch/trap.h>
 #include <mm/fault.h>
-#include <mm/mm.h>
-#include <mm/stat.h>
+#include <port/clock.h>
 #include <port/log.h>
 
 static void note(u64 nr, u64 err, u64 cr2)
@@ -16,27 +15,21 @@ static void note(u64 nr, u64 err, u64 cr2)
     t->trap_cr2 = cr2;
 }
 
-void kernel_user_oom(void)
+/*
+ * No page for the fault. The allocator gives up only for who is being killed, and for what may not wait; so the access is tried
+ * again, after whatever signal is pending.
+ */
+static void out_of_pages(void)
 {
-    struct task *t = current_task();
-    struct process *p = t->process;
-    struct mm *mm = t->mm;
-    if (!p->oom_victim) {
-        p->oom_victim = true;
-        stat_event(OOM_KILL);
-        log_print(LOG_ERR,
-                  "Out of memory: Killed process %d (%s) total-vm:%lukB, anon-rss:%lukB, "
-                  "file-rss:%lukB, shmem-rss:%lukB, "
-                  "UID:%u pgtables:%ldkB oom_score_adj:%d\n",
-                  p->pid, t->comm, mm->total_vm * 4, rss_sum(mm, RSS_ANON) * 4,
-                  rss_sum(mm, RSS_FILE) * 4, rss_sum(mm, RSS_SHMEM) * 4, t->cred->uid,
-                  mm->pgtables_bytes / 1024, p->oom_score_adj);
+    static u64 said;
+    u64 now = clock_ns();
+    if (fatal_signal_pending())
+        return;
+    if (!said || now - said > 5000000000UL) {
+        said = now;
+        log_print(LOG_WARN, "Huh VM_FAULT_OOM leaked out to the #PF handler. Retrying PF\n");
     }
-    u64 flags = spin_lock_irqsave(&p->lock);
-    signal_kill_group_locked(p, SIGKILL);
-    t->signal.pending.set |= sig_bit(SIGKILL);
-    thread_set_work(&t->thread.ctx, ARCH_WORK_SIGNAL);
-    spin_unlock_irqrestore(&p->lock, flags);
+    sched_yield_cpu();
 }
 
 void kernel_user_fault(struct regs *regs, u64 addr, u32 vm_fault, u64 error_code)
@@ -46,7 +39,7 @@ void kernel_user_fault(struct regs *regs, u64 addr, u32 vm_fault, u64 error_code
     if (vm_fault & VM_FAULT_KILLED)
         return; /* the signal is pending */
     if (vm_fault & VM_FAULT_OOM)
-        kernel_user_oom();
+        out_of_pages();
     else if (vm_fault & VM_FAULT_POISON)
         signal_force_poison(addr);
     else if (vm_fault & VM_FAULT_SIGBUS)

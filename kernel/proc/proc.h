@@ -70,6 +70,13 @@ bool user_over_nproc(const struct user *u, u64 more);
 /* Guards pid tables, parent and child links, process groups. irqsave; outside process->lock. */
 extern spinlock_t tasklist_lock;
 
+/* oom.c */
+void oom_init(void);
+struct oom_task;
+/* A process as the OOM killer sees it; false: it has ended. *out stays valid until oom_task_done(). */
+bool oom_task_of(struct process *p, struct oom_task *out);
+void oom_task_done(const struct oom_task *t);
+
 /* A process group; freed with its last member. */
 struct pgrp {
     s32 pgid, sid;

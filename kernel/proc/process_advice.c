@@ -118,7 +118,9 @@ SYSCALL(process_mrelease)
     }
     struct sharer s = {.mm = mm};
     process_for_each(look_for_sharer, &s);
-    s64 ret = s.lives ? -EINVAL : sys_mm_reap(mm);
+    s64 ret = s.lives ? -EINVAL : 0;
+    if (!s.lives)
+        mm_reap(mm);
     mm_put(mm);
     process_put(p);
     return ret;

@@ -107,7 +107,10 @@ struct process *process_get(struct process *p)
 
 static void process_free_rcu(struct rcu_head *h)
 {
-    slab_free(process_cache, container_of(h, struct process, rcu));
+    struct process *p = container_of(h, struct process, rcu);
+    if (p->oom_mm)
+        mm_drop(p->oom_mm);
+    slab_free(process_cache, p);
 }
 
 void process_put(struct process *p)
@@ -274,6 +277,11 @@ struct kthread *kthread_start(int (*fn)(void *), void *arg, const char *name)
     arch_thread_init(&t->thread.ctx, (u64)t->thread.kstack + THREAD_STACK_SIZE, kthread_main, t);
     sched_start(t);
     return (struct kthread *)t;
+}
+
+u32 *sched_mem_flags(void)
+{
+    return &current_task()->thread.mem_flags;
 }
 
 struct mm *sched_mm(void)

@@ -14,7 +14,6 @@
  * first, if the nodes differ.
  */
 #include <mm/phys_internal.h>
-#include <lib/fmt.h>
 #include <mm/stat.h>
 #include <port/clock.h>
 #include <port/failpoint.h>
@@ -38,48 +37,6 @@ void alloc_boot(void)
     warn_state.printed = warn_state.missed = 0;
 }
 
-/* The flags as words, as in Linux's "mode:0x..(GFP_KERNEL|...)". */
-static void gfp_text(gfp_t gfp, char *buf, size_t size)
-{
-    static const struct {
-        gfp_t bits;
-        const char *name;
-    } names[] = {
-        {GFP_HIGHUSER_MOVABLE, "GFP_HIGHUSER_MOVABLE"},
-        {GFP_KERNEL, "GFP_KERNEL"},
-        {GFP_NOFS, "GFP_NOFS"},
-        {GFP_ATOMIC, "GFP_ATOMIC"},
-        {GFP_RECLAIM, "__GFP_RECLAIM"},
-        {GFP_IO, "__GFP_IO"},
-        {GFP_FS, "__GFP_FS"},
-        {GFP_DMA_ZONE, "GFP_DMA"},
-        {GFP_DMA32_ZONE, "GFP_DMA32"},
-        {GFP_MOVABLE, "__GFP_MOVABLE"},
-        {GFP_ZERO, "__GFP_ZERO"},
-        {GFP_NOWARN, "__GFP_NOWARN"},
-        {GFP_NORETRY, "__GFP_NORETRY"},
-        {GFP_NOFAIL, "__GFP_NOFAIL"},
-        {GFP_ACCOUNT, "__GFP_ACCOUNT"},
-        {GFP_COMP, "__GFP_COMP"},
-        {GFP_THISNODE, "__GFP_THISNODE"},
-        {GFP_MEMALLOC, "__GFP_MEMALLOC"},
-        {GFP_RECLAIMABLE, "__GFP_RECLAIMABLE"},
-    };
-    struct seq s;
-    seq_init(&s, buf, size - 1);
-    for (unsigned i = 0; i < ARRAY_SIZE(names); i++) {
-        if ((gfp & names[i].bits) != names[i].bits)
-            continue;
-        gfp &= ~names[i].bits;
-        if (s.len)
-            seq_putc(&s, '|');
-        seq_puts(&s, names[i].name);
-    }
-    if (!s.len)
-        seq_puts(&s, "GFP_NOWAIT");
-    buf[s.len] = 0;
-}
-
 static void warn_failure(gfp_t gfp, unsigned order)
 {
     char mode[200];
@@ -97,7 +54,7 @@ static void warn_failure(gfp_t gfp, unsigned order)
     }
     gfp_text(gfp, mode, sizeof(mode));
     log_print(LOG_WARN, "cpu%u: page allocation failure: order:%u, mode:%#x(%s), nodemask=(null)\n",
-              cpu_id(), order, gfp, mode);
+              cpu_id(), order, gfp_linux(gfp), mode);
 }
 
 static struct page *zone_alloc(struct zone *z, gfp_t gfp, unsigned order)
@@ -187,6 +144,12 @@ struct page *alloc_slow(unsigned node, gfp_t gfp, unsigned order)
     }
     if (!page && (gfp & GFP_RECLAIM) && !(gfp & GFP_MEMALLOC))
         page = alloc_reclaim(node, gfp, order);
+    while (!page && (gfp & GFP_RECLAIM) && !(gfp & GFP_MEMALLOC) && phys_reclaim_ops &&
+           phys_reclaim_ops->out_of_memory && phys_reclaim_ops->out_of_memory(gfp, order)) {
+        if (*sched_mem_flags() & THREAD_OOM_VICTIM)
+            gfp |= GFP_HIGH;
+        page = alloc_reclaim(node, gfp, order);
+    }
     while (!page && (gfp & GFP_NOFAIL) && (gfp & GFP_RECLAIM)) {
         sched_yield_cpu();
         page = alloc_reclaim(node, gfp | GFP_MEMALLOC, order);

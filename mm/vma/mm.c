@@ -78,6 +78,7 @@ void mm_put(struct mm *mm)
     if (__atomic_sub_fetch(&mm->users, 1, __ATOMIC_ACQ_REL))
         return;
     vma_unmap_all(mm);
+    __atomic_fetch_or(&mm->flags, MMF_OOM_SKIP, __ATOMIC_RELEASE);
     if (mm->exe_file)
         mm_home_ops->exe_put(mm->exe_file);
     mm_drop(mm);

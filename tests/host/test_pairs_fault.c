@@ -406,7 +406,7 @@ static void with_vector(void)
 static void reap(void)
 {
     host_core_enter();
-    sys_mm_reap(space[0]);
+    mm_reap(space[0]);
     host_core_exit();
 }
 static void tables_apart(void) /* a neighbour in the same table keeps it */

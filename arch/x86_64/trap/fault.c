@@ -84,8 +84,6 @@ static void kernel_fault(struct regs *regs, u64 error, u64 addr)
     count(result);
     if (!(result & VM_FAULT_ERROR))
         regs->rip = rip; /* again, without the fixup */
-    else if (result & VM_FAULT_OOM)
-        kernel_user_oom();
 }
 
 void trap_page_fault(struct regs *regs, u64 error, u64 addr)

@@ -62,6 +62,7 @@ struct host_thread {
     const u32 *spin_word; /* spinning on this lock */
     u32 nr_held, nr_spin;
     struct host_held held[HOST_MAX_HELD];
+    u32 mem_flags;  /* sched_mem_flags() */
     u32 core_depth; /* inside the core, for the oracle of host/mmu.c */
     u32 rcu_nest;
     u64 rcu_seen; /* grace-period number at the outermost rcu_read_lock(), 0 = outside */

@@ -95,7 +95,6 @@ void pid_pin_mm(struct file *f, struct pid_inode *pi);
 void pid_unpin_mm(struct file *f);
 /* The fs_struct of another thread, referenced, or NULL. */
 struct fs_struct *fs_struct_of(struct task *t);
-u64 oom_score(struct process *p);
 /* pid_fd.c */
 extern const struct inode_ops pid_fd_iops, pid_fdinfo_iops, pid_exe_iops, pid_cwd_iops,
     pid_root_iops;

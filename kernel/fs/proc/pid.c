@@ -9,6 +9,7 @@
 #include "pfs.h"
 #include <kernel/ptrace.h>
 #include <mm/mm.h>
+#include <mm/oom.h>
 #include <port/uaccess.h>
 
 static const struct inode_ops pid_text_iops;
@@ -145,7 +146,13 @@ static int store_oom_adj(struct pid_inode *pi, const char *text, size_t n)
 }
 static void show_oom_score(struct seq *s, struct pid_inode *pi)
 {
-    seq_printf(s, "%lu\n", oom_score(pi->p));
+    struct oom_task t;
+    u64 score = 0;
+    if (oom_task_of(pi->p, &t)) {
+        score = oom_score(&t);
+        oom_task_done(&t);
+    }
+    seq_printf(s, "%lu\n", score);
 }
 static void show_mounts(struct seq *s, struct pid_inode *pi, int form)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* /proc/PID: what comes out of its address space: maps, smaps, mem, cmdline, environ, auxv; oom_score. */
+/* /proc/PID: what comes out of its address space: maps, smaps, mem, cmdline, environ, auxv. */
 #include "pfs.h"
 #include <mm/fault.h>
 #include <mm/obs_mm.h>
@@ -194,21 +194,4 @@ int pid_open_mem(struct file *f, struct pid_inode *pi)
     f->ops = &mem_fops;
     pid_pin_mm(f, pi);
     return 0;
-}
-
-/* ---- badness ---- */
-u64 oom_score(struct process *p)
-{
-    struct mm *mm = process_get_mm(p);
-    s64 total = (s64)phys_managed(), points;
-    if (!mm || p->oom_score_adj == -1000) {
-        if (mm)
-            mm_put(mm);
-        return 0;
-    }
-    points = (s64)(rss_total(mm) + rss_sum(mm, RSS_SWAP)) + mm->pgtables_bytes / (s64)PAGE_SIZE;
-    points += p->oom_score_adj * (total / 1000);
-    mm_put(mm);
-    s64 score = (1000 + points * 1000 / total) * 2 / 3;
-    return score < 0 ? 0 : (u64)score;
 }

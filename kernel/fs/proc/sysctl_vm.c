@@ -6,6 +6,7 @@
  * A number and the one that says the same in another unit (bytes for a ratio) are partners: writing one sets the other to 0.
  */
 #include "pfs.h"
+#include <mm/oom.h>
 #include <mm/phys.h>
 #include <mm/stat.h>
 #include <mm/writeback.h>
@@ -16,8 +17,8 @@ struct vm_knob {
     u64 min, max;
 };
 
-static u64 dirtytime_expire = 43200, laptop_mode, swappiness = 60, page_cluster = 3, oom_dump_tasks = 1,
-           oom_kill_allocating_task, panic_on_oom, stat_interval = 1, vfs_cache_pressure = 100, watermark_boost = 15000,
+static u64 dirtytime_expire = 43200, laptop_mode, swappiness = 60, page_cluster = 3,
+           stat_interval = 1, vfs_cache_pressure = 100, watermark_boost = 15000,
            page_lock_unfairness = 5, pagelist_high_fraction;
 
 #define INT_MAX 0x7fffffffUL
@@ -31,11 +32,11 @@ static const struct vm_knob knobs[] = {
     {"dirty_writeback_centisecs", &sysctl_dirty_writeback_centisecs, NULL, 0, INT_MAX},
     {"dirtytime_expire_seconds", &dirtytime_expire, NULL, 0, INT_MAX},
     {"laptop_mode", &laptop_mode, NULL, 0, INT_MAX},
-    {"oom_dump_tasks", &oom_dump_tasks, NULL, 0, INT_MAX},
-    {"oom_kill_allocating_task", &oom_kill_allocating_task, NULL, 0, INT_MAX},
+    {"oom_dump_tasks", &sysctl_oom_dump_tasks, NULL, 0, INT_MAX},
+    {"oom_kill_allocating_task", &sysctl_oom_kill_allocating_task, NULL, 0, INT_MAX},
     {"page-cluster", &page_cluster, NULL, 0, 31},
     {"page_lock_unfairness", &page_lock_unfairness, NULL, 0, INT_MAX},
-    {"panic_on_oom", &panic_on_oom, NULL, 0, 2},
+    {"panic_on_oom", &sysctl_panic_on_oom, NULL, 0, 2},
     {"stat_interval", &stat_interval, NULL, 0, INT_MAX},
     {"swappiness", &swappiness, NULL, 0, 200},
     {"vfs_cache_pressure", &vfs_cache_pressure, NULL, 0, INT_MAX},

@@ -53,6 +53,7 @@ struct thread {
     bool on_rq, idle, kthread;
     u8 leave; /* enum sched_leave: what the next thread does with this one once it is off the CPU */
     u32 cpu;  /* where it runs or last ran */
+    u32 mem_flags; /* sched_mem_flags() */
     s32 nice; /* -20 .. 19 */
     u8 policy; /* SCHED_OTHER 0, FIFO 1, RR 2, BATCH 3, IDLE 5 */
     u8 rt_prio;

@@ -145,13 +145,14 @@ struct process {
     u8 state;                      /* enum process_state */
     u32 membarrier;                /* kinds registered for */
     u8 dumpable; /* 0 no, 1 yes, 2 only for root */
-    bool no_new_privs, did_exec, child_subreaper, has_subreaper, oom_victim;
+    bool no_new_privs, did_exec, child_subreaper, has_subreaper;
     u64 start_ns;
     u64 cmin_flt, cmaj_flt, cutime_ns, cstime_ns, cmaxrss, cnvcsw, cnivcsw; /* of reaped children */
     u64 dead_min_flt, dead_maj_flt, dead_utime_ns, dead_stime_ns, dead_nvcsw,
         dead_nivcsw; /* of ended threads */
     u64 maxrss;      /* pages, at exec or exit */
     s16 oom_score_adj;
+    struct mm *oom_mm; /* kernel/proc/oom.c */
     struct rcu_head rcu;
     char exe_path[256];
 };

@@ -67,7 +67,7 @@ static void reaping(void **state)
     for (unsigned i = 0; i < 4; i++)
         host_store_u8(scene_addr(i), 5);
     assert_int_equal(rss_sum(s.mm, RSS_ANON), 2);
-    assert_int_equal(sys_mm_reap(s.mm), 0);
+    mm_reap(s.mm);
     assert_int_equal(rss_sum(s.mm, RSS_ANON), 0);
     assert_int_equal(rss_sum(s.mm, RSS_SHMEM) + rss_sum(s.mm, RSS_FILE), 2);
     assert_true(s.mm->flags & MMF_UNSTABLE);

@@ -26,8 +26,6 @@ long kernel_syscall_traced(struct regs *regs);
 /* A fault that mm_fault() refused with VM_FAULT_* error bits (mm/fault.h). error_code: the CPU's.
  */
 void kernel_user_fault(struct regs *regs, u64 addr, u32 vm_fault, u64 error_code);
-/* There is no memory for a page of the current thread's space, in a fault of its own or in a system call: it is killed. */
-void kernel_user_oom(void);
 /* Any other exception of user mode: trapnr TRAP_*. status: for #MF and #XM the unmasked pending
  * exceptions (bits 0..5: IE DE ZE OE UE PE), for #DB what DR6 says (bit 14: single step). */
 void kernel_user_trap(struct regs *regs, int trapnr, u64 error_code, u64 status);

@@ -93,5 +93,6 @@ s32 sched_thread_id(void);
 bool sched_exiting(void);
 bool sched_set_memstall(bool on);
 bool sched_set_iowait(bool on);
+u32 *sched_mem_flags(void);
 struct mm *sched_mm(void);
 #endif

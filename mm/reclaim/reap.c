@@ -1,19 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * process_mrelease's work: the private pages of an address space whose threads are all about to end go at once, before the
- * last of them comes to it. From then on a fault in it must not bring pages of zeros: MMF_UNSTABLE, which the home heeds.
+ * Reaping: the private pages of an address space whose threads are all about to end go at once, before the last of them comes to
+ * it. From then on a fault in it must not bring pages of zeros: MMF_UNSTABLE, which the home heeds. For the OOM reaper and
+ * process_mrelease.
  *
  * Locks: mmap_lock for reading.
  */
-#include <lib/errno.h>
 #include <mm/mlock.h>
 #include <mm/pt.h>
-#include <mm/sys.h>
 #include <mm/vma.h>
 
-s64 sys_mm_reap(struct mm *mm)
+static void reap(struct mm *mm)
 {
-    mmap_read_lock(mm);
     __atomic_fetch_or(&mm->flags, MMF_UNSTABLE, __ATOMIC_RELAXED);
     for (struct vma *v = vma_first(mm); v; v = vma_next(v)) {
         if (v->flags & (VM_HUGETLB | VM_PFNMAP) || (v->flags & VM_SHARED && !vma_is_anon(v)))
@@ -25,6 +23,20 @@ s64 sys_mm_reap(struct mm *mm)
         pt_zap_range(&g, v, vma_start(v), vma_end(v));
         gather_end(&g);
     }
+}
+
+bool mm_try_reap(struct mm *mm)
+{
+    if (!mmap_read_trylock(mm))
+        return false;
+    reap(mm);
     mmap_read_unlock(mm);
-    return 0;
+    return true;
+}
+
+void mm_reap(struct mm *mm)
+{
+    mmap_read_lock(mm);
+    reap(mm);
+    mmap_read_unlock(mm);
 }
