@@ -13,6 +13,7 @@
 #include <lib/list.h>
 #include <lib/xarray.h>
 #include <mm/page.h>
+#include <mm/swap.h>
 
 struct address_space;
 struct backing_dev;
@@ -48,6 +49,9 @@ struct address_space {
     spinlock_t i_mmap_lock;
     struct list_head i_mmap; /* vma->mapping_link */
     u64 nrpages, nrdirty;
+    u64 nrswapped;           /* AS_SHMEM: swap entries in the tree */
+    struct list_head swap_link; /* mm/shmem/swap.c */
+    u32 swap_busy;              /* by the same lock */
     u64 size;                /* bytes of the file; changed under invalidate_lock, read with READ_ONCE */
     struct rwsem invalidate_lock;
     const struct mapping_ops *ops;
@@ -109,7 +113,9 @@ void page_lock(struct page *page);
 bool page_try_lock(struct page *page);
 void page_unlock(struct page *page);
 void page_wait_writeback(struct page *page); /* sleeps */
+/* From any context; whoever holds no reference forgets the page. end_read: filled, or not; unlocks. */
 void page_end_writeback(struct page *page);
+void page_end_read(struct page *page, bool good);
 /* NULL or the broken invariant of mm/cache/mapping.c. */
 const char *mapping_validate(struct address_space *m);
 /* Marks dirty in flag, tree and counters; true when it was clean. */
@@ -135,6 +141,16 @@ int cache_sync(struct address_space *m, u64 start, u64 end);
 u64 cache_write_some(struct address_space *m, u64 *index, u64 most);
 /* Drops clean unmapped pages (drop_caches, invalidation after a change on the host). Returns pages dropped. */
 u64 cache_invalidate(struct address_space *m, u64 first_index, u64 last_index);
+
+/*
+ * Shared memory and swap (mm/shmem/swap.c). out: page, locked, unmapped, in the swap cache, gives its place to its swap entry: 0, or
+ * -EAGAIN: mapped, or somebody but the caches and the caller has a reference. in: page, locked, in the swap cache, takes the place of e;
+ * false: it is not there any more. value: the swap entry or shadow at index, or NULL. forget: it goes, and its slot; false: there is none.
+ */
+int cache_swap_out(struct address_space *m, struct page *page);
+bool cache_swap_in(struct address_space *m, u64 index, swp_entry_t e, struct page *page);
+void *cache_value(struct address_space *m, u64 index);
+bool cache_forget_value(struct address_space *m, u64 index);
 
 /* Areas over the mapping (mm/vma calls these when it links and unlinks). */
 void mapping_link_vma(struct address_space *m, struct vma *vma);

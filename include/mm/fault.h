@@ -77,6 +77,8 @@ enum fault_fill_kind {
     FILL_POISON,
 };
 int fault_fill(struct vma *vma, u64 addr, struct page *page, enum fault_fill_kind kind, bool wp);
+/* Brings back what is swapped out at addr, whatever the area allows. mmap_lock held, or the area. 0 or VM_FAULT_*. May sleep. */
+u32 fault_swap_in(struct vma *vma, u64 addr);
 /* Faults in every page of [start,end) as MAP_POPULATE and mlock do. 0, -ENOMEM, -EFAULT, -EINTR. mmap_lock NOT held. */
 int mm_populate(struct mm *mm, u64 start, u64 len, bool ignore_errors);
 #endif

@@ -172,7 +172,7 @@ u64 pt_move_range(struct vma *old_vma, u64 old_addr, struct vma *new_vma, u64 ne
 
 /*
  * Moves the page at from_addr, if it is nobody else's, to the empty entry at to_addr; both in private anonymous areas of one mm
- * and of equal rights. 0; -EEXIST; -ENOENT (nothing there, and holes is false); -EBUSY (shared); -EFAULT (a marker); -ENOMEM.
+ * and of equal rights. 0; -EEXIST; -ENOENT (nothing there, and holes is false); -EBUSY (shared); -EFAULT (a marker); -EAGAIN (in swap); -ENOMEM.
  * mmap_lock held; may sleep.
  */
 int pt_move_page(struct vma *dst, u64 to_addr, struct vma *src, u64 from_addr, bool holes);

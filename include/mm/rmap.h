@@ -62,7 +62,16 @@ static inline void rmap_remove(struct page *page);
 /* Calls fn(vma, addr) for every area that may map the page at addr (the entry may be empty or another's); stops on
  * non-zero and returns it. Page locked or otherwise pinned. fn may take pt locks, not sleep. */
 int rmap_walk(struct page *page, int (*fn)(void *ctx, struct vma *vma, u64 addr), void *ctx);
-/* Removes every entry that maps the page. Returns entries removed; mapcount is then -1 unless new ones came. */
+/*
+ * A page of the swap cache, locked, is mapped at addr, where its swap entry stood: owner, index, reference, mapcount. The entry itself
+ * and rss are the caller's. Under pt_lock.
+ */
+void rmap_add_swapped(struct page *page, struct vma *vma, u64 addr);
+/*
+ * Removes every entry that maps the page. Returns entries removed; mapcount is then -1 unless new ones came, or it is pinned. Of an
+ * anonymous page that is locked and in the swap cache swap entries take the place of the entries, and a D among them makes the
+ * page dirty. Outside of the swap cache what an anonymous page holds is lost: that is for memory that may vanish (VM_DROPPABLE).
+ */
 unsigned rmap_unmap(struct page *page);
 
 /*

@@ -8,7 +8,8 @@
  *
  * A pte with P=0 and PTE_PROTNONE maps a page that nobody may touch (PROT_NONE): address, D and software bits mean the
  * same as with P=1. One with P=0, PTE_PROTNONE=0 and PTE_SPECIAL is a marker: no page, but something to know about the
- * address. An all-zero one is empty.
+ * address. An all-zero one is empty. Any other with P=0, PTE_PROTNONE=0 and PTE_SPECIAL=0 is a swap entry (mm/swap.h): bits
+ * 51..12 are the slot's offset, which is never 0, 56..52 the area's number, PTE_UFFD_WP and PTE_SOFT_DIRTY as with P=1, the rest 0.
  *
  * Levels count from the leaf: 1 = pte (4 KiB), 2 = pmd (2 MiB), 3 = pud (1 GiB), 4 = p4d/pgd, 5 = pgd with LA57.
  */
@@ -35,6 +36,8 @@ typedef struct {
 #define PTE_SOFT_DIRTY (1UL << 11)
 #define PTE_MARKER_WP     (PTE_SPECIAL | PTE_UFFD_WP) /* what comes here is write-protected for userfaultfd */
 #define PTE_MARKER_POISON (PTE_SPECIAL | PTE_PCD)     /* what was here is lost: SIGBUS */
+#define PTE_SWAP_TYPE_SHIFT 52
+#define PTE_SWAP_BITS (PTE_UFFD_WP | PTE_SOFT_DIRTY) /* what a swap entry keeps of the mapping */
 #define PTE_PKEY_SHIFT 59
 #define PTE_PKEY (15UL << PTE_PKEY_SHIFT)
 #define PTE_XD   (1UL << 63)
@@ -86,6 +89,10 @@ static inline bool pte_uffd_wp(pte_t e)
 static inline bool pte_marker(pte_t e)
 {
     return (e.v & (PTE_P | PTE_PROTNONE | PTE_SPECIAL)) == PTE_SPECIAL;
+}
+static inline bool pte_swap(pte_t e)
+{
+    return e.v && !(e.v & (PTE_P | PTE_PROTNONE | PTE_SPECIAL));
 }
 /* A present entry at level 2 or above that maps memory itself. */
 static inline bool pte_huge(pte_t e)

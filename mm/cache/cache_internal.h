@@ -19,6 +19,10 @@ static __always_inline_fn struct page *cache_find_any(struct address_space *m, u
         page = xa_load(&m->pages, index);
         if (!page)
             break;
+        if (unlikely(xa_is_value(page))) { /* it is in swap, or was here once */
+            page = NULL;
+            break;
+        }
         if (unlikely(!page_try_get(page))) {
             cpu_relax(); /* somebody is just taking it out */
             continue;
@@ -38,6 +42,8 @@ static __always_inline_fn struct page *cache_find_any(struct address_space *m, u
 int cache_insert(struct address_space *m, u64 index, struct page *page);
 /* Takes a page out: tree, gauges, owner; drops the cache's reference. tree_lock not held. False when it had left already. */
 bool cache_remove(struct address_space *m, struct page *page);
+/* Removes every page and value of [first,last]; waits for those that are locked or in flight. */
+void cache_remove_range(struct address_space *m, u64 first, u64 last);
 /* The same if it is clean, not mapped, and nobody but the cache and the caller has a reference; the caller's stays. */
 bool cache_remove_unused(struct address_space *m, struct page *page);
 #endif

@@ -14,7 +14,7 @@ void cache_stat(struct address_space *m, u64 first, u64 last, struct cache_stat 
         rcu_read_lock();
         page = xa_find(&m->pages, &index, last);
         for (unsigned n = 1; page && n < BATCH; n++) {
-            out->cached++;
+            out->cached += !xa_is_value(page);
             out->dirty += !(m->flags & AS_SHMEM) && xa_get_mark(&m->pages, index, CACHE_MARK_DIRTY);
             out->writeback += xa_get_mark(&m->pages, index, CACHE_MARK_WRITEBACK);
             page = xa_find_after(&m->pages, &index, last);

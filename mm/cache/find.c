@@ -49,6 +49,8 @@ unsigned cache_find_present(struct address_space *m, u64 index, unsigned n, stru
         if (!page)
             continue;
         out[i] = NULL;
+        if (unlikely(xa_is_value(page)))
+            continue;
         if (!page_test(page, PG_uptodate) || !page_try_get(page))
             continue;
         if (unlikely(!cache_is_at(page, m, index + i) || !page_test(page, PG_uptodate))) {
@@ -184,6 +186,8 @@ int cache_reserve(struct address_space *m, u64 index)
 {
     struct page *page;
     while (!(page = find_any(m, index))) {
+        if (cache_value(m, index))
+            return 0; /* in swap */
         down_read(&m->invalidate_lock);
         page = insert_new(m, index, 0);
         up_read(&m->invalidate_lock);
@@ -227,6 +231,14 @@ struct page *cache_get(struct address_space *m, u64 index, bool *major)
             if (!(m->ops->read_pages ? wait_uptodate(page) : zero_reserved(m, index, page)))
                 return page;
             continue;
+        }
+        if (unlikely(READ_ONCE(m->nrswapped))) {
+            void *value = cache_value(m, index);
+            int err = value ? shmem_swap_in(m, index, (swp_entry_t){xa_to_value(value)}, major) : 0;
+            if (err)
+                return ERR_PTR(err);
+            if (value)
+                continue;
         }
         down_read(&m->invalidate_lock);
         /* The device may still hold what truncation is about to cut off: beyond the end nothing is read. */

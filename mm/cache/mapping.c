@@ -6,7 +6,8 @@
  *
  * Invariants
  *  C1. A page is in the tree at index i exactly while its owner is the mapping and its index i; the tree holds one reference.
- *  C2. nrpages is the number of pages in the tree; nrdirty those with PG_dirty and CACHE_MARK_DIRTY.
+ *  C2. nrpages is the number of pages in the tree; nrdirty those with PG_dirty and CACHE_MARK_DIRTY; nrswapped that of swap
+ *      entries, values that stand for pages of shared memory in swap.
  *
  * Locks: tree_lock. Readers: RCU and page_try_get, then the check of owner and index.
  */
@@ -43,6 +44,7 @@ int page_lock_boot(void);
 
 int cache_boot(void)
 {
+    shmem_swap_boot();
     xa_node_cache = slab_cache_create("radix_tree_node", sizeof(struct xa_node), 0, SLAB_RECLAIM);
     return xa_node_cache ? page_lock_boot() : -ENOMEM;
 }
@@ -56,6 +58,7 @@ void mapping_init(struct address_space *m, const struct mapping_ops *ops, void *
     list_init(&m->i_mmap);
     rwsem_init(&m->invalidate_lock, RANK_INVALIDATE);
     list_init(&m->wb_link);
+    list_init(&m->swap_link);
     m->ops = ops;
     m->host = host;
     m->flags = flags;
@@ -65,11 +68,9 @@ void mapping_destroy(struct address_space *m)
 {
     ASSERT(list_empty(&m->i_mmap));
     writeback_forget(m);
-    u64 index;
-    void *entry;
-    xa_for_each(&m->pages, index, entry)
-        cache_remove(m, entry); /* unless cache_invalidate() is just doing it */
-    ASSERT(m->nrpages == 0); /* C2 */
+    cache_remove_range(m, 0, U64_MAX); /* with each page locked: who has one locked may use its mapping */
+    shmem_swap_forget(m);
+    ASSERT(m->nrpages == 0 && m->nrswapped == 0); /* C2 */
     xa_destroy(&m->pages);
 }
 
@@ -162,6 +163,84 @@ static void has_left(struct address_space *m, struct page *page)
     }
 }
 
+/* ---- shared memory and swap ---- */
+
+void *cache_value(struct address_space *m, u64 index)
+{
+    rcu_read_lock();
+    void *entry = xa_load(&m->pages, index);
+    rcu_read_unlock();
+    return xa_is_value(entry) ? entry : NULL;
+}
+
+bool cache_forget_value(struct address_space *m, u64 index)
+{
+    spin_lock(&m->tree_lock);
+    void *entry = xa_load(&m->pages, index);
+    bool there = xa_is_value(entry);
+    if (there)
+        xa_erase(&m->pages, index);
+    if (there && m->flags & AS_SHMEM)
+        m->nrswapped--;
+    spin_unlock(&m->tree_lock);
+    if (there && m->flags & AS_SHMEM) {
+        swap_free((swp_entry_t){xa_to_value(entry)});
+        if (m->ops->release)
+            m->ops->release(m, 1);
+    }
+    return there;
+}
+
+int cache_swap_out(struct address_space *m, struct page *page)
+{
+    u64 index = page->index;
+    s32 refs = 3; /* ours, the swap cache's, the caller's */
+    spin_lock(&m->tree_lock);
+    /* Without references nobody finds it any more, so that nobody can be about to map it. */
+    bool ours = __atomic_compare_exchange_n(&page->refcount, &refs, 0, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
+    bool free = ours && !page_mapped(page);
+    if (free) {
+        swap_add_entry(page);
+        for (int mark = 0; mark < XA_NR_MARKS; mark++)
+            xa_clear_mark(&m->pages, index, (enum xa_mark)mark);
+        xa_store(&m->pages, index, xa_mk_value(page_swap_entry(page).v), NULL);
+        m->nrpages--;
+        m->nrswapped++;
+        m->nrdirty -= page_test(page, PG_dirty);
+        WRITE_ONCE(page->owner, 0UL);
+    }
+    if (ours)
+        __atomic_store_n(&page->refcount, free ? 2 : 3, __ATOMIC_RELEASE);
+    spin_unlock(&m->tree_lock);
+    if (free)
+        account(m, page, -1);
+    return free ? 0 : -EAGAIN;
+}
+
+bool cache_swap_in(struct address_space *m, u64 index, swp_entry_t e, struct page *page)
+{
+    spin_lock(&m->tree_lock);
+    bool there = xa_load(&m->pages, index) == xa_mk_value(e.v);
+    if (there) {
+        WRITE_ONCE(page->index, (u32)index);
+        store_release(&page->owner, (u64)(uptr)m);
+        page_get(page);
+        page_set(page, PG_dirty);
+        xa_store(&m->pages, index, page, NULL);
+        xa_set_mark(&m->pages, index, CACHE_MARK_DIRTY);
+        m->nrpages++;
+        m->nrdirty++;
+        m->nrswapped--;
+        swap_free_cached(e);
+    }
+    spin_unlock(&m->tree_lock);
+    if (there)
+        account(m, page, 1);
+    return there;
+}
+
+/* ---- out ---- */
+
 bool cache_remove(struct address_space *m, struct page *page)
 {
     spin_lock(&m->tree_lock);
@@ -220,13 +299,17 @@ bool cache_set_dirty(struct page *page)
 
 const char *mapping_validate(struct address_space *m)
 {
-    u64 n = 0, dirty = 0, index;
+    u64 n = 0, dirty = 0, swapped = 0, index;
     void *entry;
     const char *why = NULL;
     spin_lock(&m->tree_lock);
     why = xa_validate(&m->pages);
     xa_for_each(&m->pages, index, entry) {
         struct page *page = entry;
+        if (xa_is_value(entry)) {
+            swapped += m->flags & AS_SHMEM ? 1 : 0;
+            continue;
+        }
         n++;
         dirty += page_test(page, PG_dirty);
         if (page_mapping(page) != m || page->index != (u32)index)
@@ -236,8 +319,8 @@ const char *mapping_validate(struct address_space *m)
         if (page_test(page, PG_dirty) != xa_get_mark(&m->pages, index, CACHE_MARK_DIRTY))
             why = "C2: PG_dirty without its mark, or the reverse";
     }
-    if (n != m->nrpages || dirty != m->nrdirty)
-        why = "C2: nrpages or nrdirty";
+    if (n != m->nrpages || dirty != m->nrdirty || swapped != m->nrswapped)
+        why = "C2: nrpages, nrdirty or nrswapped";
     spin_unlock(&m->tree_lock);
     return why;
 }

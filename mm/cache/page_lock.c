@@ -73,8 +73,25 @@ void page_wait_writeback(struct page *page)
     waitq_wait(queue_of(page), written_or_ask(page));
 }
 
+/* The page may be gone as soon as the bits are clear: its address alone is used behind. Sleepers that wait for the other bit ask
+ * again when woken. */
+static void end(struct page *page, u32 bits)
+{
+    struct waitq *wq = queue_of(page);
+    u32 before = __atomic_fetch_and(&page->flags, ~(bits | 1u << PG_waiters), __ATOMIC_SEQ_CST);
+    if (unlikely(before & (1u << PG_waiters)))
+        waitq_wake_all(wq);
+}
+
 void page_end_writeback(struct page *page)
 {
-    u32 before = __atomic_fetch_and(&page->flags, ~(1u << PG_writeback), __ATOMIC_SEQ_CST);
-    wake(page, before);
+    end(page, 1u << PG_writeback);
+}
+
+void page_end_read(struct page *page, bool good)
+{
+    ASSERT(page_test(page, PG_locked));
+    if (good)
+        page_set(page, PG_uptodate);
+    end(page, 1u << PG_locked);
 }

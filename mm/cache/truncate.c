@@ -14,26 +14,32 @@
 #include "cache_internal.h"
 
 /* Removes every page of [first,last]; waits for those in flight. */
-static void remove_range(struct address_space *m, u64 first, u64 last)
+void cache_remove_range(struct address_space *m, u64 first, u64 last)
 {
     u64 index;
     for (;;) {
         rcu_read_lock();
         index = first;
         struct page *page = xa_find(&m->pages, &index, last);
-        bool held = page && page_try_get(page);
+        bool value = xa_is_value(page), held = page && !value && page_try_get(page);
         rcu_read_unlock();
         if (!page)
             return;
+        if (value) {
+            cache_forget_value(m, index);
+            continue;
+        }
         if (!held) {
             cpu_relax(); /* somebody else is just taking it out */
             continue;
         }
         page_lock(page);
         page_wait_writeback(page);
-        cache_remove(m, page);
+        bool removed = cache_remove(m, page);
         page_unlock(page);
         page_put(page);
+        if (!removed)
+            continue; /* swapped out while we waited, say */
         first = index + 1;
         if (first > last || first == 0)
             return;
@@ -44,7 +50,7 @@ static void remove_range(struct address_space *m, u64 first, u64 last)
 static int zero_part(struct address_space *m, u64 index, u64 from, u64 to)
 {
     bool major = false;
-    struct page *page = m->ops->read_pages ? cache_get(m, index, &major) : cache_find_any(m, index);
+    struct page *page = m->ops->read_pages || cache_value(m, index) ? cache_get(m, index, &major) : cache_find_any(m, index);
     if (!page)
         return 0;
     if (IS_ERR(page))
@@ -71,7 +77,7 @@ int cache_truncate(struct address_space *m, u64 new_size)
     down_write(&m->invalidate_lock);
     WRITE_ONCE(m->size, new_size);
     u64 first = DIV_ROUND_UP(new_size, PAGE_SIZE);
-    remove_range(m, first, U64_MAX);
+    cache_remove_range(m, first, U64_MAX);
     mapping_unmap_range(m, first, U64_MAX, true);
     up_write(&m->invalidate_lock);
     return 0;
@@ -90,7 +96,7 @@ int cache_punch(struct address_space *m, u64 start, u64 end)
     if (err || first == last)
         return err;
     down_write(&m->invalidate_lock);
-    remove_range(m, first, last - 1);
+    cache_remove_range(m, first, last - 1);
     mapping_unmap_range(m, first, last - 1, false);
     up_write(&m->invalidate_lock);
     return 0;
@@ -102,7 +108,7 @@ u64 cache_invalidate(struct address_space *m, u64 first, u64 last)
     for (;;) {
         rcu_read_lock();
         struct page *page = xa_find(&m->pages, &index, last);
-        bool held = page && page_try_get(page);
+        bool held = page && !xa_is_value(page) && page_try_get(page);
         rcu_read_unlock();
         if (!page)
             return dropped;

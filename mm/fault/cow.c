@@ -5,7 +5,7 @@
  *   protected by a userfaultfd               ask it (uffd.c); then as below
  *   shared area                              tell the file, mark dirty, make writable
  *   private, zero page                       a cleared page of our own
- *   private, anonymous, only we refer to it  make writable: the last sharer keeps the page
+ *   private, anonymous, only we refer to it  make writable: the last sharer keeps the page, its copy in swap goes
  *   private, anything else                   copy
  *
  * Invariants
@@ -23,6 +23,7 @@
 #include <mm/pin.h>
 #include <mm/rmap.h>
 #include <mm/stat.h>
+#include <mm/swap.h>
 #include "fault_internal.h"
 
 /* pt_lock held; the entry is f->orig. */
@@ -101,8 +102,11 @@ static bool replace(struct fault *f, struct page *fresh, struct page *old)
     else
         fault_install_anon(f, fresh);
     pt_unlock(table);
-    if (old)
+    if (old) {
         page_put(old); /* the entry's reference */
+        if (unlikely(page_test(old, PG_swapcache)))
+            swap_drop_unused(old);
+    }
     return true;
 }
 
@@ -148,7 +152,7 @@ u32 fault_write_protected(struct fault *f)
         pt_unlock(table);
         return 0; /* somebody was faster; the access is tried again */
     }
-    if (page_is_anon(old) && page_exclusive(old)) { /* invariant 1 */
+    if (page_is_anon(old) && (page_exclusive(old) || (page_test(old, PG_swapcache) && swap_try_leave(old) && page_exclusive(old)))) { /* invariant 1 */
         bool write = !(f->flags & FAULT_UNSHARE) && f->vma->flags & VM_WRITE;
         if (write) {
             make_writable(f);

@@ -16,6 +16,7 @@
  *                                    write, shared  ──► page_mkwrite        file.c
  *        present, read-only, write   ──► reuse or copy                      cow.c
  *        present, allowed            ──► spurious: another CPU was faster
+ *        a swap entry                ──> read back, mapped                        swap.c
  *        a marker                    ──► poisoned, or write-protected before its page came                       uffd.c
  *
  *   In an area registered with a userfaultfd the leaves may answer VM_FAULT_USER instead: then fault_under_mmap_lock comes to
@@ -61,6 +62,11 @@ u32 fault_check_access(const struct vma *vma, u32 flags)
     return flags & FAULT_FORCE && f & VM_MAYREAD ? 0 : VM_FAULT_ACCERR;
 }
 
+static __noinline_fn u32 fault_unmapped(struct fault *f)
+{
+    return pte_swap(f->orig) ? fault_swap(f) : fault_marker(f);
+}
+
 u32 fault_handle(struct fault *f)
 {
     f->pte = pt_alloc(f->mm, f->addr);
@@ -70,7 +76,7 @@ u32 fault_handle(struct fault *f)
     if (pte_none(f->orig))
         return vma_is_anon(f->vma) ? fault_anon(f) : fault_file(f);
     if (unlikely(!pte_mapped(f->orig)))
-        return fault_marker(f);
+        return fault_unmapped(f);
     if (f->flags & (FAULT_WRITE | FAULT_UNSHARE) && !pte_write(f->orig))
         return fault_write_protected(f);
     mmu_flush_page_local(f->addr);

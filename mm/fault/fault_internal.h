@@ -15,8 +15,9 @@ u32 fault_file(struct fault *f);
 /* A present entry without write permission, and a write. */
 u32 fault_write_protected(struct fault *f);
 
-/* An entry that is no mapping. */
+/* An entry that is no mapping: a marker; a swap entry. */
 u32 fault_marker(struct fault *f);
+u32 fault_swap(struct fault *f);
 /* PTE_MARKER_WP in an area over a page cache or with ops->fault: the page as a read finds it, write-protected. */
 u32 fault_file_marker(struct fault *f);
 /* A userfaultfd may have to say what comes here: 0 to go on, else as fault_handle(). Area over a page cache, empty entry. */

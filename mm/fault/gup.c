@@ -59,6 +59,8 @@ static struct page *lookup(struct vma *vma, u64 addr, u32 flags, bool *unshare)
     bool own = !vma->mm->shares_tables || pt_state(vma->mm, addr) == PT_OWN;
     if (pte_mapped(e) && (own || !(flags & FAULT_WRITE)) && usable(vma, e, flags)) {
         page = pfn_to_page(pte_pfn(e));
+        if (flags & FAULT_WRITE && !pte_special(e) && page_is_anon(page) && !pte_dirty(e))
+            __atomic_fetch_or(&pte->v, PTE_D, __ATOMIC_RELAXED); /* W4 of mm/swap.h: a read brought it back, writable */
         if (likely(!(flags & FAULT_PIN))) {
             page_get(page);
             if (flags & FAULT_WRITE && !pte_dirty(e) && !page_is_anon(page) && !pte_special(e))
@@ -131,11 +133,15 @@ s64 gup_touched(struct mm *mm, u64 addr, struct page **out)
     bool anon = !in || vma_is_anon(vma), unshare;
     if (in)
         *out = lookup(vma, addr, 0, &unshare);
+    pte_t *pte = in && !*out ? pt_lock_entry(mm, addr) : NULL;
+    bool swapped = pte && pte_swap(pte_load(pte));
+    if (pte)
+        pt_unlock(pt_table_page(pte));
     mmap_read_unlock(mm);
     if (*out == zero_page) {
         page_put(*out);
         *out = NULL;
-    } else if (!*out && !anon) { /* a file has it, touched or not */
+    } else if (!*out && (!anon || swapped)) { /* a file has it, touched or not */
         s64 err = gup(mm, addr, 1, FAULT_FORCE, out);
         if (err < 1)
             *out = NULL;

@@ -4,6 +4,7 @@
 #include <mm/phys.h>
 #include <mm/slab.h>
 #include <mm/stat.h>
+#include <mm/swap.h>
 #include <mm/vma.h>
 #include <port/mmu.h>
 #include <port/pte.h>
@@ -117,7 +118,7 @@ static void put_huge_and_map(struct seq *s)
 
 void proc_text_meminfo(struct seq *s)
 {
-    static const char *const swap[] = {"SwapTotal:", "SwapFree:", "Zswap:", "Zswapped:"};
+    static const char *const swap[] = {"Zswap:", "Zswapped:"};
     static const char *const rare[] = {
         "SecPageTables:", "NFS_Unstable:", "Bounce:", "WritebackTmp:"};
     struct vmalloc_stats v;
@@ -128,8 +129,10 @@ void proc_text_meminfo(struct seq *s)
     put_pages(s, "MemAvailable:", phys_available());
     put_stat(s, "Buffers:", NR_BUFFERS);
     put_pages(s, "Cached:", (u64)(stat_sum(NR_FILE_PAGES) - stat_sum(NR_BUFFERS)));
-    put_kb(s, "SwapCached:", 0);
+    put_stat(s, "SwapCached:", NR_SWAPCACHE);
     put_lru(s);
+    put_pages(s, "SwapTotal:", swap_total_pages());
+    put_pages(s, "SwapFree:", (u64)max(swap_free_pages(), 0L));
     put_zeros(s, swap, ARRAY_SIZE(swap));
     put_stat(s, "Dirty:", NR_FILE_DIRTY);
     put_stat(s, "Writeback:", NR_WRITEBACK);
@@ -184,7 +187,7 @@ void sys_text_node_meminfo(struct seq *s, unsigned node)
     node_kb(s, node, "MemTotal:", total * PAGE_KB);
     node_kb(s, node, "MemFree:", free * PAGE_KB);
     node_kb(s, node, "MemUsed:", (total - free) * PAGE_KB);
-    node_kb(s, node, "SwapCached:", 0);
+    node_stat(s, node, "SwapCached:", NR_SWAPCACHE);
     node_kb(s, node, "Active:", (u64)(anon_a + file_a) * PAGE_KB);
     node_kb(s, node, "Inactive:", (u64)(anon_i + file_i) * PAGE_KB);
     node_kb(s, node, "Active(anon):", (u64)anon_a * PAGE_KB);

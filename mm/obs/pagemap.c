@@ -3,7 +3,8 @@
  * /proc/PID/pagemap: eight bytes for each page of an address space.
  *
  *   63 present  62 swapped (any entry that maps nothing)  61 file or shared memory  57 userfaultfd write-protected
- *   56 mapped by this entry alone  55 written to since clear_refs 4  54..0 frame number, for the privileged
+ *   56 mapped by this entry alone  55 written to since clear_refs 4  54..0 frame number, or of a swap entry 54..5 offset and
+ *   4..0 area, for the privileged
  *
  * Locks: mmap_lock for reading; entries are read without theirs and may be old news.
  */
@@ -11,6 +12,7 @@
 #include <mm/obs_mm.h>
 #include <mm/pt.h>
 #include <mm/rmap.h>
+#include <mm/swap.h>
 #include <mm/vma.h>
 
 #define PM_SOFT_DIRTY     (1UL << 55)
@@ -19,6 +21,7 @@
 #define PM_FILE           (1UL << 61)
 #define PM_SWAP           (1UL << 62)
 #define PM_PRESENT        (1UL << 63)
+#define PM_SWAP_TYPE_BITS 5
 #define PM_PFN_MASK       ((1UL << 55) - 1)
 
 struct fill {
@@ -39,6 +42,8 @@ static int fill_entry(void *ctx, u64 addr, unsigned level, pte_t e)
     u64 *out = &f->out[(addr - f->start) >> PAGE_SHIFT];
     if (!pte_mapped(e)) {
         *out |= PM_SWAP | software_bits(e);
+        if (f->show_pfn && pte_swap(e))
+            *out |= swp_offset(pte_to_swp(e)) << PM_SWAP_TYPE_BITS | swp_type(pte_to_swp(e));
         return 0;
     }
     *out |= PM_PRESENT | software_bits(e);

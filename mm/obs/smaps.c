@@ -8,6 +8,7 @@
 #include <mm/page.h>
 #include <mm/pt.h>
 #include <mm/rmap.h>
+#include <mm/swap.h>
 #include <mm/vma.h>
 
 #define PSS_SHIFT 12
@@ -47,9 +48,34 @@ static void count_page(struct sizes *z, struct page *page, u64 addr, pte_t e, u6
         *(dirty ? &z->private_dirty : &z->private_clean) += size;
 }
 
+/* An entry in a shared table is one for each of its sharers. */
+static void count_swap(struct sizes *z, swp_entry_t e, u64 addr, u64 size)
+{
+    u32 entries = max(swap_entries(e), 1u), sharers = z->vma->mm->shares_tables ? pt_sharers(z->vma, addr) : 1;
+    z->swap += size;
+    z->swap_pss += (size << PSS_SHIFT) / (entries - 1 + sharers);
+}
+
+/* What of shared memory is in swap, in the part that the area shows. */
+static void count_shmem_swap(struct sizes *z, const struct vma *vma)
+{
+    struct address_space *m = vma->mapping;
+    if (!m || !m->nrswapped || !(m->flags & AS_SHMEM))
+        return;
+    u64 first = vma->pgoff, last = first + vma_pages(vma) - 1, pages = 0, index;
+    void *entry;
+    rcu_read_lock();
+    xa_for_each_range(&m->pages, index, entry, first, last)
+        pages += xa_is_value(entry);
+    rcu_read_unlock();
+    z->swap += pages << PAGE_SHIFT;
+}
+
 static int count_entry(void *ctx, u64 addr, unsigned level, pte_t e)
 {
     struct sizes *z = ctx;
+    if (pte_swap(e))
+        count_swap(z, pte_to_swp(e), addr, pt_span(level));
     if (!pte_mapped(e) || pte_special(e) || (z->vma->flags & VM_PFNMAP))
         return 0;
     count_page(z, pfn_to_page(pte_pfn(e)), addr, e, pt_span(level));
@@ -59,6 +85,7 @@ static int count_entry(void *ctx, u64 addr, unsigned level, pte_t e)
 static void count_vma(struct sizes *z, struct vma *vma)
 {
     z->vma = vma;
+    count_shmem_swap(z, vma);
     pt_for_each(vma->mm, vma_start(vma), vma_end(vma), count_entry, z);
 }
 

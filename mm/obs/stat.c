@@ -44,6 +44,8 @@ const char *const stat_event_name[NR_VM_EVENTS] = {
     [NUMA_LOCAL] = "numa_local",
     [NUMA_OTHER] = "numa_other",
     [COW_REUSE] = "pgreuse",
+    [SWAP_RA] = "swap_ra",
+    [SWAP_RA_HIT] = "swap_ra_hit",
 };
 
 const char *const stat_node_name[NR_NODE_STATS] = {
@@ -65,6 +67,7 @@ const char *const stat_node_name[NR_NODE_STATS] = {
     [NR_MLOCK] = "nr_mlock",
     [NR_DIRTIED] = "nr_dirtied",
     [NR_WRITTEN] = "nr_written",
+    [NR_SWAPCACHE] = "nr_swapcached",
 };
 
 /* What the page allocator counts per zone. */

@@ -5,6 +5,7 @@
 #include <mm/pt.h>
 #include <mm/rmap.h>
 #include <mm/slab.h>
+#include <mm/swap.h>
 #include <mm/validate.h>
 #include <mm/vma.h>
 
@@ -27,7 +28,7 @@ static const char *validate_spaces(void)
 const char *mm_validate_all(void)
 {
     const char *(*const all[])(void) = {phys_validate, slab_validate, lru_validate, validate_spaces,
-                                        pt_validate_sharing, rmap_validate_all};
+                                        pt_validate_sharing, rmap_validate_all, swap_validate};
     for (unsigned i = 0; i < ARRAY_SIZE(all); i++) {
         const char *bad = all[i]();
         if (bad)

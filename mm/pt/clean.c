@@ -6,7 +6,7 @@
  *   A           A is cleared                        PG_referenced is cleared
  *   SOFT_DIRTY  SOFT_DIRTY and RW are cleared       nothing: the next write faults and sets both
  *
- * An entry that maps nothing but holds bits (P and PROTNONE clear) keeps them. So does a writable one of a pinned page: whoever
+ * A marker keeps what it is; a swap entry forgets SOFT_DIRTY. So does a writable one of a pinned page: whoever
  * pinned it writes without a fault, so it stays dirty. Tables are the mm's own (pt_own_range).
  *
  * Locks: mmap_lock; pt_lock per table. The MMU sets A and D meanwhile, so entries change by exchange.
@@ -30,6 +30,8 @@ static void clean_table(const struct mm *mm, pte_t *p, u64 addr, u64 end, bool s
         if (pte_none(e))
             continue;
         left--;
+        if (pte_swap(e) && soft_dirty)
+            pte_store(p, (pte_t){e.v & ~PTE_SOFT_DIRTY});
         if (!pte_mapped(e) || (soft_dirty && stays_dirty(mm, e)))
             continue;
         __atomic_fetch_and(&p->v, ~gone, __ATOMIC_RELAXED);

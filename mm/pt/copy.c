@@ -6,6 +6,7 @@
  *   private, with an anon_vma            copied; writable ones become read-only in both (copy-on-write)
  *   private or shared, without one       none: faults find the pages in the cache again
  *   PFNMAP, MIXEDMAP                     copied as they are
+ *   swapped out                          the swap entry is copied, its slot counts one more
  *   write-protected by userfaultfd       copied with their protection, if the child's area has a userfaultfd, else without
  *
  * A table whose entries would all be copied is shared instead, if it has enough of them (share.c).
@@ -48,10 +49,13 @@ static void copy_table(pte_t *d, pte_t *s, u64 addr, u64 end, bool cow, bool kee
         if (pte_none(e))
             continue;
         left--;
-        ASSERT(e.v & (PTE_P | PTE_PROTNONE | PTE_SPECIAL));
         if (pte_write(e) && cow)
             __atomic_fetch_and(&s->v, ~PTE_RW, __ATOMIC_RELAXED);
-        if (!pte_special(e)) {
+        if (unlikely(!(e.v & (PTE_P | PTE_PROTNONE | PTE_SPECIAL)))) {
+            swap_dup(pte_to_swp(e));
+            rss[RSS_SWAP]++;
+            pt_count(dst, RSS_SWAP, 1);
+        } else if (!pte_special(e)) {
             struct page *page = pt_page(e);
             page_get(page);
             /* Mapped already by the parent: no first mapping to count. */
@@ -80,7 +84,7 @@ static __noinline_fn int copy_apart(struct vma *dst, struct vma *src, pte_t *d, 
     for (; addr < end; addr += PAGE_SIZE, s++, d++) {
         pt_lock(src_table);
         pte_t e = pte_load(s);
-        struct page *page = pte_none(e) || pte_special(e) ? NULL : pt_page(e);
+        struct page *page = !pte_mapped(e) || pte_special(e) ? NULL : pt_page(e);
         bool pinned = page && page_is_anon(page) && page_pinned(page);
         if (page && page_is_anon(page) && !pinned && page_test(page, PG_pinned))
             page_clear(page, PG_pinned); /* N2: from now on it is shared */

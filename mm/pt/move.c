@@ -98,11 +98,11 @@ static void move_entries(struct vma *vma, pte_t *s, u64 old_addr, pte_t *d, unsi
             continue;
         ASSERT(pte_none(pte_load(d + i)));
         pte_t e = pte_exchange(s + i, (pte_t){0});
-        if (pte_mapped(e))
+        if (pte_mapped(e) || pte_swap(e))
             e.v |= PTE_SOFT_DIRTY; /* whoever tracks writes finds contents here that he has not seen */
         pte_store(d + i, e);
         if (src != dst && !pte_special(e)) {
-            enum rss_kind kind = page_rss_kind(pt_page(e));
+            enum rss_kind kind = pt_kind(e);
             pt_count(src, kind, -1);
             pt_count(dst, kind, 1);
         }
@@ -171,6 +171,8 @@ static int move_one(struct vma *dst, pte_t *to, u64 to_addr, struct vma *src, pt
     u64 bits = dst->prot & ~PTE_RW;
     struct page *page = pt_page(e);
     bool zero = pte_special(e);
+    if (!zero && page_is_anon(page) && page_test(page, PG_swapcache))
+        swap_try_leave(page);
     if (!zero && (!page_is_anon(page) || page_refs(page) != 1))
         return -EBUSY;
     e = pt_take(from);
@@ -208,6 +210,8 @@ int pt_move_page(struct vma *dst, u64 to_addr, struct vma *src, u64 from_addr, b
         err = holes ? 0 : -ENOENT;
     else if (pte_marker(e))
         err = -EFAULT;
+    else if (pte_swap(e))
+        err = -EAGAIN;
     else
         err = move_one(dst, to, to_addr, src, from, from_addr);
     unlock_pair(pt_table_page(from), pt_table_page(to));

@@ -67,9 +67,8 @@ static void protect_table(const struct protect *c, pte_t *p, u64 addr, u64 end, 
         if (pte_none(e))
             continue;
         left--;
-        if (pte_marker(e))
+        if (unlikely(!pte_mapped(e)))
             continue; /* no page whose rights could change */
-        ASSERT(pte_mapped(e));
         do {
             n = changed(c, e);
         } while (n.v != e.v && !pte_cmpxchg(p, &e, n));

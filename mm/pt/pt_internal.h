@@ -3,6 +3,8 @@
 #ifndef MM_PT_INTERNAL_H
 #define MM_PT_INTERNAL_H
 #include <mm/pt.h>
+#include <mm/rmap.h>
+#include <mm/swap.h>
 
 /* The user half of a root table; the rest belongs to the kernel. */
 #define PT_USER_ENTRIES (PT_ENTRIES / 2)
@@ -103,6 +105,12 @@ static inline unsigned pt_skip_empty(const pte_t *table, unsigned i, unsigned n)
         i++;
     }
     return n;
+}
+
+/* The kind that an entry counts as in pt_count and rss: it maps a page, or is a swap entry. */
+static inline enum rss_kind pt_kind(pte_t e)
+{
+    return unlikely(pte_swap(e)) ? RSS_SWAP : page_rss_kind(pt_page(e));
 }
 
 /*

@@ -91,6 +91,10 @@ static void empty_abandoned(struct page *table)
         pte_t e = pt_take(p + i);
         if (pte_special(e))
             continue;
+        if (pte_swap(e)) {
+            swap_free(pte_to_swp(e));
+            continue;
+        }
         rmap_remove(pt_page(e));
         page_put(pt_page(e));
     }

@@ -25,7 +25,9 @@ static void copy_leaves(struct page *fresh, struct page *old)
         left--;
         if (pte_write(e))
             __atomic_fetch_and(&s->v, ~PTE_RW, __ATOMIC_RELAXED); /* S2: no CPU has it writable */
-        if (!pte_special(e)) {
+        if (unlikely(pte_swap(e))) {
+            swap_dup(pte_to_swp(e));
+        } else if (!pte_special(e)) {
             page_get(pt_page(e));
             __atomic_fetch_add(&pt_page(e)->mapcount, 1, __ATOMIC_RELAXED);
         }

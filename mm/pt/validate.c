@@ -69,15 +69,24 @@ static const char *check_uffd(const struct vma *vma, pte_t e)
     return pte_write(e) ? "U5: a protected entry is writable" : NULL;
 }
 
+static bool is_swap_entry(pte_t e)
+{
+    return pte_swap(e) && e.v == swp_to_pte(pte_to_swp(e), e.v & PTE_SWAP_BITS).v;
+}
+
 static const char *check_leaf(struct check *c, u64 addr, pte_t e)
 {
-    if (!pte_mapped(e) && e.v != PTE_MARKER_WP && e.v != PTE_MARKER_POISON)
-        return "entry is neither a mapping nor a marker nor empty";
+    if (!pte_mapped(e) && e.v != PTE_MARKER_WP && e.v != PTE_MARKER_POISON && !is_swap_entry(e))
+        return "entry is neither a mapping nor a marker nor a swap entry nor empty";
     if (!c->vma || addr >= vma_end(c->vma))
         c->vma = vma_find(c->mm, addr);
     if (!c->vma || addr < vma_start(c->vma))
         return "entry outside of every area";
     const char *err = check_uffd(c->vma, e);
+    if (!err && pte_swap(e) && !c->vma->anon_vma)
+        err = "a swap entry in an area without an anon_vma";
+    if (pte_swap(e))
+        return err;
     if (!err && !pte_marker(e))
         err = check_rights(c->vma, e);
     return err || pte_marker(e) ? err : check_page(c->vma, addr, e);
@@ -146,7 +155,7 @@ static const char *check_table(struct check *c, pte_t *table, unsigned level, u6
         if (level == 1) {
             err = check_leaf(c, addr, e);
             if (!pte_special(e))
-                kinds[page_rss_kind(pt_page(e))]++;
+                kinds[pt_kind(e)]++;
         } else if (!pt_is_table(e)) {
             err = "upper entry that points to no table";
         } else {

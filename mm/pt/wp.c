@@ -5,6 +5,7 @@
  *   entry        protect                            resolve
  *   empty        a marker, if asked for             -
  *   marker       stays                              goes
+ *   swap entry   PTE_UFFD_WP                        without PTE_UFFD_WP
  *   page         PTE_UFFD_WP, without RW            without PTE_UFFD_WP; RW where the next write would only set it
  *
  * A page of a file loses its entry at any time (MADV_DONTNEED, truncation); then a marker takes its place (pt/zap.c), so that
@@ -59,7 +60,10 @@ static void change_table(struct vma *vma, pte_t *p, u64 addr, unsigned n, bool p
                 pt_take(p + i);
             continue;
         }
-        ASSERT(pte_mapped(e));
+        if (pte_swap(e)) {
+            pte_store(p + i, (pte_t){protect ? e.v | PTE_UFFD_WP : e.v & ~PTE_UFFD_WP});
+            continue;
+        }
         do {
             next = changed(vma, e, protect);
         } while (next.v != e.v && !pte_cmpxchg(p + i, &e, next));

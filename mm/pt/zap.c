@@ -6,6 +6,7 @@
  *   empty            skipped
  *   special          cleared: no page behind it that is counted
  *   marker           cleared; but stays in truncation, and MADV_DONTNEED lets protections of file pages stay (below)
+ *   swap entry       cleared, its slot counts one less; stays where private copies do
  *   page             cleared; D of a file page goes to the page; mapcount, rss, NR_*_MAPPED; the reference to the gather
  *
  * Each level-1 table is locked once. rss is added up over the call and applied at its end. The loop ends early when the
@@ -35,6 +36,7 @@ struct zap {
     s64 *gauges;              /* this CPU's share of the node whose pages have node_bits */
     u32 node_bits;            /* flags >> PAGE_NODE_SHIFT */
     s64 anon, file, shmem;    /* mappings that went, for rss */
+    s64 swap;                 /* and swap entries */
 };
 
 static __noinline_fn void zap_node(struct zap *z, u32 node_bits)
@@ -52,6 +54,15 @@ static __noinline_fn void zap_file_page(struct zap *z, struct page *page, pte_t 
         z->file++;
     if (pte_dirty(e) && !page_test(page, PG_dirty) && page_mapping(page))
         cache_set_dirty(page);
+}
+
+/* A swap entry goes: no page, no translation. */
+static __noinline_fn void zap_swap(struct zap *z, pte_t *p)
+{
+    swap_free(pte_to_swp(pte_load(p)));
+    pte_store(p, (pte_t){0});
+    pt_count(pt_table_page(p), RSS_SWAP, -1);
+    z->swap++;
 }
 
 /* The gather has no room: its range is told all that has been zapped so far (Z2). */
@@ -85,7 +96,13 @@ static __always_inline_fn void zap_entries(struct zap *z, pte_t *p, u64 addr, un
         pte_t e = pte_load(p);
         if (pte_none(e))
             continue;
-        ASSERT(e.v & (PTE_P | PTE_PROTNONE | PTE_SPECIAL));
+        if (unlikely(!(e.v & (PTE_P | PTE_PROTNONE | PTE_SPECIAL)))) {
+            if (!file_only) {
+                zap_swap(z, p);
+                used--;
+            }
+            continue;
+        }
         struct page *page = pt_page(e);
         if (file_only && (pte_special(e) ? pte_marker(e) : page_is_anon(page)))
             continue;
@@ -170,7 +187,7 @@ static void zap_init(struct zap *z, struct gather *g)
     z->cpu = cpu_local();
     z->gauges = NULL;
     z->node_bits = U32_MAX;
-    z->anon = z->file = z->shmem = 0;
+    z->anon = z->file = z->shmem = z->swap = 0;
 }
 
 /* Smaller losses don't count for the peak: it is as exact as a batch. */
@@ -186,6 +203,8 @@ static void apply_rss(const struct zap *z, struct mm *mm)
         rss_add(mm, RSS_FILE, -z->file);
     if (z->shmem)
         rss_add(mm, RSS_SHMEM, -z->shmem);
+    if (unlikely(z->swap))
+        rss_add(mm, RSS_SWAP, -z->swap);
 }
 
 /* The table below the entry p of a level for addr: the mm's own, or NULL: it was given up whole, or holds nothing of the range. */
@@ -248,6 +267,12 @@ void pt_zap_pages(struct gather *g, struct vma *vma, u64 start, u64 end)
 
 #define SHARED_BATCH 64
 
+/* Private copies and markers outlive the pages of their file. */
+static bool stays(pte_t e)
+{
+    return pte_special(e) ? pte_marker(e) : pte_swap(e) || page_is_anon(pt_page(e));
+}
+
 /* As zap_entries, in a table that others share: they lose the entries with us, and are flushed before a page can go. */
 static __noinline_fn void zap_shared(struct gather *g, struct vma *vma, pte_t *p, u64 addr, unsigned n, bool file_only)
 {
@@ -258,11 +283,16 @@ static __noinline_fn void zap_shared(struct gather *g, struct vma *vma, pte_t *p
         u64 first = addr + ((u64)i << PAGE_SHIFT);
         for (; i < n && nr < SHARED_BATCH; i++) {
             pte_t e = pte_load(p + i);
-            if (pte_none(e) || (file_only && (pte_special(e) ? pte_marker(e) : page_is_anon(pt_page(e)))))
+            if (pte_none(e) || (file_only && stays(e)))
                 continue;
             pt_take(p + i);
             if (pte_special(e))
                 continue;
+            if (pte_swap(e)) {
+                lost[RSS_SWAP]++;
+                swap_free(pte_to_swp(e));
+                continue;
+            }
             lost[page_rss_kind(pt_page(e))]++;
             pages[nr++] = pt_page(e);
         }

@@ -20,6 +20,7 @@
 #include <mm/lru.h>
 #include <mm/mlock.h>
 #include <mm/stat.h>
+#include <mm/swap.h>
 #include <port/log.h>
 
 BUILD_ASSERT((int)NR_ACTIVE_ANON - (int)NR_INACTIVE_ANON == (int)LRU_ACTIVE_ANON);
@@ -214,6 +215,7 @@ void page_put_batch(struct page **pages, unsigned n)
 {
     if (n == 1) {
         page_put(pages[0]);
+        swap_drop_unused(pages[0]);
         return;
     }
     struct run run = {.flags = NO_RUN};
@@ -222,8 +224,13 @@ void page_put_batch(struct page **pages, unsigned n)
 
     for (struct page **in = pages; in != end; in++) {
         struct page *page = *in;
-        if (__atomic_sub_fetch(&page->refcount, 1, __ATOMIC_ACQ_REL) != 0)
+        if (__atomic_sub_fetch(&page->refcount, 1, __ATOMIC_ACQ_REL) != 0) {
+            if (unlikely(page_test(page, PG_swapcache))) {
+                run_end(&run);
+                swap_drop_unused(page);
+            }
             continue;
+        }
         u32 flags = READ_ONCE(page->flags);
         if (!run_join(&run, page, flags, last)) {
             if (unlikely(flags & (1u << PG_head))) {

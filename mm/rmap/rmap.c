@@ -3,7 +3,7 @@
  * From a page to its entries: new anonymous pages get their owner here; walks go through the areas of the owner.
  *
  *   rmap_walk     page ─ owner ─ list of areas ─ address in each ─ fn(vma, addr)
- *   rmap_unmap    the same with fn = empty the entry if it maps the page
+ *   rmap_unmap    the same with fn = empty the entry if it maps the page; an anonymous page leaves its swap entry there
  *
  * An entry in a shared table is reached through the area of each sharer. It counts as one mapping and is emptied once, for
  * all of them (pt_sharers_lost).
@@ -13,8 +13,11 @@
  */
 #include <mm/cache.h>
 #include <mm/lru.h>
+#include <mm/pin.h>
 #include <mm/pt.h>
 #include <mm/rmap.h>
+#include <mm/stat.h>
+#include <mm/swap.h>
 #include <port/log.h>
 
 void rmap_add_new_anon(struct page *page, struct vma *vma, u64 addr)
@@ -55,8 +58,10 @@ static int walk_anon(struct page *page, int (*fn)(void *ctx, struct vma *vma, u6
     int err = 0;
 
     rcu_read_lock();
+    /* The owner of an unmapped page may be long dead: looked at in this order, it is at least that of the mapping. */
+    bool mapped = load_acquire(&page->mapcount) >= 0;
     struct anon_vma *av = page_anon_vma(page);
-    if (!av || !page_mapped(page)) { /* the owner of an unmapped page may be long dead */
+    if (!av || !mapped) {
         rcu_read_unlock();
         return 0;
     }
@@ -94,6 +99,18 @@ int rmap_walk(struct page *page, int (*fn)(void *ctx, struct vma *vma, u64 addr)
     return page_is_anon(page) ? walk_anon(page, fn, ctx) : walk_file(page, fn, ctx);
 }
 
+void rmap_add_swapped(struct page *page, struct vma *vma, u64 addr)
+{
+    if (!page_mapped(page)) {
+        WRITE_ONCE(page->index, (u32)vma_index(vma, addr));
+        store_release(&page->owner, (u64)vma->anon_vma | PAGE_OWNER_ANON);
+    }
+    ASSERT(page_anon_vma(page) == vma->anon_vma && page->index == (u32)vma_index(vma, addr));
+    page_get(page);
+    if (__atomic_add_fetch(&page->mapcount, 1, __ATOMIC_RELEASE) == 0)
+        stat_node_add(page_node(page), NR_ANON_MAPPED, 1);
+}
+
 struct unmap {
     struct page *page;
     unsigned removed;
@@ -110,24 +127,38 @@ static int unmap_one(void *ctx, struct vma *vma, u64 addr)
     enum rss_kind kind = page_rss_kind(page);
     pte_t e = pte_load(p);
     bool hit = pte_mapped(e) && !pte_special(e) && pte_pfn(e) == page_to_pfn(page);
+    bool swap = kind == RSS_ANON && page_test(page, PG_swapcache);
+    if (unlikely(swap && hit && page_pinned(page)))
+        hit = false; /* N1: fork would not know it by a swap entry */
     if (hit) {
         e = pt_take(p);
-        if (unlikely(pte_uffd_wp(e)) && vma->mapping)
+        if (swap) {
+            swap_add_entry(page);
+            pt_install(p, swp_to_pte(page_swap_entry(page), e.v & PTE_SWAP_BITS));
+        } else if (unlikely(pte_uffd_wp(e)) && kind != RSS_ANON) {
             pt_install(p, (pte_t){PTE_MARKER_WP}); /* the page may come back from the cache */
+        }
         if (unlikely(vma->mm->shares_tables) && pt_state(vma->mm, addr) != PT_OWN) {
             s64 lost[NR_RSS] = {0};
             lost[kind] = 1;
+            lost[RSS_SWAP] = swap ? -1 : 0;
             pt_sharers_lost(table, vma, kind != RSS_ANON, addr, addr + PAGE_SIZE, lost);
         } else {
             tlb_flush_page(vma->mm, addr);
             pt_count(table, kind, -1);
             rss_add(vma->mm, kind, -1);
+            if (swap) {
+                pt_count(table, RSS_SWAP, 1);
+                rss_add(vma->mm, RSS_SWAP, 1);
+            }
         }
     }
     pt_unlock(table);
     if (!hit)
         return 0;
-    if (pte_dirty(e) && kind != RSS_ANON)
+    if (swap && pte_dirty(e))
+        page_set(page, PG_dirty); /* W4 of mm/swap.h */
+    else if (pte_dirty(e) && kind != RSS_ANON)
         cache_set_dirty(page);
     rmap_remove(page);
     page_put(page); /* not the last: the caller has one */

@@ -41,6 +41,8 @@ static int check_entry(void *ctx, u64 addr, unsigned level, pte_t e)
 {
     struct census *c = ctx;
     struct page *page = counted_page(e);
+    if (level == 1 && pte_swap(e))
+        c->rss[RSS_SWAP]++;
     if (!page)
         return 0;
     if (level != 1 || pte_pfn(e) >= c->nr_frames)
@@ -80,7 +82,7 @@ static int check_references(void *ctx, u64 addr, unsigned level, pte_t e)
         return 0;
     if (page_is_anon(page) && page_pinned(page) && page->mapcount > 0)
         c->err = "N1: a pinned page is mapped twice";
-    else if (page->refcount < page->mapcount + 1)
+    else if (page->refcount < page->mapcount + 1 + page_test(page, PG_swapcache))
         c->err = "a page has fewer references than entries";
     else if (page_mapping(page) && page->refcount < page->mapcount + 2)
         c->err = "the cache's reference of a mapped page is missing";
@@ -106,7 +108,7 @@ static void check_spaces(struct census *c)
         if (pt_for_each(mm, 0, mm->task_size, check_entry, c))
             return;
         for (unsigned k = 0; k < NR_RSS; k++)
-            if (k != RSS_SWAP && rss_sum(mm, k) != c->rss[k])
+            if (rss_sum(mm, k) != c->rss[k])
                 c->err = "rss of an mm is not the number of its entries";
     }
 }

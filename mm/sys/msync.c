@@ -50,19 +50,31 @@ s64 sys_mm_msync(struct mm *mm, u64 addr, u64 len, int flags)
     return err ? err : hole;
 }
 
-/* 1 where the entry is present or the cache holds the page, else 0. */
+/* The page of the mapping, or of an entry of its tree or of a table that is in swap, if it is in memory. */
+static struct page *find_cached(struct vma *vma, u64 addr, pte_t e)
+{
+    if (pte_swap(e))
+        return swap_find(pte_to_swp(e));
+    struct address_space *m = vma->mapping;
+    struct page *page = m ? cache_find(m, vma_index(vma, addr)) : NULL;
+    void *value = m && !page && m->nrswapped ? cache_value(m, vma_index(vma, addr)) : NULL;
+    return value ? swap_find((swp_entry_t){xa_to_value(value)}) : page;
+}
+
+/* 1 where the entry is present or a cache holds the page, else 0. */
 static u8 resident(struct vma *vma, u64 addr)
 {
     rcu_read_lock(); /* the table may be shared (T2) */
     pte_t *pte = pt_find(vma->mm, addr);
-    bool mapped = pte && pte_mapped(pte_load(pte));
+    pte_t e = pte ? pte_load(pte) : (pte_t){0};
     rcu_read_unlock();
-    if (mapped)
+    if (pte_mapped(e))
         return 1;
-    struct page *page = vma->mapping ? cache_find(vma->mapping, vma_index(vma, addr)) : NULL;
+    struct page *page = find_cached(vma, addr, e);
+    bool there = page && page_test(page, PG_uptodate);
     if (page)
         page_put(page);
-    return page != NULL;
+    return there;
 }
 
 #define MINCORE_CHUNK 256

@@ -4,6 +4,7 @@
  *
  * Locks: mmap_lock for reading, changing_lock, then both tables (mm/pt/move.c).
  */
+#include <mm/fault.h>
 #include <mm/pt.h>
 #include <mm/rmap.h>
 #include <port/sched.h>
@@ -44,6 +45,12 @@ static s64 move_locked(struct uffd *u, u64 to, u64 from, u64 len, bool holes)
     u64 done = 0;
     while (!err && done < len) {
         err = pt_move_page(dst, to + done, src, from + done, holes);
+        if (err == -EAGAIN) { /* in swap */
+            u32 r = fault_swap_in(src, from + done);
+            err = r & VM_FAULT_OOM ? -ENOMEM : r & VM_FAULT_ERROR ? -EFAULT : sched_fatal_signal() ? -EINTR : 0;
+            if (!err)
+                continue;
+        }
         if (sched_fatal_signal() && !err)
             err = -EINTR;
         if (!err)

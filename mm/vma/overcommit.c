@@ -11,6 +11,7 @@
 #include <lib/errno.h>
 #include <mm/mm.h>
 #include <mm/phys.h>
+#include <mm/swap.h>
 #include <mm/vma.h>
 #include <port/task.h>
 #include "vma_internal.h"
@@ -30,8 +31,8 @@ s64 commit_total(void)
 u64 commit_limit(void)
 {
     if (sysctl_overcommit_kbytes)
-        return sysctl_overcommit_kbytes >> (PAGE_SHIFT - 10);
-    return phys_managed() * sysctl_overcommit_ratio / 100;
+        return (sysctl_overcommit_kbytes >> (PAGE_SHIFT - 10)) + swap_total_pages();
+    return phys_managed() * sysctl_overcommit_ratio / 100 + swap_total_pages();
 }
 
 int commit_charge(struct mm *mm, u64 pages)
@@ -51,7 +52,7 @@ int commit_charge(struct mm *mm, u64 pages)
         break;
     }
     default:
-        if (pages <= phys_managed())
+        if (pages <= phys_managed() + swap_total_pages())
             return 0;
     }
     commit_uncharge(pages);

@@ -25,7 +25,7 @@ const struct mapping_ops tmpfs_mapping_ops = {.reserve = reserve, .release = rel
 
 int tmpfs_getattr(struct inode *i, struct kstat *st)
 {
-    st->blocks = READ_ONCE(i->mapping.nrpages) * (PAGE_SIZE / 512);
+    st->blocks = (READ_ONCE(i->mapping.nrpages) + READ_ONCE(i->mapping.nrswapped)) * (PAGE_SIZE / 512);
     st->blksize = PAGE_SIZE;
     return 0;
 }
@@ -142,7 +142,12 @@ out:
     return err;
 }
 
-/* Pages that were ever used are data, the rest is hole: missing, or reserved. */
+/* Pages that were ever used are data, also in swap; the rest is hole: missing, or reserved. */
+static bool is_data(const void *entry)
+{
+    return xa_is_value(entry) || page_test(entry, PG_uptodate);
+}
+
 static s64 lseek(struct file *f, s64 off, int whence)
 {
     if (whence != SEEK_DATA && whence != SEEK_HOLE)
@@ -155,16 +160,16 @@ static s64 lseek(struct file *f, s64 off, int whence)
     rcu_read_lock();
     if (whence == SEEK_DATA) {
         u64 found = index;
-        struct page *p;
-        while ((p = xa_find(&m->pages, &found, last)) && !page_test(p, PG_uptodate) && found < last)
+        void *p;
+        while ((p = xa_find(&m->pages, &found, last)) && !is_data(p) && found < last)
             found++;
-        if (!p || !page_test(p, PG_uptodate))
+        if (!p || !is_data(p))
             to = ~0UL;
         else if (found != index)
             to = found << PAGE_SHIFT;
     } else {
-        struct page *p;
-        while (index <= last && (p = xa_load(&m->pages, index)) && page_test(p, PG_uptodate))
+        void *p;
+        while (index <= last && (p = xa_load(&m->pages, index)) && is_data(p))
             index++;
         to = index == to >> PAGE_SHIFT ? to : min(index << PAGE_SHIFT, size);
     }

@@ -62,7 +62,7 @@ static void leaves(void **state)
     with_entry(good & ~PTE_US, "without PTE_US");
     with_entry(good & ~PTE_XD, "VM_EXEC");
     with_entry((good & ~PTE_P) | PTE_PROTNONE, "PROT_NONE entry in an accessible");
-    with_entry(0x1000, "neither a mapping nor a marker nor empty");
+    with_entry(0x1000 | PTE_A, "neither a mapping nor a marker nor a swap entry nor empty");
     with_entry(pte_make(zero_pfn, vma->prot | PTE_SPECIAL | PTE_RW).v, "zero page is writable");
     with_entry(pte_make(page_to_pfn(pt_table_page(entry)), vma->prot).v, "table frame");
     vma->flags &= ~VM_WRITE;
