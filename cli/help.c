@@ -10,6 +10,7 @@ const char help_main[] =
     "  pagoda shell               a shell in there\n"
     "  pagoda test [PATTERN]      every test, or those whose name contains PATTERN\n"
     "  pagoda bench               instructions per operation, beside Linux's\n"
+    "  pagoda trace -- CMD        record a program's references, page by page; convert: other forms\n"
     "  pagoda policies TRACE      misses of a dozen replacement policies on a trace, at each size\n"
     "  pagoda replay TRACE        a program's references on the translation buffers of a machine\n"
     "  pagoda build               compile what has changed\n"

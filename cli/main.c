@@ -20,6 +20,7 @@ static const struct {
     {"run", cmd_run},     {"shell", cmd_shell},   {"bench", cmd_bench},
     {"build", cmd_build}, {"doctor", cmd_doctor}, {"mkinitramfs", cmd_mkinitramfs},
     {"test", cmd_test},   {"policies", cmd_lab},  {"replay", cmd_lab},
+    {"trace", cmd_lab},   {"convert", cmd_lab},
 };
 
 int main(int argc, char **argv)

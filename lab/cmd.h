@@ -12,6 +12,8 @@ enum { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
 
 int cmd_policies(int argc, char **argv);
 int cmd_replay(int argc, char **argv);
+int cmd_trace(int argc, char **argv);
+int cmd_convert(int argc, char **argv);
 
 /* Long options that say how a trace is read; their codes begin at TRACE_OPT. */
 #define TRACE_OPT 1000

@@ -10,7 +10,7 @@ int main(int argc, char **argv)
     static const struct {
         const char *name;
         int (*run)(int argc, char **argv);
-    } commands[] = {{"policies", cmd_policies}, {"replay", cmd_replay}};
+    } commands[] = {{"policies", cmd_policies}, {"replay", cmd_replay}, {"trace", cmd_trace}, {"convert", cmd_convert}};
     for (size_t i = 0; argc > 1 && i < sizeof(commands) / sizeof(commands[0]); i++)
         if (!strcmp(argv[1], commands[i].name))
             return commands[i].run(argc - 1, argv + 1);

@@ -16,7 +16,7 @@
 #define PAGE_SHIFT 12
 
 static const struct format *const formats[] = {
-    &format_lackey, &format_msr, &format_csv, &format_oracle, &format_lis, &format_lirs, &format_txt,
+    &format_native, &format_lackey, &format_msr, &format_csv, &format_oracle, &format_lis, &format_lirs, &format_txt,
 };
 #define NR_FORMATS (sizeof(formats) / sizeof(formats[0]))
 
@@ -95,6 +95,8 @@ static struct trace *start(struct input *in, const char *path, const struct trac
     else if (!t->format)
         snprintf(why, n, "%s: its form is not known from its name or its first bytes; say --format NAME (`pagoda replay --formats`)",
                  input_name(in));
+    if (t->format)
+        t->shift = t->format->objects ? 0 : PAGE_SHIFT;
     if (t->format && (!t->format->begin || !t->format->begin(t)))
         return t;
     if (t->format)
@@ -140,7 +142,7 @@ const char *trace_format(const struct trace *t)
 }
 unsigned trace_page_shift(const struct trace *t)
 {
-    return t->format->objects ? 0 : PAGE_SHIFT;
+    return t->shift;
 }
 void trace_progress(const struct trace *t, uint64_t *done, uint64_t *size)
 {

@@ -26,7 +26,7 @@ struct trace_ref {
     uint64_t addr;  /* byte address; in a trace of objects: the object's number */
     uint32_t size;  /* bytes, > 0 */
     uint32_t space; /* address space, disk or file */
-    uint32_t count; /* > 0 */
+    uint32_t count; /* > 0; 1 when it lies in two pages */
     uint16_t cpu;
     uint8_t kind;   /* enum ref_kind */
 };

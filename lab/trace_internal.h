@@ -22,6 +22,7 @@ struct trace {
     struct input *in;
     const struct format *format;
     struct trace_options options;
+    unsigned shift;  /* trace_page_shift() */
     uint64_t record; /* offset of the record that is being read */
     /* A range of blocks or pages of which some were not given out yet. */
     struct trace_ref range;
@@ -41,5 +42,5 @@ long trace_range(struct trace *t, struct trace_ref *out, struct trace_ref first,
 /* A number, decimal or 0x..; blanks before it are skipped. False: there is none, or it is too large. *p goes behind it. */
 bool trace_number(char **p, uint64_t *out);
 
-extern const struct format format_lackey, format_txt, format_csv, format_msr, format_oracle, format_lis, format_lirs;
+extern const struct format format_lackey, format_txt, format_csv, format_msr, format_oracle, format_lis, format_lirs, format_native;
 #endif
