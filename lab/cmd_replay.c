@@ -1,26 +1,69 @@
 /* SPDX-License-Identifier: MIT */
 /* `pagoda replay TRACE`: what a machine's translation buffers would have done with a program's references. */
+#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cmd.h"
 #include "machine.h"
 #include "tlb.h"
 
 static const char help[] =
-    "Usage: pagoda replay TRACE [--machine FILE] [--set KEY=VALUE]... [--json]\n"
+    "Usage: pagoda replay TRACE [--machine NAME] [--set KEY=VALUE]... [--json]\n"
     "\n"
     "Plays a program's references to memory, from a file or '-', plain, gzip or zstd, on the translation\n"
     "buffers of a machine, and counts what each level missed.\n"
     "\n"
-    "  -m, --machine FILE     the machine's description (INI)\n"
+    "  -m, --machine NAME     a known processor (--machines lists them), or a file that describes\n"
+    "                         one (INI)\n"
     "  -s, --set KEY=VALUE    one key of it, as in tlb.data=64x4; may be repeated; --keys lists them\n"
     "      --json             for other programs\n"
     "%s"
     "\n"
     "  valgrind --tool=lackey --trace-mem=yes --log-file=ls.trace ls\n"
     "  pagoda replay ls.trace --set tlb.shared=2048x16\n";
+
+/* The folder of known processors, lab/machines beside the build tree. */
+static void machines_folder(char *path, size_t n)
+{
+    ssize_t k = readlink("/proc/self/exe", path, n - 1);
+    path[k < 0 ? 0 : k] = 0;
+    char *slash = strrchr(path, '/');
+    size_t at = slash ? (size_t)(slash - path) : 0;
+    snprintf(path + at, n - at, "/../lab/machines");
+}
+
+static int read_machine(struct machine *m, const char *name, char *why, size_t n)
+{
+    char path[4096 + 64];
+    if (strchr(name, '/') || strchr(name, '.'))
+        return machine_read(m, name, why, n);
+    machines_folder(path, 4096);
+    size_t at = strlen(path);
+    snprintf(path + at, sizeof(path) - at, "/%.50s.ini", name);
+    if (!access(path, R_OK))
+        return machine_read(m, path, why, n);
+    snprintf(why, n, "no machine '%s'; `pagoda replay --machines` lists them, and a file is named with its folder", name);
+    return -1;
+}
+
+static void print_machines(void)
+{
+    char path[4096];
+    struct dirent **files;
+    machines_folder(path, sizeof(path));
+    int n = scandir(path, &files, NULL, alphasort);
+    for (int i = 0; i < n; i++) {
+        char *dot = strstr(files[i]->d_name, ".ini");
+        if (dot)
+            printf("%.*s\n", (int)(dot - files[i]->d_name), files[i]->d_name);
+        free(files[i]);
+    }
+    if (n >= 0)
+        free(files);
+}
 
 static void print_keys(void)
 {
@@ -68,7 +111,7 @@ int cmd_replay(int argc, char **argv)
 {
     static const struct option options[] = {
         {"machine", required_argument, NULL, 'm'}, {"set", required_argument, NULL, 's'}, {"json", no_argument, NULL, 'J'},
-        {"keys", no_argument, NULL, 'k'},          {"help", no_argument, NULL, 'h'},      TRACE_LONG_OPTIONS,
+        {"keys", no_argument, NULL, 'k'},          {"machines", no_argument, NULL, 'M'}, {"help", no_argument, NULL, 'h'},      TRACE_LONG_OPTIONS,
         {0},
     };
     struct trace_options how = {.header = -1};
@@ -81,10 +124,11 @@ int cmd_replay(int argc, char **argv)
     for (int c; (c = getopt_long(argc, argv, "m:s:h", options, NULL)) != -1;) {
         int wrong = 0;
         switch (c) {
-        case 'm': wrong = machine_read(&machine, optarg, why, sizeof(why)); break;
+        case 'm': wrong = read_machine(&machine, optarg, why, sizeof(why)); break;
         case 's': wrong = machine_set(&machine, optarg, why, sizeof(why)); break;
         case 'J': json = true; break;
         case 'k': print_keys(); return EXIT_OK;
+        case 'M': print_machines(); return EXIT_OK;
         case 'h': printf(help, trace_option_help); return EXIT_OK;
         default:
             if (!trace_option(c, optarg, &how))
