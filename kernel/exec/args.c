@@ -203,8 +203,10 @@ int exec_map_stack(struct exec_image *im)
                               .fixed = true};
     mmap_write_lock(mm);
     s64 at = vma_map(mm, &req);
+    /* On Linux a stack is no area whose every page counts as written: it is given its rights anew. */
+    int err = at < 0 ? (int)at : vma_set_flags(mm, top - size, top, 0, VM_SOFTDIRTY);
     mmap_write_unlock(mm);
-    return at < 0 ? (int)at : 0;
+    return err;
 }
 
 /* Copies pages [off, args_len) to the user's address. */

@@ -193,10 +193,27 @@ static u32 shared_write(struct fault *f)
     return install_cached(f, true) | major;
 }
 
+/* An area of frames: what its owner answers gets an entry that is not counted, and that no page knows of. */
+static u32 frame_fault(struct fault *f)
+{
+    u32 r = f->vma->ops->fault(f);
+    if (r)
+        return r;
+    struct page *table = pt_table_page(f->pte);
+    pt_lock(table);
+    if (pte_none(pte_load(f->pte)))
+        pt_install(f->pte, pte_make(page_to_pfn(f->page), f->vma->prot | PTE_SPECIAL));
+    pt_unlock(table);
+    page_put(f->page); /* the owner keeps it as long as there are areas */
+    return 0;
+}
+
 u32 fault_file(struct fault *f)
 {
     u32 r, major = 0;
     f->pgoff = vma_index(f->vma, f->addr);
+    if (unlikely(f->vma->flags & VM_PFNMAP))
+        return frame_fault(f);
     if (unlikely(f->vma->flags & VM_UFFD)) {
         r = fault_file_uffd(f);
         if (r)

@@ -78,6 +78,19 @@ static struct page *lookup(struct vma *vma, u64 addr, u32 flags, bool *unshare)
     return page;
 }
 
+/* 0 or VM_FAULT_*: stricter than the MMU, for which what can be written can be read. */
+static u32 check_access(const struct vma *vma, u32 flags)
+{
+    if (vma->flags & (VM_IO | VM_PFNMAP) || vma_is_secret(vma))
+        return VM_FAULT_ACCERR;
+    if (!(flags & (FAULT_WRITE | FAULT_FORCE)) && !(vma->flags & VM_READ))
+        return VM_FAULT_ACCERR;
+    if (flags & PIN_LONGTERM && flags & FAULT_WRITE && vma->flags & VM_SHARED && vma->mapping &&
+        vma->mapping->ops->write_pages)
+        return VM_FAULT_ACCERR; /* write-back could not protect it */
+    return fault_check_access(vma, flags);
+}
+
 /* On success mmap_lock stays held for reading: no fork comes between, so that a page to be written is nobody else's. */
 static s64 gup_one_locked(struct mm *mm, u64 addr, u32 flags, struct page **out)
 {
@@ -88,11 +101,7 @@ static s64 gup_one_locked(struct mm *mm, u64 addr, u32 flags, struct page **out)
         bool unshare = false;
         u32 denied = VM_FAULT_MAPERR;
         if (vma && vma_start(vma) <= addr) {
-            denied = vma->flags & (VM_IO | VM_PFNMAP) || vma_is_secret(vma) ? VM_FAULT_ACCERR
-                                                                           : fault_check_access(vma, flags);
-            if (!denied && flags & PIN_LONGTERM && flags & FAULT_WRITE && vma->flags & VM_SHARED && vma->mapping &&
-                vma->mapping->ops->write_pages)
-                denied = VM_FAULT_ACCERR; /* write-back could not protect it */
+            denied = check_access(vma, flags);
             if (!denied)
                 page = lookup(vma, addr, flags, &unshare);
         }

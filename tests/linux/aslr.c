@@ -2,10 +2,12 @@
 /*
  * How random each region of an address space is: a few hundred programs are started, and of each region's distance from where it
  * would be without randomisation the bits that ever changed are printed, and whether all distances lie within the range that
- * Linux's formula gives. Also hints beyond 47 bits, MAP_32BIT, the knobs' bounds, and the levels of randomize_va_space.
+ * Linux's formula gives. Also hints beyond 47 bits, MAP_32BIT, the knobs' bounds, the levels of randomize_va_space, and sizes and flags
+ * of the areas that every program has.
  */
 #include "say.h"
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
@@ -208,6 +210,25 @@ static void hints(void)
     WHERE(mremap(p, 2 * PAGE, 2 * PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, (1ul << 52)));
 }
 
+/* What smaps says of an area's size and flags. */
+static void area(const char *name)
+{
+    char line[512];
+    bool in = false;
+    FILE *f = fopen("/proc/self/smaps", "r");
+    printf("%s:", name);
+    while (f && fgets(line, sizeof(line), f)) {
+        line[strcspn(line, "\n")] = 0;
+        if (strchr(line, '-') && line[0] >= '0' && line[0] <= 'f' && (line[0] <= '9' || line[0] >= 'a'))
+            in = strstr(line, name) != NULL;
+        else if (in && (!strncmp(line, "Size:", 5) || !strncmp(line, "VmFlags:", 8)))
+            printf(" %s", line);
+    }
+    printf("\n");
+    if (f)
+        fclose(f);
+}
+
 int main(int argc, char **argv)
 {
     if (argc > 1) {
@@ -215,6 +236,9 @@ int main(int argc, char **argv)
         return 0;
     }
     CHILD(hints);
+    area("[vvar]");
+    area("[vdso]");
+    area("[stack]");
     measure(ROUNDS);
     all_regions();
     SAY(knob("vm/mmap_rnd_bits", "27"));

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The vDSO: one page, a whole ELF shared object laid out by hand, mapped into every program right
- * behind the data page ("[vvar]", struct vdso_data in vdso.c). Programs find it through
- * AT_SYSINFO_EHDR.
+ * The vDSO: a whole ELF shared object laid out by hand, in one page, mapped into every program
+ * VVAR_PAGES behind the data page ("[vvar]", struct vdso_data in vdso.c). Programs find it
+ * through AT_SYSINFO_EHDR.
  *
  *   0 ELF header · program headers · dynamic section · symbols · strings · hash · versions · note
  *   · code
  */
-#define VVAR_BASE   (vdso_image - 4096)
-#define VVAR_MULT   (vdso_image - 4096 + 8)
-#define VVAR_WALL   (vdso_image - 4096 + 16)
-#define VVAR_FLAGS  (vdso_image - 4096 + 24)
+#define VVAR_BASE   (vdso_image - 4 * 4096)
+#define VVAR_MULT   (vdso_image - 4 * 4096 + 8)
+#define VVAR_WALL   (vdso_image - 4 * 4096 + 16)
+#define VVAR_FLAGS  (vdso_image - 4 * 4096 + 24)
 #define FLAG_TSC    1       /* the TSC may be read instead of asking the kernel */
 #define FLAG_CPU    2       /* RDTSCP tells CPU and node */
 #define NSEC        1000000000

@@ -21,7 +21,7 @@ BUILD_ASSERT(offsetof(struct vdso_data, wall) == 16);
 BUILD_ASSERT(offsetof(struct vdso_data, flags) == 24);
 
 extern const char vdso_image[], vdso_image_end[];
-static struct page *pages[VDSO_PAGES];
+static struct page *pages[1 + VDSO_PAGES]; /* the data, and the code */
 static s64 wall;
 
 static struct vdso_data *data(void)
@@ -31,7 +31,7 @@ static struct vdso_data *data(void)
 
 int vdso_init(void)
 {
-    for (unsigned i = 0; i < VDSO_PAGES; i++) {
+    for (unsigned i = 0; i < ARRAY_SIZE(pages); i++) {
         pages[i] = alloc_page(GFP_KERNEL | GFP_ZERO);
         if (!pages[i])
             return -ENOMEM;
@@ -46,9 +46,11 @@ int vdso_init(void)
     return 0;
 }
 
-struct page *vdso_page(unsigned index)
+struct page *vdso_page(u64 index)
 {
-    return pages[index];
+    if (index >= VVAR_PAGES + VDSO_PAGES)
+        return NULL;
+    return index < VVAR_PAGES ? index ? NULL : pages[0] : pages[1 + index - VVAR_PAGES];
 }
 
 void vdso_set_wall(s64 offset_ns)
