@@ -55,6 +55,8 @@ static bool set_key(struct guest_case *c, const char *key, char *value)
         add_line(&c->expect, value);
     else if (!strcmp(key, "as") && !strcmp(value, "host"))
         c->as_host = true;
+    else if (!strcmp(key, "as") && !strcmp(value, "linux"))
+        c->as_linux = true;
     else if (!strcmp(key, "status"))
         c->status = !strcmp(value, "lives") ? STATUS_LIVES : atoi(value);
     else if (!strcmp(key, "timeout"))

@@ -27,6 +27,7 @@ struct guest_case {
     char *input;         /* standard input, or NULL */
     char *expect;        /* exact output, or NULL */
     bool as_host;        /* same output and status as `sh -c SCRIPT` on the host */
+    bool as_linux;       /* ... as under Linux */
     int status, timeout; /* expected exit status; seconds */
 };
 

@@ -31,21 +31,48 @@ static void device_work(u64 ns)
     waitq_wait_until(&nobody, false, clock_ns() + ns);
 }
 
+/* One page as the device has it. */
+static void fill(struct host_file *f, struct page *page)
+{
+    u64 bytes;
+    const u8 *block = block_of(f, page->index, &bytes);
+    u8 *to = page_to_virt(page);
+    memcpy(to, block, bytes);
+    memset(to + bytes, 0, PAGE_SIZE - bytes);
+    page_set(page, PG_uptodate);
+    __atomic_fetch_add(&f->reads, 1, __ATOMIC_RELAXED);
+}
+
+static bool disk_begin_read(struct address_space *m, struct page **pages, unsigned n)
+{
+    struct host_file *f = m->host;
+    if (!f->delayed || f->nr_awaited + n > ARRAY_SIZE(f->awaited))
+        return false;
+    f->requests++;
+    memcpy(f->awaited + f->nr_awaited, pages, n * sizeof(*pages));
+    f->nr_awaited += n;
+    return true;
+}
+
+void host_file_deliver(struct host_file *f, bool good)
+{
+    for (unsigned i = 0; i < f->nr_awaited; i++) {
+        if (good)
+            fill(f, f->awaited[i]);
+        page_unlock(f->awaited[i]);
+    }
+    f->nr_awaited = 0;
+}
+
 static int disk_read(struct address_space *m, struct page **pages, unsigned n)
 {
     struct host_file *f = m->host;
     int err = device_delay();
     if (err)
         return err;
-    for (unsigned i = 0; i < n; i++) {
-        u64 bytes;
-        const u8 *block = block_of(f, pages[i]->index, &bytes);
-        u8 *to = page_to_virt(pages[i]);
-        memcpy(to, block, bytes);
-        memset(to + bytes, 0, PAGE_SIZE - bytes);
-        page_set(pages[i], PG_uptodate);
-        __atomic_fetch_add(&f->reads, 1, __ATOMIC_RELAXED);
-    }
+    __atomic_fetch_add(&f->requests, 1, __ATOMIC_RELAXED);
+    for (unsigned i = 0; i < n; i++)
+        fill(f, pages[i]);
     return 0;
 }
 
@@ -83,7 +110,7 @@ static void file_put(struct address_space *m)
 }
 
 static const struct mapping_ops disk_ops = {
-    .read_pages = disk_read, .write_pages = disk_write, .try_get = file_try_get, .put = file_put};
+    .read_pages = disk_read, .begin_read = disk_begin_read, .write_pages = disk_write, .try_get = file_try_get, .put = file_put};
 static const struct mapping_ops memory_ops = {0};
 
 struct host_file *host_file_new(u64 size, bool shmem)
@@ -100,6 +127,7 @@ struct host_file *host_file_new(u64 size, bool shmem)
     f->shmem = shmem;
     mapping_init(&f->mapping, shmem ? &memory_ops : &disk_ops, f, shmem ? AS_SHMEM : 0);
     f->mapping.size = size;
+    ra_init(&f->ra, &f->mapping);
     return f;
 }
 
@@ -136,7 +164,12 @@ static void area_close(struct vma *vma)
     host_file_put(vma->file);
 }
 
-static const struct vma_ops area_ops = {.open = area_open, .close = area_close};
+static struct file_ra_state *area_readahead(struct vma *vma)
+{
+    return &((struct host_file *)vma->file)->ra;
+}
+
+static const struct vma_ops area_ops = {.open = area_open, .close = area_close, .readahead = area_readahead};
 
 struct map_file host_map_file(struct host_file *f)
 {

@@ -31,6 +31,7 @@ typedef unsigned long uptr;
 #endif
 
 #define U64_MAX (~0UL)
+#define S64_MAX ((s64)(U64_MAX >> 1))
 #define U32_MAX (~0U)
 
 #define likely(x)   __builtin_expect(!!(x), 1)

@@ -17,6 +17,7 @@
 
 struct address_space;
 struct backing_dev;
+struct file_ra_state;
 struct vma;
 
 #define WRITE_PAGES_MAX 64u
@@ -27,6 +28,11 @@ struct mapping_ops {
      * Bytes past the end of file are zero. Returns 0 or -errno of the first that failed. May sleep. NULL: pages begin as zeros (shmem).
      */
     int (*read_pages)(struct address_space *m, struct page **pages, unsigned n);
+    /*
+     * Begins to read 1..WRITE_PAGES_MAX such pages and does not wait: each is set uptodate if it succeeded, and unlocked, in any
+     * context, possibly before this returns. False: not now (no request is free), nothing was done. NULL: the device can't.
+     */
+    bool (*begin_read)(struct address_space *m, struct page **pages, unsigned n);
     /*
      * Writes n pages of consecutive indexes, 1..WRITE_PAGES_MAX, under writeback and locked, to the device. 0, or -errno of the first that
      * failed. May sleep, allocates nothing that waits for memory. NULL: memory only, pages stay dirty.
@@ -81,8 +87,8 @@ void mapping_destroy(struct address_space *m);
 /* A present, uptodate page with a reference and not locked, or NULL. Never sleeps. */
 struct page *cache_find(struct address_space *m, u64 index);
 /*
- * The page at index, uptodate, referenced, not locked; read from the device with read-ahead if need be (*major set when a device was
- * waited for). Errors as ERR_PTR: -ENOMEM, -EIO, -EINTR. index may lie past the end: the caller checks size.
+ * The page at index, uptodate, referenced, not locked; read from the device if need be, alone (*major set when a device was
+ * waited for; with readahead: mm/readahead.h). Errors as ERR_PTR: -ENOMEM, -EIO, -EINTR. index may lie past the end: the caller checks size.
  */
 struct page *cache_get(struct address_space *m, u64 index, bool *major);
 /*
@@ -101,6 +107,9 @@ unsigned cache_find_run(struct address_space *m, u64 index, unsigned n, struct p
  */
 int cache_fill_begin(struct address_space *m, u64 index, struct page *page);
 void cache_fill_end(struct address_space *m, struct page *page, bool good);
+
+/* vec[i]: 1 when index + i is cached and uptodate, else 0. Never sleeps. */
+void cache_present(struct address_space *m, u64 index, u32 n, u8 *vec);
 
 struct cache_stat {
     u64 cached, dirty, writeback; /* pages */
@@ -123,11 +132,19 @@ bool cache_set_dirty(struct page *page);
 
 /*
  * Plain reads and writes through the cache, for a file system's read() and write(). user: dst/src are user addresses. Return bytes
- * done or -errno. write extends m->size. May sleep; the caller serialises writers (inode lock).
+ * done or -errno. write extends m->size. May sleep; the caller serialises writers (inode lock). ra: the open file's, or NULL.
  */
-ssize_t cache_read(struct address_space *m, u64 pos, u64 user_dst, size_t n);
+ssize_t cache_read(struct address_space *m, struct file_ra_state *ra, u64 pos, u64 user_dst, size_t n);
 ssize_t cache_write(struct address_space *m, u64 pos, u64 user_src, size_t n);
-/* The same from and to kernel memory. */
+/* One piece of a read that has several, or special wishes. */
+struct cache_reader {
+    struct file_ra_state *ra; /* may be NULL */
+    u64 end;                  /* file offset where the whole read ends */
+    bool kernel;              /* dst is kernel memory */
+    bool nowait;              /* -EAGAIN rather than wait for the device */
+};
+ssize_t cache_read_piece(struct address_space *m, const struct cache_reader *r, u64 pos, u64 dst, size_t n);
+/* From and to kernel memory. */
 ssize_t cache_read_kernel(struct address_space *m, u64 pos, void *dst, size_t n);
 ssize_t cache_write_kernel(struct address_space *m, u64 pos, const void *src, size_t n);
 

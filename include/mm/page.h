@@ -72,7 +72,7 @@ enum page_flag {
     PG_table,      /* page table */
     PG_head,       /* compound head */
     PG_reserved,   /* never managed: firmware, kernel image */
-    PG_error,
+    PG_readahead,  /* who comes to this page of a file starts the next window (mm/cache/readahead.c) */
     NR_PAGE_FLAGS
 };
 BUILD_ASSERT(NR_PAGE_FLAGS <= 20);

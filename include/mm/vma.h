@@ -63,6 +63,7 @@ struct vma;
 #define VM_SEALED     (1UL << 63) /* mseal: no unmapping, moving, protecting */
 #define VM_ACCESS     (VM_READ | VM_WRITE | VM_EXEC)
 
+struct file_ra_state;
 struct vma_ops {
     /* A copy of the area comes to life (fork, split) / an area goes away. May sleep. */
     void (*open)(struct vma *vma);
@@ -76,6 +77,10 @@ struct vma_ops {
      * f->page with a reference, or returns VM_FAULT_*. NULL for anonymous and cached areas.
      */
     u32 (*fault)(struct fault *f);
+    /* The readahead state of the open file below (mm/readahead.h). NULL: none; never returns NULL. Any context that may sleep. */
+    struct file_ra_state *(*readahead)(struct vma *vma);
+    /* May the caller know which pages of the file are cached (mincore)? NULL: yes. */
+    bool (*may_look)(struct vma *vma);
     /* Text for /proc/PID/maps when there is no file name ("[vdso]"); may return NULL. */
     const char *(*name)(struct vma *vma);
     bool apart; /* no such area ends by being merged: mm/vma/merge.c */

@@ -23,6 +23,8 @@ struct backing_dev {
     struct waitq wait; /* the flusher sleeps here */
     struct waitq brake; /* writers pause here; nobody wakes them */
     u32 kicked;
+    u32 ra_pages; /* readahead of files opened from now on (mm/readahead.h) */
+    u32 io_pages; /* of one request that suits the device: larger reads are not cut down to ra_pages */
     u64 written;       /* pages, since the start; the flusher's own */
     u64 rate;          /* pages a second that the device takes, smoothed; 0: not known yet */
 };

@@ -8,7 +8,11 @@
 #define BLKRRPART        0x125fu
 #define BLKGETSIZE       0x1260u
 #define BLKFLSBUF        0x1261u
+#define BLKRASET         0x1262u
 #define BLKRAGET         0x1263u
+#define BLKFRASET        0x1264u
+#define BLKFRAGET        0x1265u
+#define BLKSECTGET       0x1267u
 #define BLKSSZGET        0x1268u
 #define BLKDISCARD       0x1277u
 #define BLKIOMIN         0x1278u

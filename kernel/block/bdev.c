@@ -75,8 +75,6 @@ static int write_pages(struct address_space *m, struct page **pages, unsigned n)
     return result;
 }
 
-static const struct mapping_ops bdev_mapping_ops = {.read_pages = read_pages, .write_pages = write_pages};
-
 static int bdev_sync_all(struct superblock *sb)
 {
     struct block_dev *d = NULL;
@@ -89,22 +87,94 @@ static int bdev_sync_all(struct superblock *sb)
 }
 static const struct sb_ops bdev_sb_ops = {.sync = bdev_sync_all};
 
-/* NULL without memory: then its dirty pages wait for a sync or the last close. */
-static struct backing_dev *disk_flusher(struct block_dev *d)
+static void give_async(struct async_reads *pool, struct async_read *a)
+{
+    u64 flags = spin_lock_irqsave(&pool->lock);
+    a->next = pool->free;
+    pool->free = a;
+    spin_unlock_irqrestore(&pool->lock, flags);
+}
+
+static void async_end(struct bio *bio, int err)
+{
+    struct async_read *a = container_of(bio, struct async_read, bio);
+    struct page *page[WRITE_PAGES_MAX];
+    u32 n = bio->nr_segs;
+    for (u32 i = 0; i < n; i++)
+        page[i] = pfn_to_page(a->seg[i].addr >> PAGE_SHIFT);
+    give_async(bio->dev->async, a);
+    for (u32 i = 0; i < n; i++) {
+        if (!err)
+            page_set(page[i], PG_uptodate);
+        page_unlock(page[i]);
+    }
+}
+
+/* The pages stay in the cache while they are locked. The last one of the device may be short: left to who can clear its tail. */
+static bool begin_read(struct address_space *m, struct page **pages, unsigned n)
+{
+    struct block_dev *d = ((struct inode *)m->host)->priv;
+    u64 at = (u64)pages[0]->index << PAGE_SHIFT;
+    if (!d->async || n > d->max_segs || at + (u64)n * PAGE_SIZE > block_bytes(d))
+        return false;
+    u64 flags = spin_lock_irqsave(&d->async->lock);
+    struct async_read *a = d->async->free;
+    if (a)
+        d->async->free = a->next;
+    spin_unlock_irqrestore(&d->async->lock, flags);
+    if (!a)
+        return false;
+    for (u32 i = 0; i < n; i++)
+        a->seg[i] = (struct bio_seg){page_to_phys(pages[i]), PAGE_SIZE};
+    a->bio = (struct bio){.dev = d, .op = BIO_READ, .sector = at >> SECTOR_SHIFT, .segs = a->seg, .nr_segs = n, .end = async_end};
+    bio_submit_alone(&a->bio);
+    return true;
+}
+
+/* Without memory for it, a disk reads ahead while its reader waits. */
+static struct async_reads *async_new(void)
+{
+    struct async_reads *pool = kzalloc(sizeof(*pool), GFP_KERNEL);
+    if (!pool)
+        return NULL;
+    spin_init(&pool->lock, RANK_KERNEL_LEAF);
+    for (int i = 0; i < NR_ASYNC_READS; i++) {
+        struct async_read *a = kmalloc(sizeof(*a), GFP_KERNEL);
+        if (a)
+            give_async(pool, a);
+    }
+    return pool;
+}
+
+/* What the files of a disk and its partitions share. 0 or -ENOMEM. */
+static int disk_bdi(struct block_dev *d)
 {
     struct backing_dev *b = kmalloc(sizeof(*b), GFP_KERNEL);
     if (!b)
-        return NULL;
+        return -ENOMEM;
     backing_dev_init(b, d->name);
+    b->io_pages = BLOCK_MAX_SECTORS >> (PAGE_SHIFT - SECTOR_SHIFT);
     if (backing_dev_start(b)) {
         kfree(b);
-        return NULL;
+        return -ENOMEM;
     }
-    return b;
+    d->bdi = b;
+    d->async = async_new();
+    return 0;
 }
+
+static const struct mapping_ops bdev_mapping_ops = {.read_pages = read_pages, .begin_read = begin_read, .write_pages = write_pages};
 
 int bdev_attach(struct block_dev *d)
 {
+    if (d->parent) {
+        d->bdi = d->parent->bdi;
+        d->async = d->parent->async;
+    } else if (!d->bdi) {
+        int err = disk_bdi(d);
+        if (err)
+            return err;
+    }
     if (!bdev_sb)
         bdev_sb = sb_alloc(&bdev_type, &bdev_sb_ops, 0);
     if (!bdev_sb)
@@ -113,7 +183,7 @@ int bdev_attach(struct block_dev *d)
     if (!i)
         return -ENOMEM;
     i->priv = d;
-    i->mapping.bdi = d->parent ? d->parent->inode->mapping.bdi : disk_flusher(d);
+    i->mapping.bdi = d->bdi;
     i->mapping.size = block_bytes(d);
     d->inode = i;
     return 0;
@@ -156,7 +226,9 @@ static void bdev_release(struct file *f)
 
 static ssize_t bdev_read(struct file *f, const struct iobuf *b, size_t n, u64 *pos)
 {
-    return cached_read(&dev_of(f)->inode->mapping, b, n, pos);
+    struct address_space *m = &dev_of(f)->inode->mapping;
+    u64 size = READ_ONCE(m->size); /* a read is cut before readahead sees its length */
+    return *pos < size ? cached_read(m, f->ra, b, min(n, (size_t)(size - *pos)), pos) : 0;
 }
 
 static ssize_t bdev_write(struct file *f, const struct iobuf *b, size_t n, u64 *pos)
@@ -268,6 +340,14 @@ static s64 set_read_only(struct block_dev *d, u64 arg)
     return 0;
 }
 
+static s64 set_readahead(struct block_dev *d, u64 sectors)
+{
+    if (!capable(CAP_SYS_ADMIN))
+        return -EACCES;
+    WRITE_ONCE(d->bdi->ra_pages, (u32)(sectors << SECTOR_SHIFT >> PAGE_SHIFT));
+    return 0;
+}
+
 static s64 flush_buffers(struct block_dev *d)
 {
     if (!capable(CAP_SYS_ADMIN))
@@ -305,7 +385,15 @@ static s64 bdev_ioctl(struct file *f, u32 cmd, u64 arg)
     case BLKROSET:
         return set_read_only(d, arg);
     case BLKRAGET:
-        return put64(arg, 256);
+    case BLKFRAGET:
+        return arg ? put64(arg, (u64)READ_ONCE(d->bdi->ra_pages) * (PAGE_SIZE >> SECTOR_SHIFT)) : -EINVAL;
+    case BLKRASET:
+    case BLKFRASET:
+        return set_readahead(d, arg);
+    case BLKSECTGET: {
+        u16 sectors = (u16)BLOCK_MAX_SECTORS;
+        return put_user(sectors, arg) ? -EFAULT : 0;
+    }
     case BLKFLSBUF:
         return flush_buffers(d);
     case BLKDISCARD:

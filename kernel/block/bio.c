@@ -11,6 +11,7 @@
  * Locks: bio_batch.lock.
  */
 #include <kernel/block.h>
+#include <mm/stat.h>
 #include <port/clock.h>
 #include <port/log.h>
 
@@ -48,6 +49,14 @@ int bio_batch_wait(struct bio_batch *b)
     return b->err;
 }
 
+static void finish(struct bio *bio, int err)
+{
+    if (bio->end)
+        bio->end(bio, err);
+    else
+        batch_done(bio->batch, err);
+}
+
 static inline void add(u64 *counter, u64 n)
 {
     __atomic_fetch_add(counter, n, __ATOMIC_RELAXED);
@@ -76,7 +85,7 @@ void bio_complete(struct bio *bio, int err)
     count_end(d, bio, now);
     if (d->parent)
         count_end(d->parent, bio, now);
-    batch_done(bio->batch, err);
+    finish(bio, err);
 }
 
 /* 0, or why the device need not be asked. */
@@ -104,18 +113,18 @@ static int check(struct bio *bio)
     return 0;
 }
 
-void bio_submit(struct bio *bio, struct bio_batch *batch)
+void bio_submit_alone(struct bio *bio)
 {
     struct block_dev *d = bio->dev, *disk = d->parent ? d->parent : d;
-    u64 flags = spin_lock_irqsave(&batch->lock);
-    batch->pending++;
-    spin_unlock_irqrestore(&batch->lock, flags);
-    bio->batch = batch;
     int err = check(bio);
     if (err) {
-        batch_done(batch, err);
+        finish(bio, err);
         return;
     }
+    if (bio->op == BIO_READ)
+        stat_event_add(PGPGIN, bio->nr_sectors);
+    else if (bio->op == BIO_WRITE)
+        stat_event_add(PGPGOUT, bio->nr_sectors);
     bio->start_ns = clock_ns();
     count_start(d, bio->start_ns);
     if (d->parent)
@@ -124,6 +133,15 @@ void bio_submit(struct bio *bio, struct bio_batch *batch)
         bio_complete(bio, 0);
     else
         disk->driver->submit(disk, bio);
+}
+
+void bio_submit(struct bio *bio, struct bio_batch *batch)
+{
+    u64 flags = spin_lock_irqsave(&batch->lock);
+    batch->pending++;
+    spin_unlock_irqrestore(&batch->lock, flags);
+    bio->batch = batch;
+    bio_submit_alone(bio);
 }
 
 int block_io(struct block_dev *d, enum bio_op op, u64 sector, u64 nr_sectors, const struct bio_seg *segs, u32 nr_segs)

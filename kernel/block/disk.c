@@ -15,6 +15,7 @@
 #include <lib/string.h>
 #include <mm/phys.h>
 #include <mm/slab.h>
+#include <mm/writeback.h>
 #include <port/clock.h>
 #include <port/log.h>
 
@@ -109,6 +110,25 @@ static void show_discard_max(struct seq *s, void *arg)
     const struct block_dev *d = arg;
     seq_printf(s, "%lu\n", d->can_discard ? d->max_discard << SECTOR_SHIFT : 0);
 }
+static void show_max_sectors(struct seq *s, void *arg)
+{
+    seq_printf(s, "%u\n", BLOCK_MAX_SECTORS / 2);
+}
+static void show_read_ahead(struct seq *s, void *arg)
+{
+    seq_printf(s, "%lu\n", (u64)READ_ONCE(((struct block_dev *)arg)->bdi->ra_pages) * (PAGE_SIZE / 1024));
+}
+static int store_read_ahead(const char *text, size_t n, void *arg)
+{
+    u64 kib;
+    const char *end;
+    if (str_parse_u64(text, 10, &kib, &end) || (*end && *end != '\n'))
+        return -EINVAL;
+    if (kib > U32_MAX)
+        return -ERANGE;
+    WRITE_ONCE(((struct block_dev *)arg)->bdi->ra_pages, (u32)(kib / (PAGE_SIZE / 1024)));
+    return 0;
+}
 static void show_one(struct seq *s, void *arg)
 {
     seq_puts(s, "1\n");
@@ -167,13 +187,20 @@ static void show_in_sys(struct block_dev *d)
                  {"queue/physical_block_size", show_physical, 1},
                  {"queue/minimum_io_size", show_physical, 1},
                  {"queue/optimal_io_size", show_zero, 1},
+                 {"queue/max_sectors_kb", show_max_sectors, 1},
+                 {"queue/read_ahead_kb", show_read_ahead, 1},
                  {"queue/rotational", show_one, 1},
                  {"queue/write_cache", show_write_cache, 1},
                  {"queue/discard_max_bytes", show_discard_max, 1}};
     for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
         char *path = files[i].kind & (d->parent ? 2u : 1u) ? sys_path(d, files[i].name) : NULL;
+        bool writable = files[i].show == show_read_ahead;
         if (path)
-            proc_register(&(struct proc_file){.path = path, .mode = 0444, .show = files[i].show, .arg = d});
+            proc_register(&(struct proc_file){.path = path,
+                                              .mode = writable ? 0644 : 0444,
+                                              .show = files[i].show,
+                                              .store = writable ? store_read_ahead : NULL,
+                                              .arg = d});
     }
 }
 

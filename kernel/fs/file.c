@@ -241,7 +241,17 @@ static void file_vma_close(struct vma *vma)
 {
     file_put(vma->file);
 }
-const struct vma_ops file_vma_ops = {.open = file_vma_open, .close = file_vma_close};
+static struct file_ra_state *file_vma_readahead(struct vma *vma)
+{
+    return ((struct file *)vma->file)->ra;
+}
+static bool file_vma_may_look(struct vma *vma)
+{
+    struct file *f = vma->file;
+    return cap_owner(f->inode) || !inode_permission(f->inode, W_OK);
+}
+const struct vma_ops file_vma_ops = {
+    .open = file_vma_open, .close = file_vma_close, .readahead = file_vma_readahead, .may_look = file_vma_may_look};
 
 /* ---- the kernel's own reading and writing ---- */
 ssize_t file_read_kernel(struct file *f, void *buf, size_t n, u64 pos)

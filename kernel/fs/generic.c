@@ -25,25 +25,25 @@ static inline void file_accessed(struct file *f, struct inode *i)
         follow_change(f, i);
 }
 
-ssize_t cached_read(struct address_space *m, const struct iobuf *b, size_t n, u64 *pos)
+ssize_t cached_read(struct address_space *m, struct file_ra_state *ra, const struct iobuf *b, size_t n, u64 *pos)
 {
     ssize_t done = 0;
     if (likely(!b->iov && !b->kernel)) {
-        done = cache_read(m, *pos, b->addr, n);
+        done = cache_read(m, ra, *pos, b->addr, n);
     } else {
+        struct cache_reader r = {.ra = ra, .end = *pos + n, .kernel = b->kernel};
         while ((size_t)done < n) {
             size_t part = n - (size_t)done;
             u64 at = iobuf_piece(b, (size_t)done, &part);
             if (!part)
                 break;
-            ssize_t r = b->kernel ? cache_read_kernel(m, *pos + done, (void *)at, part)
-                                  : cache_read(m, *pos + done, at, part);
-            if (r < 0 && !done)
-                return r;
-            if (r <= 0)
+            ssize_t got = cache_read_piece(m, &r, *pos + (u64)done, at, part);
+            if (got < 0 && !done)
+                return got;
+            if (got <= 0)
                 break;
-            done += r;
-            if ((size_t)r < part)
+            done += got;
+            if ((size_t)got < part)
                 break;
         }
     }
@@ -54,7 +54,7 @@ ssize_t cached_read(struct address_space *m, const struct iobuf *b, size_t n, u6
 
 ssize_t generic_file_read(struct file *f, const struct iobuf *b, size_t n, u64 *pos)
 {
-    ssize_t done = cached_read(&f->inode->mapping, b, n, pos);
+    ssize_t done = cached_read(&f->inode->mapping, f->ra, b, n, pos);
     if (done > 0)
         file_accessed(f, f->inode);
     return done;

@@ -44,6 +44,9 @@ int file_open_inode(struct file *f, struct inode *inode)
     }
     if (f->ops->lseek == no_lseek)
         f->mode |= FMODE_STREAM;
+    ra_init(&f->ra_state, file_pages(f));
+    if (!f->ra)
+        f->ra = &f->ra_state;
     return 0;
 }
 

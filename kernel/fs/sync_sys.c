@@ -3,6 +3,7 @@
 #include "internal.h"
 #include <kernel/block.h>
 #include <kernel/syscall.h>
+#include <uapi/fadvise.h>
 
 struct address_space *file_pages(struct file *f)
 {
@@ -135,22 +136,7 @@ SYSCALL(fadvise64)
     struct fdref r = fd_borrow((int)a0);
     if (!r.file)
         return -EBADF;
-    struct inode *i = r.file->inode;
-    struct address_space *m = file_pages(r.file);
-    s64 off = (s64)a1, len = (s64)a2, err = 0;
-    if (S_ISFIFO(i->mode)) {
-        err = -ESPIPE;
-    } else if (len < 0 || (u32)a3 > 5) {
-        err = -EINVAL;
-    } else if (a3 == 4 && m->ops->read_pages) { /* DONTNEED: whole clean pages only */
-        u64 end = len ? (u64)(off + len) : m->size;
-        u64 first = DIV_ROUND_UP((u64)off, PAGE_SIZE),
-            last = end >= m->size ? ~0UL : (end >> PAGE_SHIFT) - 1;
-        if (first <= last && last + 1)
-            cache_invalidate(m, first, last);
-        else if (first <= last)
-            cache_invalidate(m, first, ~0UL >> PAGE_SHIFT);
-    }
+    s64 err = S_ISFIFO(r.file->inode->mode) ? -ESPIPE : cache_advise(file_pages(r.file), r.file->ra, a1, (s64)a2, (int)a3);
     fd_return(r);
     return err;
 }
@@ -161,23 +147,13 @@ SYSCALL(readahead)
     if (!r.file)
         return -EBADF;
     struct file *f = r.file;
-    s64 err = 0;
-    if (!(f->mode & FMODE_READ)) {
+    s64 err;
+    if (!(f->mode & FMODE_READ))
         err = -EBADF;
-    } else if (!S_ISREG(f->inode->mode)) {
+    else if (!S_ISREG(f->inode->mode) && !S_ISBLK(f->inode->mode))
         err = -EINVAL;
-    } else {
-        struct address_space *m = file_pages(f);
-        u64 size = m->ops->read_pages ? READ_ONCE(m->size) : 0;
-        u64 end = min((s64)a2 < 0 ? size : a1 + a2, size);
-        for (u64 pos = a1; pos < end && !fatal_signal_pending(); pos += PAGE_SIZE) {
-            bool major = false;
-            struct page *p = cache_get(m, pos >> PAGE_SHIFT, &major);
-            if (IS_ERR(p))
-                break;
-            page_put(p);
-        }
-    }
+    else
+        err = cache_advise(file_pages(f), f->ra, a1, (s64)a2, POSIX_FADV_WILLNEED);
     fd_return(r);
     return err;
 }

@@ -223,7 +223,7 @@ static u32 pipe_poll(struct file *f, struct poll_table *pt)
     if (f->mode & FMODE_READ) {
         if (!pipe_empty(p))
             mask |= POLL_READABLE;
-        if (!READ_ONCE(p->writers) && f->ra[0] != READ_ONCE(p->w_count))
+        if (!READ_ONCE(p->writers) && f->scratch[0] != READ_ONCE(p->w_count))
             mask |= EPOLLHUP;
     }
     if (f->mode & FMODE_WRITE) {

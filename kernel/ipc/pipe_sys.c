@@ -173,7 +173,7 @@ static int fifo_join(struct file *f, struct pipe *p)
     if (rd && !wr && !writers) {
         if (!nonblock)
             return fifo_wait(f, p, &p->rd_wait, &p->w_count);
-        f->ra[0] = p->w_count; /* poll: no hang-up before a writer was there */
+        f->scratch[0] = p->w_count; /* poll: no hang-up before a writer was there */
     }
     if (wr && !rd && !readers)
         return fifo_wait(f, p, &p->wr_wait, &p->r_count);

@@ -4,6 +4,7 @@
 #define MM_CACHE_INTERNAL_H
 #include <port/cpu.h>
 #include <mm/cache.h>
+#include <mm/gfp.h>
 
 static inline bool cache_is_at(const struct page *page, const struct address_space *m, u64 index)
 {
@@ -46,4 +47,13 @@ bool cache_remove(struct address_space *m, struct page *page);
 void cache_remove_range(struct address_space *m, u64 first, u64 last);
 /* The same if it is clean, not mapped, and nobody but the cache and the caller has a reference; the caller's stays. */
 bool cache_remove_unused(struct address_space *m, struct page *page);
+/* Allocates (gfp beside GFP_HIGHUSER_MOVABLE) and inserts a locked page, not uptodate unless GFP_ZERO. ERR_PTR: -EEXIST, -ENOMEM, -ENOSPC. */
+struct page *cache_new_page(struct address_space *m, u64 index, gfp_t gfp);
+/*
+ * Someone else reads the page, or failed to: waits. 0; -EAGAIN: it is no more in the cache, the reference is gone, and the caller
+ * finds out why by its own try.
+ */
+int cache_wait_uptodate(struct address_space *m, struct page *page);
+/* Writes dirty pages of bytes [start, end] and does not wait for what others write. 0 or -errno. */
+int cache_write_range(struct address_space *m, u64 start, u64 end);
 #endif

@@ -3,11 +3,10 @@
  * Finding pages in the cache without locks, and filling those that are missing.
  *
  *   cache_find      RCU: load, take a reference, look again that it is still the page we meant
- *   cache_get       cache_find, or allocate, insert locked, read from the device, unlock
+ *   cache_get       cache_find, or allocate, insert locked, read from the device, unlock: this page alone (more: readahead.c)
  *
- * Read-ahead: a miss right behind a cached page, or at the start of the file, reads a window of READ_WINDOW pages at once;
- * any other miss reads a few around. Pages that are in flight are locked and not uptodate; who wants one waits for its lock.
- * Without a device, a page that is not uptodate was reserved and is cleared when it is first used.
+ * Pages that are in flight are locked and not uptodate; who wants one waits for its lock. Without a device, a page that is not
+ * uptodate was reserved and is cleared when it is first used.
  *
  * Locks: invalidate_lock for reading around a fill, so that truncation can't meet a half-read page.
  */
@@ -18,17 +17,9 @@
 #include <port/mem.h>
 #include "cache_internal.h"
 
-#define READ_WINDOW 32
-#define READ_RANDOM 4
-
-static struct page *find_any(struct address_space *m, u64 index)
-{
-    return cache_find_any(m, index);
-}
-
 struct page *cache_find(struct address_space *m, u64 index)
 {
-    struct page *page = find_any(m, index);
+    struct page *page = cache_find_any(m, index);
     if (page && unlikely(!page_test(page, PG_uptodate))) {
         page_put(page);
         return NULL;
@@ -64,6 +55,21 @@ unsigned cache_find_present(struct address_space *m, u64 index, unsigned n, stru
     return found;
 }
 
+void cache_present(struct address_space *m, u64 index, u32 n, u8 *vec)
+{
+    void *entry[64];
+    for (u32 i = 0; i < n; i += 64) {
+        u32 part = min(n - i, 64u);
+        rcu_read_lock();
+        bool any = xa_load_batch(&m->pages, index + i, entry, part);
+        for (u32 k = 0; k < part; k++) {
+            const struct page *page = any && !xa_is_value(entry[k]) ? entry[k] : NULL;
+            vec[i + k] = page && page_test(page, PG_uptodate); /* a glance: it may leave at any time */
+        }
+        rcu_read_unlock();
+    }
+}
+
 unsigned cache_find_run(struct address_space *m, u64 index, unsigned n, struct page **out)
 {
     n = min(n, 64u);
@@ -77,8 +83,7 @@ unsigned cache_find_run(struct address_space *m, u64 index, unsigned n, struct p
     return i;
 }
 
-/* A locked page that is not uptodate, inserted. ERR_PTR: -EEXIST, -ENOMEM, -ENOSPC. */
-static struct page *insert_new(struct address_space *m, u64 index, gfp_t gfp)
+struct page *cache_new_page(struct address_space *m, u64 index, gfp_t gfp)
 {
     struct page *page = alloc_page(GFP_HIGHUSER_MOVABLE | gfp);
     if (!page)
@@ -102,81 +107,40 @@ static struct page *insert_new(struct address_space *m, u64 index, gfp_t gfp)
     return page;
 }
 
-/* Where to begin and how many pages to read for a miss at index. */
-static unsigned read_window(struct address_space *m, u64 index, u64 *first)
-{
-    u64 pages = DIV_ROUND_UP(READ_ONCE(m->size), PAGE_SIZE);
-    bool sequential = index == 0;
-    if (!sequential) {
-        rcu_read_lock();
-        sequential = xa_load(&m->pages, index - 1) != NULL;
-        rcu_read_unlock();
-    }
-    unsigned window = sequential ? READ_WINDOW : READ_RANDOM;
-    *first = sequential ? index : ALIGN_DOWN(index, READ_RANDOM);
-    if (index >= pages)
-        return *first = index, 1;
-    return (unsigned)min((u64)window, pages - *first);
-}
-
-/*
- * Reads index and its neighbours. Returns the page at index, locked and referenced (uptodate or failed), or ERR_PTR(-EEXIST) when
- * someone else has it. The neighbours are unlocked.
- */
-static struct page *read_missing(struct address_space *m, u64 index)
-{
-    struct page *run[READ_WINDOW], *wanted = NULL;
-    u64 first;
-    unsigned n = read_window(m, index, &first), got = 0;
-    long err = -EEXIST;
-    for (u64 i = first; i < first + n; i++) {
-        struct page *page = insert_new(m, i, GFP_NOWARN);
-        if (!IS_ERR(page)) {
-            run[got++] = page;
-            if (i == index)
-                wanted = page;
-            continue;
-        }
-        if (i == index)
-            err = PTR_ERR(page);
-        if (i >= index)
-            break; /* the run stays one piece, and holds index or stops before it */
-        for (unsigned k = 0; k < got; k++) { /* a gap before index: begin anew behind it */
-            cache_remove(m, run[k]);
-            page_unlock(run[k]);
-            page_put(run[k]);
-        }
-        got = 0;
-    }
-    if (got)
-        m->ops->read_pages(m, run, got);
-    for (unsigned k = 0; k < got; k++) {
-        if (run[k] == wanted)
-            continue;
-        if (!page_test(run[k], PG_uptodate))
-            cache_remove(m, run[k]);
-        page_unlock(run[k]);
-        page_put(run[k]);
-    }
-    return wanted ? wanted : ERR_PTR(err);
-}
-
-/* Someone else is reading it: wait, and say whether it turned out well. The reference is kept on success only. */
-static int wait_uptodate(struct page *page)
+int cache_wait_uptodate(struct address_space *m, struct page *page)
 {
     page_lock(page);
     bool good = page_test(page, PG_uptodate);
+    if (!good)
+        cache_remove(m, page); /* A1 of readahead.c: its read failed; or truncated */
     page_unlock(page);
     if (good)
         return 0;
     page_put(page);
-    return -EAGAIN; /* failed or truncated: the caller finds out by its own try */
+    return -EAGAIN;
+}
+
+/* Reads one missing page. Referenced and unlocked, or ERR_PTR. */
+static struct page *read_missing(struct address_space *m, u64 index)
+{
+    struct page *page = cache_new_page(m, index, 0);
+    if (IS_ERR(page))
+        return page;
+    int err = m->ops->read_pages(m, &page, 1);
+    bool good = page_test(page, PG_uptodate);
+    if (!good)
+        cache_remove(m, page);
+    page_unlock(page);
+    if (good)
+        return page;
+    page_put(page);
+    return ERR_PTR(err ? err : -EIO);
 }
 
 /* No device behind the mapping: a page of zeros. */
 static struct page *get_zeroed(struct address_space *m, u64 index)
 {
-    struct page *page = insert_new(m, index, GFP_ZERO);
+    struct page *page = cache_new_page(m, index, GFP_ZERO);
     if (!IS_ERR(page))
         page_unlock(page);
     return page;
@@ -185,11 +149,11 @@ static struct page *get_zeroed(struct address_space *m, u64 index)
 int cache_reserve(struct address_space *m, u64 index)
 {
     struct page *page;
-    while (!(page = find_any(m, index))) {
+    while (!(page = cache_find_any(m, index))) {
         if (cache_value(m, index))
             return 0; /* in swap */
         down_read(&m->invalidate_lock);
-        page = insert_new(m, index, 0);
+        page = cache_new_page(m, index, 0);
         up_read(&m->invalidate_lock);
         if (!IS_ERR(page)) {
             page_unlock(page);
@@ -222,13 +186,13 @@ static int zero_reserved(struct address_space *m, u64 index, struct page *page)
 struct page *cache_get(struct address_space *m, u64 index, bool *major)
 {
     for (;;) {
-        struct page *page = find_any(m, index);
+        struct page *page = cache_find_any(m, index);
         if (page) {
             if (likely(page_test(page, PG_uptodate)))
                 return page;
             if (m->ops->read_pages)
                 *major = true;
-            if (!(m->ops->read_pages ? wait_uptodate(page) : zero_reserved(m, index, page)))
+            if (!(m->ops->read_pages ? cache_wait_uptodate(m, page) : zero_reserved(m, index, page)))
                 return page;
             continue;
         }
@@ -247,16 +211,6 @@ struct page *cache_get(struct address_space *m, u64 index, bool *major)
         } else {
             *major = true;
             page = read_missing(m, index);
-            if (!IS_ERR(page)) {
-                bool good = page_test(page, PG_uptodate);
-                if (!good)
-                    cache_remove(m, page);
-                page_unlock(page);
-                if (!good) {
-                    page_put(page);
-                    page = ERR_PTR(-EIO);
-                }
-            }
         }
         up_read(&m->invalidate_lock);
         if (page != ERR_PTR(-EEXIST))

@@ -12,6 +12,7 @@
  * Locks: backing_dev.lock, inside tree_lock. Files are kept by ops->try_get while they are written.
  */
 #include <lib/errno.h>
+#include <mm/readahead.h>
 #include <mm/stat.h>
 #include <mm/writeback.h>
 #include <port/clock.h>
@@ -31,6 +32,7 @@ void backing_dev_init(struct backing_dev *b, const char *name)
     waitq_init(&b->brake);
     b->pass = b->written = b->rate = 0;
     b->kicked = 0;
+    b->ra_pages = b->io_pages = RA_PAGES_DEFAULT;
 }
 
 void writeback_note_dirty(struct address_space *m)

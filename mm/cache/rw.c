@@ -9,6 +9,7 @@
 #include <lib/errno.h>
 #include <mm/lru.h>
 #include <mm/pt.h>
+#include <mm/readahead.h>
 #include <mm/writeback.h>
 #include <port/log.h>
 #include <port/sched.h>
@@ -37,19 +38,43 @@ static inline size_t copy_in(const struct end *e, size_t off, void *dst, size_t 
     return 0;
 }
 
-/* As cache_get(), but what has no device behind it is not filled for a reader: the zero page (without a reference). */
-static struct page *page_for_read(struct address_space *m, u64 index)
+#define READY (1u << PG_uptodate | 1u << PG_readahead)
+
+/* The page at index for a reader, complete, and not one where readahead has something to do; or NULL. */
+static __always_inline_fn struct page *find_ready(struct address_space *m, u64 index)
 {
-    bool major = false;
-    struct page *page = cache_find(m, index);
-    if (likely(page))
+    struct page *page = cache_find_any(m, index);
+    if (likely(page) && likely((READ_ONCE(page->flags) & READY) == 1u << PG_uptodate))
         return page;
-    return m->ops->read_pages ? cache_get(m, index, &major) : zero_page;
+    if (page)
+        page_put(page);
+    return NULL;
 }
 
-static ssize_t read_to(struct address_space *m, u64 pos, const struct end *e, size_t n)
+/* What has no device behind it is not filled for a reader: the zero page (without a reference). */
+static struct page *page_for_read(struct address_space *m, const struct cache_reader *r, u64 index)
 {
-    u64 size = READ_ONCE(m->size);
+    struct page *page = find_ready(m, index);
+    if (likely(page))
+        return page;
+    if (m->ops->read_pages)
+        return ra_get(m, r->ra, index, DIV_ROUND_UP(r->end, PAGE_SIZE), r->nowait);
+    page = cache_find(m, index);
+    return page ? page : zero_page;
+}
+
+/* Linux's rule: reads that go on within the page where the last one ended count as one. Memory without a device: those from its start on. */
+static __always_inline_fn void accessed(struct address_space *m, const struct file_ra_state *ra, struct page *page, u64 pos, u64 last)
+{
+    bool again = m->flags & AS_SHMEM ? (pos & ~PAGE_MASK) != 0 : (last - 1) >> PAGE_SHIFT == pos >> PAGE_SHIFT;
+    if (!again && !(ra && unlikely(READ_ONCE(ra->flags) & RA_NOREUSE)))
+        lru_mark_accessed(page);
+}
+
+ssize_t cache_read_piece(struct address_space *m, const struct cache_reader *r, u64 pos, u64 dst, size_t n)
+{
+    struct end e = {r->kernel, dst};
+    u64 size = READ_ONCE(m->size), last = r->ra ? READ_ONCE(r->ra->prev_pos) : U64_MAX;
     if (pos >= size)
         return 0;
     n = min(n, (size_t)(size - pos));
@@ -58,18 +83,18 @@ static ssize_t read_to(struct address_space *m, u64 pos, const struct end *e, si
     while (done < n) {
         u64 at = pos + done, off = at & ~PAGE_MASK;
         size_t chunk = min(n - done, (size_t)(PAGE_SIZE - off));
-        struct page *page = page_for_read(m, at >> PAGE_SHIFT);
+        struct page *page = page_for_read(m, r, at >> PAGE_SHIFT);
         if (IS_ERR(page)) {
             err = PTR_ERR(page);
             break;
         }
-        size_t left = copy_out(e, done, (char *)page_to_virt(page) + off, chunk);
+        size_t left = copy_out(&e, done, (char *)page_to_virt(page) + off, chunk);
         if (page != zero_page) {
-            if (!page_test(page, PG_referenced))
-                lru_mark_accessed(page);
+            accessed(m, r->ra, page, at, last);
             page_put(page);
         }
         done += chunk - left;
+        last = pos + done;
         if (left) {
             err = -EFAULT;
             break;
@@ -81,6 +106,8 @@ static ssize_t read_to(struct address_space *m, u64 pos, const struct end *e, si
         if (unlikely(done < n))
             sched_cond();
     }
+    if (r->ra && done)
+        WRITE_ONCE(r->ra->prev_pos, last);
     return done ? (ssize_t)done : err;
 }
 
@@ -176,38 +203,32 @@ static ssize_t write_from(struct address_space *m, u64 pos, const struct end *e,
     return done ? (ssize_t)done : r;
 }
 
-/* The page that holds all of [pos, pos + n), uptodate and referenced, if it is cached; else NULL. */
-static __always_inline_fn struct page *find_around(struct address_space *m, u64 pos, size_t n)
+/* Does [pos, pos + n) lie within one page? */
+static __always_inline_fn bool in_one_page(u64 pos, size_t n)
 {
-    if (unlikely(n > PAGE_SIZE - (pos & ~PAGE_MASK)))
-        return NULL;
-    struct page *page = cache_find_any(m, pos >> PAGE_SHIFT);
-    if (likely(page) && likely(page_test(page, PG_uptodate)))
-        return page;
-    if (page)
-        page_put(page);
-    return NULL;
+    return likely(n <= PAGE_SIZE - (pos & ~PAGE_MASK));
 }
 
-ssize_t cache_read(struct address_space *m, u64 pos, u64 user_dst, size_t n)
+ssize_t cache_read(struct address_space *m, struct file_ra_state *ra, u64 pos, u64 user_dst, size_t n)
 {
     u64 size = READ_ONCE(m->size);
-    struct page *page = pos < size && n <= size - pos ? find_around(m, pos, n) : NULL;
+    bool simple = pos < size && n <= size - pos && in_one_page(pos, n) && ra;
+    struct page *page = simple ? find_ready(m, pos >> PAGE_SHIFT) : NULL;
     if (likely(page)) {
         size_t left = copy_to_user(user_dst, (char *)page_to_virt(page) + (pos & ~PAGE_MASK), n);
-        if (!page_test(page, PG_referenced))
-            lru_mark_accessed(page);
+        accessed(m, ra, page, pos, READ_ONCE(ra->prev_pos));
+        WRITE_ONCE(ra->prev_pos, pos + n - left);
         page_put(page);
         return unlikely(left) && left == n ? -EFAULT : (ssize_t)(n - left);
     }
-    struct end e = {false, user_dst};
-    return read_to(m, pos, &e, n);
+    struct cache_reader r = {.ra = ra, .end = pos + n};
+    return cache_read_piece(m, &r, pos, user_dst, n);
 }
 
 ssize_t cache_write(struct address_space *m, u64 pos, u64 user_src, size_t n)
 {
-    struct page *page = find_around(m, pos, n);
-    if (likely(page)) {
+    struct page *page = in_one_page(pos, n) ? cache_find_any(m, pos >> PAGE_SHIFT) : NULL;
+    if (likely(page) && likely(page_test(page, PG_uptodate))) {
         size_t left = copy_from_user((char *)page_to_virt(page) + (pos & ~PAGE_MASK), user_src, n);
         size_t done = n - left;
         if (done && !page_test(page, PG_dirty))
@@ -217,14 +238,16 @@ ssize_t cache_write(struct address_space *m, u64 pos, u64 user_src, size_t n)
             WRITE_ONCE(m->size, pos + done);
         return unlikely(left) && !done ? -EFAULT : (ssize_t)done;
     }
+    if (page)
+        page_put(page);
     struct end e = {false, user_src};
     return write_from(m, pos, &e, n);
 }
 
 ssize_t cache_read_kernel(struct address_space *m, u64 pos, void *dst, size_t n)
 {
-    struct end e = {true, (u64)(uptr)dst};
-    return read_to(m, pos, &e, n);
+    struct cache_reader r = {.end = pos + n, .kernel = true};
+    return cache_read_piece(m, &r, pos, (u64)(uptr)dst, n);
 }
 
 ssize_t cache_write_kernel(struct address_space *m, u64 pos, const void *src, size_t n)

@@ -163,6 +163,14 @@ u64 cache_write_some(struct address_space *m, u64 *index, u64 most)
     return written;
 }
 
+int cache_write_range(struct address_space *m, u64 start, u64 end)
+{
+    u64 index = start >> PAGE_SHIFT, written = 0;
+    if (!READ_ONCE(m->nrdirty))
+        return 0;
+    return write_range(m, &index, min(end >> PAGE_SHIFT, (u64)U32_MAX), U64_MAX, &written);
+}
+
 int cache_sync(struct address_space *m, u64 start, u64 end)
 {
     if (!m->ops->write_pages || (!READ_ONCE(m->nrdirty) && !xa_marked(&m->pages, CACHE_MARK_WRITEBACK)))

@@ -16,6 +16,7 @@
 #include <mm/cache.h>
 #include <mm/lru.h>
 #include <mm/mlock.h>
+#include <mm/readahead.h>
 #include <mm/rmap.h>
 #include <mm/stat.h>
 #include <port/log.h>
@@ -57,11 +58,13 @@ static void fault_around(struct fault *f)
     struct page *table = pt_table_page(f->pte);
     enum rss_kind kind = RSS_FILE;
     s64 mapped = 0;
+    u32 found = 0;
     pt_lock(table);
     for (u64 i = 0; i < n; i++) {
         struct page *page = pages[i];
-        if (!page)
+        if (!page || unlikely(page_test(page, PG_readahead))) /* a fault of its own starts the next window */
             continue;
+        found++;
         if (!pte_none(pte_load(&pte[i])) || !still_cached(page, m, first + i))
             continue;
         kind = page_rss_kind(page);
@@ -81,6 +84,8 @@ static void fault_around(struct fault *f)
     for (u64 i = 0; i < n; i++)
         if (pages[i])
             page_put(pages[i]);
+    if (m->ops->read_pages && found && vma->ops && vma->ops->readahead)
+        ra_fault_hits(vma->ops->readahead(vma), found);
     stat_event_add(FAULT_AROUND, (u64)mapped);
 }
 
@@ -133,6 +138,17 @@ static u32 error_to_fault(long err)
     }
 }
 
+static struct page *get_cached(struct fault *f, bool *waited)
+{
+    struct vma *vma = f->vma;
+    if (!vma->mapping->ops->read_pages)
+        return cache_get(vma->mapping, f->pgoff, waited);
+    u64 flags = READ_ONCE(vma->flags);
+    enum ra_access how = flags & VM_RAND_READ ? RA_ACCESS_RANDOM : flags & VM_SEQ_READ ? RA_ACCESS_SEQUENTIAL : RA_ACCESS_NORMAL;
+    struct file_ra_state *ra = vma->ops && vma->ops->readahead ? vma->ops->readahead(vma) : NULL;
+    return ra_fault(vma->mapping, ra, f->pgoff, how, waited);
+}
+
 /* f->page: the page of f->pgoff, referenced; *major: a device was waited for. */
 static u32 get_page(struct fault *f, u32 *major)
 {
@@ -143,7 +159,7 @@ static u32 get_page(struct fault *f, u32 *major)
     bool waited = false;
     if (f->pgoff >= file_pages(m))
         return VM_FAULT_SIGBUS;
-    f->page = cache_get(m, f->pgoff, &waited);
+    f->page = get_cached(f, &waited);
     if (waited)
         *major = VM_FAULT_MAJOR;
     return IS_ERR(f->page) ? error_to_fault(PTR_ERR(f->page)) : 0;
@@ -230,6 +246,13 @@ u32 fault_file(struct fault *f)
                 return 0;
         }
         r = get_page(f, &major);
+        if (!r && major && f->vma->mapping && !(f->vma->flags & (VM_UFFD_WP | VM_UFFD_MINOR))) {
+            fault_around(f); /* what came with it */
+            if (!pte_none(pte_load(f->pte))) {
+                page_put(f->page);
+                return major;
+            }
+        }
         if (!r)
             r = install_cached(f, false);
     }

@@ -10,7 +10,7 @@
 
 /* Bits of kpageflags, as tools/mm/page-types names them. */
 enum {
-    KPF_LOCKED, KPF_ERROR, KPF_REFERENCED, KPF_UPTODATE, KPF_DIRTY, KPF_LRU, KPF_ACTIVE, KPF_SLAB, KPF_WRITEBACK, KPF_RECLAIM,
+    KPF_LOCKED, KPF_REFERENCED = 2, KPF_UPTODATE, KPF_DIRTY, KPF_LRU, KPF_ACTIVE, KPF_SLAB, KPF_WRITEBACK, KPF_RECLAIM,
     KPF_BUDDY, KPF_MMAP, KPF_ANON, KPF_SWAPCACHE, KPF_SWAPBACKED, KPF_COMPOUND_HEAD, KPF_COMPOUND_TAIL,
     KPF_UNEVICTABLE = 18, KPF_NOPAGE = 20, KPF_ZERO_PAGE = 24, KPF_PGTABLE = 26, KPF_RESERVED = 32, KPF_MLOCKED = 33,
 };
@@ -18,7 +18,7 @@ enum {
 static const struct {
     u8 page, kpf;
 } flag_names[] = {
-    {PG_locked, KPF_LOCKED},         {PG_error, KPF_ERROR},           {PG_referenced, KPF_REFERENCED},
+    {PG_locked, KPF_LOCKED},         {PG_readahead, KPF_RECLAIM},     {PG_referenced, KPF_REFERENCED},
     {PG_uptodate, KPF_UPTODATE},     {PG_dirty, KPF_DIRTY},           {PG_lru, KPF_LRU},
     {PG_active, KPF_ACTIVE},         {PG_slab, KPF_SLAB},             {PG_writeback, KPF_WRITEBACK},
     {PG_reclaim, KPF_RECLAIM},       {PG_swapcache, KPF_SWAPCACHE},   {PG_swapbacked, KPF_SWAPBACKED},

@@ -248,8 +248,8 @@ static u64 special(enum vmstat_special item)
 static u64 value(const struct vmstat_row *r)
 {
     switch (r->source) {
-    case VMSTAT_EVENT:
-        return stat_event_sum(r->item);
+    case VMSTAT_EVENT: /* PGPGIN, PGPGOUT: counted in sectors, shown in KiB */
+        return stat_event_sum(r->item) / (r->item == PGPGIN || r->item == PGPGOUT ? 2 : 1);
     case VMSTAT_NODE:
         return (u64)stat_sum(r->item);
     case VMSTAT_SPECIAL:

@@ -12,9 +12,11 @@
 #include <mm/fault.h>
 #include <mm/mlock.h>
 #include <mm/pt.h>
+#include <mm/readahead.h>
 #include <mm/sys.h>
 #include <mm/uffd.h>
 #include <mm/vma.h>
+#include <uapi/fadvise.h>
 #include <uapi/mman.h>
 
 struct advice {
@@ -120,17 +122,11 @@ static int remove_pages(struct vma *vma, u64 start, u64 end)
 
 static int read_ahead(struct vma *vma, u64 start, u64 end)
 {
-    if (!vma->mapping || !vma->mapping->ops->read_pages)
+    struct address_space *m = vma->mapping;
+    if (!m)
         return 0; /* without swap there is nothing to read */
-    u64 pages = DIV_ROUND_UP(READ_ONCE(vma->mapping->size), PAGE_SIZE);
-    u64 last = min(vma_index(vma, end - PAGE_SIZE) + 1, pages);
-    for (u64 i = vma_index(vma, start); i < last; i++) {
-        bool major = false;
-        struct page *page = cache_get(vma->mapping, i, &major);
-        if (IS_ERR(page))
-            break; /* only a hint */
-        page_put(page);
-    }
+    struct file_ra_state *ra = vma->ops && vma->ops->readahead ? vma->ops->readahead(vma) : NULL;
+    cache_advise(m, ra, vma_index(vma, start) << PAGE_SHIFT, (s64)(end - start), POSIX_FADV_WILLNEED);
     return 0;
 }
 

@@ -128,7 +128,7 @@ static s64 transfer(bool write, u64 fd, u64 at, u64 len, u64 pos)
     if (pos + len > MAX_FILE)
         return -EFBIG;
     return write ? IN_CORE(cache_write(&f->mapping, pos, at, len))
-                 : IN_CORE(cache_read(&f->mapping, pos, at, len));
+                 : IN_CORE(cache_read(&f->mapping, NULL, pos, at, len));
 }
 
 /* ---- limits, names, other processes ---- */

@@ -26,6 +26,7 @@ static struct file *real_file(struct file *f)
             real = fresh;
         } else {
             of->old = real;
+            WRITE_ONCE(f->ra, fresh->ra);
             store_release(&of->real, fresh);
             real = fresh;
         }
@@ -153,6 +154,7 @@ int ovl_open(struct inode *i, struct file *f)
     }
     f->ops = &ovl_file_fops;
     f->priv = of;
+    f->ra = of->real->ra;
     WRITE_ONCE(i->mapping.size, READ_ONCE(ovl_real(i)->mapping.size));
     return 0;
 }

@@ -42,7 +42,7 @@ static ssize_t pagemap_read(struct file *f, const struct iobuf *b, size_t n, u64
     else if (n && !(words = kmalloc(PAGE_SIZE, GFP_KERNEL)))
         done = -ENOMEM;
     else if (n)
-        done = copy_words(mm, b, n, pos, words, f->ra[0]);
+        done = copy_words(mm, b, n, pos, words, f->scratch[0]);
     kfree(words);
     mm_put(mm);
     return done;
@@ -138,7 +138,7 @@ static const struct file_ops pagemap_fops = {
 int pid_open_pagemap(struct file *f, struct pid_inode *pi)
 {
     f->ops = &pagemap_fops;
-    f->ra[0] = capable(CAP_SYS_ADMIN); /* whether frame numbers are shown is decided by who opened it */
+    f->scratch[0] = capable(CAP_SYS_ADMIN); /* whether frame numbers are shown is decided by who opened it */
     pid_pin_mm(f, pi);
     return 0;
 }

@@ -6,7 +6,8 @@
  *                        └─ bio                                                           │ interrupt
  *   reader <── bio_batch_wait <──────────────────── bio_complete <───────────────────────┘
  *
- * A batch is what one thread waits for: it lives on its stack, and so do its bios. Many may be under way at once.
+ * A batch is what one thread waits for: it lives on its stack, and so do its bios. Many may be under way at once. Readahead has bios
+ * that nobody waits for.
  *
  * Locks: bio_batch.lock, irqsave, innermost. Devices are never removed.
  */
@@ -16,6 +17,7 @@
 #include <kernel/partition.h>
 
 #define SECTOR_SHIFT 9
+#define BLOCK_MAX_SECTORS 2560u /* of one read or write that the device is given at best: Linux's figure */
 
 enum bio_op { BIO_READ, BIO_WRITE, BIO_DISCARD, BIO_WRITE_ZEROES, BIO_FLUSH, NR_BIO_OPS };
 
@@ -43,7 +45,20 @@ struct bio {
     u32 nr_segs;                /* 1 .. block_max_segs(dev) */
     u64 start_ns;
     struct bio_batch *batch;
+    void (*end)(struct bio *bio, int err); /* instead of a batch: called when it is complete, in any context */
 };
+
+/* Reads that nobody waits for (mapping_ops.begin_read) take their requests from here: interrupts can't free memory. */
+struct async_read {
+    struct bio bio;
+    struct async_read *next;
+    struct bio_seg seg[WRITE_PAGES_MAX];
+};
+struct async_reads {
+    spinlock_t lock; /* irqsave */
+    struct async_read *free;
+};
+#define NR_ASYNC_READS 16
 
 struct block_driver {
     const char *name; /* of the major number, in /proc/devices */
@@ -72,6 +87,8 @@ struct block_dev {
     struct block_dev *parent; /* a partition's disk; NULL: a disk */
     u64 start;                /* of a partition, in sectors of the disk */
     u32 part;                 /* its number; 0: a disk */
+    struct backing_dev *bdi;  /* the disk's; partitions share it */
+    struct async_reads *async; /* likewise; NULL: there was no memory for them */
     struct inode *inode;      /* nameless; its mapping is the device's cache (Buffers) */
     u32 openers;              /* of this device; under open_lock of bdev.c */
     void *holder;             /* who claimed it (O_EXCL, swap); NULL: nobody */
@@ -88,6 +105,8 @@ static inline u64 block_bytes(const struct block_dev *d)
 void bio_batch_init(struct bio_batch *b);
 /* Starts bio as one of batch. A range outside the device, or a write to a read-only one, completes at once with -EIO, -EROFS. May sleep. */
 void bio_submit(struct bio *bio, struct bio_batch *batch);
+/* Starts bio by itself: bio->end is called, in any case. May sleep. */
+void bio_submit_alone(struct bio *bio);
 /* Waits until all of the batch are complete. 0, or the first error. Sleeps, not to be interrupted. */
 int bio_batch_wait(struct bio_batch *b);
 /* By drivers, once for each bio: err 0 or -errno. Any context. */

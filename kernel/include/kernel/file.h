@@ -12,7 +12,7 @@
 #ifndef KERNEL_FILE_H
 #define KERNEL_FILE_H
 #include <kernel/task.h>
-#include <mm/cache.h>
+#include <mm/readahead.h>
 #include <port/lock.h>
 #include <port/sched.h>
 #include <lib/errno.h>
@@ -110,7 +110,9 @@ struct file {
     struct list_head epolls; /* interest of epoll sets in this file */
     spinlock_t epoll_lock;
     errseq_t wb_err;         /* write-back errors up to here have been told by fsync */
-    u64 ra[4]; /* the owner of ops, as it likes */
+    u64 scratch[1];           /* the owner of ops, as it likes */
+    struct file_ra_state *ra; /* what reads and faults go by: ra_state, or that of the file behind (overlay) */
+    struct file_ra_state ra_state;
 };
 #define FMODE_READ  1u
 #define FMODE_WRITE 2u
@@ -270,7 +272,7 @@ ssize_t generic_file_write(struct file *f, const struct iobuf *buf, size_t n,
 int generic_file_mmap(struct file *f, struct map_file *out, u64 len, u64 prot, u64 flags,
                       u64 offset);
 /* The same for a mapping, whoever owns it: no times, no limits, no lock. */
-ssize_t cached_read(struct address_space *m, const struct iobuf *buf, size_t n, u64 *pos);
+ssize_t cached_read(struct address_space *m, struct file_ra_state *ra, const struct iobuf *buf, size_t n, u64 *pos);
 ssize_t cached_write(struct address_space *m, const struct iobuf *buf, size_t n, u64 *pos);
 int generic_fsync(struct file *f, u64 start, u64 end, bool data_only);
 s64 generic_lseek(struct file *f, s64 off, int whence);
