@@ -16,7 +16,7 @@
 #define PAGE_SHIFT 12
 
 static const struct format *const formats[] = {
-    &format_native, &format_lackey, &format_msr, &format_csv, &format_oracle, &format_lis, &format_lirs, &format_txt,
+    &format_native, &format_drmemtrace, &format_lackey, &format_perf, &format_msr, &format_csv, &format_oracle, &format_lis, &format_lirs, &format_txt,
 };
 #define NR_FORMATS (sizeof(formats) / sizeof(formats[0]))
 

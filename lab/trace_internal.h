@@ -42,5 +42,6 @@ long trace_range(struct trace *t, struct trace_ref *out, struct trace_ref first,
 /* A number, decimal or 0x..; blanks before it are skipped. False: there is none, or it is too large. *p goes behind it. */
 bool trace_number(char **p, uint64_t *out);
 
-extern const struct format format_lackey, format_txt, format_csv, format_msr, format_oracle, format_lis, format_lirs, format_native;
+extern const struct format format_lackey, format_txt, format_csv, format_msr, format_oracle, format_lis, format_lirs, format_native,
+    format_drmemtrace, format_perf;
 #endif

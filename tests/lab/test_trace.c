@@ -122,6 +122,71 @@ static void oracle_general(void **state)
     expect_end(t);
 }
 
+/* ---- tracers ---- */
+
+static size_t dr(unsigned char *b, unsigned type, unsigned size, uint64_t addr)
+{
+    b[0] = (unsigned char)type, b[1] = 0;
+    b[2] = (unsigned char)size, b[3] = (unsigned char)(size >> 8);
+    for (int i = 0; i < 8; i++)
+        b[4 + i] = (unsigned char)(addr >> 8 * i);
+    return 12;
+}
+
+static void dynamorio(void **state)
+{
+    unsigned char b[400];
+    size_t n = 0;
+    n += dr(b + n, 25, 0, 4);               /* header */
+    n += dr(b + n, 22, 4, 99);              /* thread */
+    n += dr(b + n, 24, 4, 77);              /* process */
+    n += dr(b + n, 28, 2, 5);               /* marker */
+    n += dr(b + n, 47, 3, 0x112233);        /* encoding */
+    n += dr(b + n, 10, 3, 0x401000);        /* instruction */
+    n += dr(b + n, 0, 8, 0x7ffe0010);       /* read */
+    n += dr(b + n, 17, 2, 0x0205);          /* bundle: 5 and 2 bytes */
+    n += dr(b + n, 1, 4, 0x7ffe0020);       /* write */
+    n += dr(b + n, 3, 64, 0x9000);          /* prefetch: no reference */
+    n += dr(b + n, 30, 2, 0x402000);        /* a string instruction, twice */
+    n += dr(b + n, 0, 1, 0x500000);
+    n += dr(b + n, 30, 2, 0x402000);
+    n += dr(b + n, 0, 1, 0x500001);
+    n += dr(b + n, 26, 0, 0);               /* footer */
+    struct trace *t = open_bytes("x", b, n, NULL);
+    assert_string_equal(trace_format(t), "drmemtrace");
+    static const struct trace_ref want[] = {
+        {.addr = 0x401000, .size = 3, .kind = REF_FETCH}, {.addr = 0x7ffe0010, .size = 8, .kind = REF_LOAD},
+        {.addr = 0x401003, .size = 5, .kind = REF_FETCH}, {.addr = 0x401008, .size = 2, .kind = REF_FETCH},
+        {.addr = 0x7ffe0020, .size = 4, .kind = REF_STORE}, {.addr = 0x402000, .size = 2, .kind = REF_FETCH},
+        {.addr = 0x500000, .size = 1, .kind = REF_LOAD}, {.addr = 0x500001, .size = 1, .kind = REF_LOAD}};
+    struct trace_ref r[32];
+    assert_int_equal(trace_read(t, r, 32), LEN(want));
+    for (size_t i = 0; i < LEN(want); i++) {
+        assert_int_equal(r[i].addr, want[i].addr);
+        assert_int_equal(r[i].size, want[i].size);
+        assert_int_equal(r[i].kind, want[i].kind);
+        assert_int_equal(r[i].space, 77);
+    }
+    expect_end(t);
+}
+
+static void perf_script(void **state)
+{
+    struct trace *t = open_text("p", "# a comment\n"
+                                     "ls  1234 [001]  5.678901: exceptions:page_fault_user: address=0x7f001000 ip=0x7f000000 error_code=0x6\n"
+                                     "\t7f00 frame (libc)\n"
+                                     "a b 77/78 [000] 5.7: exceptions:page_fault_user: address=0x1000 ip=f error_code=0x14\n"
+                                     "ls  1234 5.8:          1 page-faults:u:     55aa3000\n"
+                                     "ls  1234 5.8:          1 sched:sched_switch: prev_comm=a\n"
+                                     "ls  9 [1] 6.0: filemap:mm_filemap_add_to_page_cache: dev 8:1 ino 3f pfn=0x1 ofs=8192 order=0\n");
+    assert_string_equal(trace_format(t), "perf");
+    expect(t, 0x7f001000, 1, REF_STORE);
+    expect(t, 0x1000, 1, REF_FETCH);
+    expect(t, 0x55aa3000, 1, REF_LOAD);
+    expect(t, 8192, 1, REF_LOAD);
+    expect_end(t);
+}
+
 /* ---- packing ---- */
 
 static size_t gzip(const void *in, size_t n, unsigned char *out, size_t room)
@@ -183,6 +248,8 @@ static void damage_is_named(void **state)
         {"a.lis", "99999999999999999 1 0 0\n1 0 0 0\n", "at byte 0: blocks"},
         {"a.lirs", "1\nx\n", "at byte 2: 'x' is no block number"},
         {"a.csv", "1,2\n1\n", "at byte 4"},
+        {"a.perf", "ls 12 5.5: page_fault_user: address=0x10 error_code=0\nnonsense\n", "at byte 54: 'nonsense'"},
+        {"a.perf", "ls 12 5.5: page_fault_user: ip=0\n", "at byte 0"},
         {"a.oracleGeneral", "0123456789", "ends in the middle of a record"},
     };
     for (size_t i = 0; i < LEN(bad); i++) {
@@ -272,6 +339,8 @@ int main(void)
         cmocka_unit_test(a_range_is_pages),
         cmocka_unit_test(columns),
         cmocka_unit_test(oracle_general),
+        cmocka_unit_test(dynamorio),
+        cmocka_unit_test(perf_script),
         cmocka_unit_test(packed_is_as_plain),
         cmocka_unit_test(damage_is_named),
         cmocka_unit_test(a_line_without_end),
