@@ -58,22 +58,46 @@ static int zero_mmap(struct file *f, struct map_file *out, u64 len, u64 prot, u6
     return 0;
 }
 
-static ssize_t random_read(struct file *f, const struct iobuf *b, size_t n, u64 *pos)
+/* How many of n bytes at off of the buffer could be moved to or from `bytes`. */
+static size_t move(const struct iobuf *b, size_t off, u8 *bytes, size_t n, bool out)
+{
+    size_t done = 0;
+    if (!(out ? iobuf_put(b, off, bytes, n) : iobuf_get(b, off, bytes, n)))
+        return n;
+    while (done < n && !(out ? iobuf_put(b, off + done, bytes + done, 1)
+                             : iobuf_get(b, off + done, bytes + done, 1)))
+        done++;
+    return done;
+}
+
+static ssize_t random_rw(const struct iobuf *b, size_t n, bool out)
 {
     u64 words[32];
     size_t done = 0;
     while (done < n) {
         size_t part = min(n - done, sizeof(words));
-        for (size_t i = 0; i < DIV_ROUND_UP(part, 8); i++)
+        for (size_t i = 0; out && i < DIV_ROUND_UP(part, 8); i++)
             words[i] = random_u64();
-        if (iobuf_put(b, done, words, part))
+        size_t moved = move(b, done, (u8 *)words, part, out);
+        done += moved;
+        if (moved < part)
             return done ? (ssize_t)done : -EFAULT;
-        done += part;
         if (done < n && signal_pending())
             break;
         sched_cond();
     }
     return (ssize_t)done;
+}
+
+static ssize_t random_read(struct file *f, const struct iobuf *b, size_t n, u64 *pos)
+{
+    return random_rw(b, n, true);
+}
+
+/* What is written is looked at and adds nothing: the generator has its own sources. */
+static ssize_t random_write(struct file *f, const struct iobuf *b, size_t n, u64 *pos)
+{
+    return random_rw(b, n, false);
 }
 
 #define RNDGETENTCNT 0x80045200u
@@ -92,7 +116,7 @@ static const struct file_ops zero_ops = {
 static const struct file_ops full_ops = {
     .read = zero_read, .write = full_write, .lseek = null_lseek};
 static const struct file_ops random_ops = {
-    .read = random_read, .write = sink_write, .lseek = null_lseek, .ioctl = random_ioctl};
+    .read = random_read, .write = random_write, .lseek = null_lseek, .ioctl = random_ioctl};
 
 void memdev_register(void)
 {

@@ -17,54 +17,60 @@
 #define RWF_APPEND   16u
 #define RWF_NOAPPEND 32u
 
-static __noinline_fn ssize_t cannot_read(struct file *f)
+/* Whether a program could have the buffer at all: asked before the file is, which may never look at it. */
+static inline bool may_be_there(u64 addr, u64 n)
 {
-    if (!(f->mode & FMODE_READ))
-        return -EBADF;
-    return S_ISDIR(f->inode->mode) ? -EISDIR : -EINVAL;
+    u64 limit = current_task()->mm->task_size;
+    return n <= limit && addr <= limit - n;
 }
 
-/* A call that moved nothing is still refused when the buffer could be no program's: 0 or -EFAULT. */
-static __noinline_fn ssize_t nothing_moved(const struct iobuf *b, size_t n)
+static inline bool refused(const struct iobuf *b, size_t n)
 {
-    u64 end;
-    if (b->kernel || b->iov)
+    return !b->kernel && !b->iov && !may_be_there(b->addr, n);
+}
+
+/* 0 or the error of a file that does not read or write. A directory says so when the buffer was looked at. */
+static inline int may_rw(const struct file *f, bool write)
+{
+    if (unlikely(!(f->mode & (write ? FMODE_WRITE : FMODE_READ))))
+        return -EBADF;
+    if (likely(write ? f->ops->write != NULL : f->ops->read != NULL))
         return 0;
-    return __builtin_add_overflow(b->addr, n, &end) || end > current_task()->mm->task_size ? -EFAULT : 0;
+    return !write && S_ISDIR(f->inode->mode) ? 0 : -EINVAL;
 }
 
 ssize_t vfs_read(struct file *f, const struct iobuf *b, size_t n, u64 *pos)
 {
-    if (unlikely(!(f->mode & FMODE_READ) || !f->ops->read))
-        return cannot_read(f);
-    if (unlikely((s64)n < 0))
-        return -EINVAL;
+    int err = may_rw(f, false);
+    if (unlikely(err))
+        return err;
+    if (unlikely(refused(b, n)))
+        return -EFAULT;
+    if (unlikely(!f->ops->read))
+        return -EISDIR;
     ssize_t r = f->ops->read(f, b, min(n, (size_t)MAX_RW), pos);
     struct task *t = current_task();
     t->syscr++;
     if (r > 0) {
         t->rchar += (u64)r;
         notify_file(f, IN_ACCESS);
-    } else if (!r) {
-        r = nothing_moved(b, n);
     }
     return r;
 }
 
 ssize_t vfs_write(struct file *f, const struct iobuf *b, size_t n, u64 *pos)
 {
-    if (unlikely(!(f->mode & FMODE_WRITE)))
-        return -EBADF;
-    if (unlikely(!f->ops->write || (s64)n < 0))
-        return -EINVAL;
+    int err = may_rw(f, true);
+    if (unlikely(err))
+        return err;
+    if (unlikely(refused(b, n)))
+        return -EFAULT;
     ssize_t r = f->ops->write(f, b, min(n, (size_t)MAX_RW), pos);
     struct task *t = current_task();
     t->syscw++;
     if (r > 0) {
         t->wchar += (u64)r;
         notify_file(f, IN_MODIFY);
-    } else if (!r) {
-        r = nothing_moved(b, n);
     }
     return r;
 }
@@ -107,28 +113,29 @@ SYSCALL(write)
     return rw_pos(fd_borrow((int)a0), &b, a2, true);
 }
 
-static ssize_t rw_at(int fd, const struct iobuf *b, size_t n, s64 off, bool write, u32 rwf)
+static ssize_t rw_file_at(struct file *f, const struct iobuf *b, size_t n, s64 off, bool write,
+                          u32 rwf)
+{
+    u64 pos = (u64)off;
+    if ((rwf & RWF_APPEND) && write)
+        pos = READ_ONCE(f->inode->mapping.size);
+    ssize_t ret = write ? vfs_write(f, b, n, &pos) : vfs_read(f, b, n, &pos);
+    if (ret > 0 && write && (rwf & (RWF_DSYNC | RWF_SYNC))) {
+        int err = vfs_fsync(f, pos - (u64)ret, pos - 1, !(rwf & RWF_SYNC));
+        if (err)
+            ret = err;
+    }
+    return ret;
+}
+
+static ssize_t rw_at(int fd, const struct iobuf *b, size_t n, s64 off, bool write)
 {
     if (off < 0)
         return -EINVAL;
-    if (rwf & ~(RWF_HIPRI | RWF_DSYNC | RWF_SYNC | RWF_NOWAIT | RWF_APPEND | RWF_NOAPPEND))
-        return -EOPNOTSUPP;
     struct fdref r = fd_borrow(fd);
     if (!r.file)
         return -EBADF;
-    struct file *f = r.file;
-    u64 pos = (u64)off;
-    ssize_t ret = -ESPIPE;
-    if (!(f->mode & FMODE_STREAM)) {
-        if ((rwf & RWF_APPEND) && write)
-            pos = READ_ONCE(f->inode->mapping.size);
-        ret = write ? vfs_write(f, b, n, &pos) : vfs_read(f, b, n, &pos);
-        if (ret > 0 && write && (rwf & (RWF_DSYNC | RWF_SYNC))) {
-            int err = vfs_fsync(f, pos - (u64)ret, pos - 1, !(rwf & RWF_SYNC));
-            if (err)
-                ret = err;
-        }
-    }
+    ssize_t ret = r.file->mode & FMODE_STREAM ? -ESPIPE : rw_file_at(r.file, b, n, off, write, 0);
     fd_return(r);
     return ret;
 }
@@ -136,13 +143,13 @@ static ssize_t rw_at(int fd, const struct iobuf *b, size_t n, s64 off, bool writ
 SYSCALL(pread64)
 {
     struct iobuf b = {.addr = a1};
-    return rw_at((int)a0, &b, a2, (s64)a3, false, 0);
+    return rw_at((int)a0, &b, a2, (s64)a3, false);
 }
 
 SYSCALL(pwrite64)
 {
     struct iobuf b = {.addr = a1};
-    return rw_at((int)a0, &b, a2, (s64)a3, true, 0);
+    return rw_at((int)a0, &b, a2, (s64)a3, true);
 }
 
 #define FAST_IOV 8
@@ -152,6 +159,7 @@ struct vec {
     struct iovec_k fast[FAST_IOV], *slow;
 };
 
+/* The list from the program, checked: 0 or -errno. kfree(v->slow) is the caller's. */
 static int vec_load(struct vec *v, u64 user, u64 nr)
 {
     v->slow = NULL;
@@ -165,38 +173,54 @@ static int vec_load(struct vec *v, u64 user, u64 nr)
             return -ENOMEM;
     }
     int err = copy_from_user(iov, user, nr * sizeof(*iov)) ? -EFAULT : 0;
-    for (u64 i = 0; i < nr && !err; i++) {
+    for (u64 i = 0; i < nr && !err; i++)
         if ((s64)iov[i].len < 0)
             err = -EINVAL;
+    for (u64 i = 0; i < nr && !err; i++) {
+        if (!may_be_there(iov[i].base, nr == 1 ? min(iov[i].len, (u64)MAX_RW) : iov[i].len))
+            err = -EFAULT;
         iov[i].len = min(iov[i].len, (u64)MAX_RW - v->total);
         v->total += iov[i].len;
     }
     v->b = (struct iobuf){.iov = iov, .nr_iov = (u32)nr};
     if (nr == 1)
         v->b = (struct iobuf){.addr = iov[0].base};
-    if (err)
-        kfree(v->slow);
     return err;
 }
 
 static s64 rwv_pos(u64 fd, u64 iov, u64 nr, bool write)
 {
-    struct vec v;
-    s64 ret = vec_load(&v, iov, nr);
-    if (ret)
-        return ret;
-    ret = rw_pos(fd_borrow((int)fd), &v.b, v.total, write);
+    struct vec v = {0};
+    struct fdref r = fd_borrow((int)fd);
+    if (!r.file)
+        return -EBADF;
+    s64 ret = may_rw(r.file, write);
+    if (!ret)
+        ret = vec_load(&v, iov, nr);
+    if (!ret && v.total)
+        ret = rw_pos(r, &v.b, v.total, write);
+    else
+        fd_return(r);
     kfree(v.slow);
     return ret;
 }
 
 static s64 rwv_at(u64 fd, u64 iov, u64 nr, s64 off, bool write, u32 rwf)
 {
-    struct vec v;
-    s64 ret = vec_load(&v, iov, nr);
-    if (ret)
-        return ret;
-    ret = rw_at((int)fd, &v.b, v.total, off, write, rwf);
+    struct vec v = {0};
+    if (off < 0)
+        return -EINVAL;
+    if (rwf & ~(RWF_HIPRI | RWF_DSYNC | RWF_SYNC | RWF_NOWAIT | RWF_APPEND | RWF_NOAPPEND))
+        return -EOPNOTSUPP;
+    struct fdref r = fd_borrow((int)fd);
+    if (!r.file)
+        return -EBADF;
+    s64 ret = r.file->mode & FMODE_STREAM ? -ESPIPE : may_rw(r.file, write);
+    if (!ret)
+        ret = vec_load(&v, iov, nr);
+    if (!ret && v.total)
+        ret = rw_file_at(r.file, &v.b, v.total, off, write, rwf);
+    fd_return(r);
     kfree(v.slow);
     return ret;
 }

@@ -35,6 +35,12 @@ static const struct advice flag_advice[] = {
     {UAPI_MADV_DODUMP, 0, VM_DONTDUMP},
 };
 
+/* What Linux has a struct file for: also System V and shared memory, which have only a mapping here. */
+static inline bool is_filed(const struct vma *vma)
+{
+    return vma->file || vma->mapping;
+}
+
 static const struct advice *find_flag_advice(int nr)
 {
     for (size_t i = 0; i < ARRAY_SIZE(flag_advice); i++)
@@ -53,7 +59,7 @@ static int check_flag_advice(const struct vma *vma, int nr)
     case UAPI_MADV_KEEPONFORK:
         return vma->flags & VM_DROPPABLE ? -EINVAL : 0;
     case UAPI_MADV_WIPEONFORK:
-        return vma->file || vma->flags & VM_SHARED ? -EINVAL : 0;
+        return is_filed(vma) || vma->flags & VM_SHARED ? -EINVAL : 0;
     default:
         return 0;
     }
@@ -97,7 +103,7 @@ static int remove_pages(struct vma *vma, u64 start, u64 end)
 {
     struct mm *mm = vma->mm;
     struct address_space *m = vma->mapping;
-    if (vma->flags & VM_LOCKED || (!m && !vma->file))
+    if (vma->flags & VM_LOCKED || !is_filed(vma))
         return -EINVAL;
     if ((vma->flags & (VM_SHARED | VM_MAYWRITE)) != (VM_SHARED | VM_MAYWRITE))
         return -EACCES;
@@ -140,7 +146,7 @@ static bool seal_refuses(const struct vma *vma, int nr)
     case UAPI_MADV_REMOVE:
     case UAPI_MADV_DONTFORK:
     case UAPI_MADV_WIPEONFORK:
-        return vma->flags & VM_SEALED && !(vma->flags & VM_SHARED) && !vma->file &&
+        return vma->flags & VM_SEALED && !(vma->flags & VM_SHARED) && !is_filed(vma) &&
                fault_check_access(vma, FAULT_WRITE); /* the rights of a protection key count, too */
     default:
         return false;

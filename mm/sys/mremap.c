@@ -11,6 +11,7 @@
  */
 #include <lib/errno.h>
 #include <mm/fault.h>
+#include <mm/mlock.h>
 #include <mm/pt.h>
 #include <mm/rmap.h>
 #include <mm/sys.h>
@@ -23,7 +24,8 @@ struct move {
     u64 addr, old_len, new_len, flags, new_addr;
     u64 populate_start, populate_len; /* out: a locked area grew */
     u64 asked_len;                    /* old_len as the call had it */
-    struct uffd_event **mark;         /* behind these events the one of the move is sent; NULL: behind all */
+    struct uffd_event *
+        *mark; /* behind these events the one of the move is sent; NULL: behind all */
 };
 
 /* May the area grow by `more` pages? 0 or -errno. */
@@ -108,13 +110,32 @@ static void undo_move(struct move *m, struct vma *vma, struct vma *copy, u64 mov
     vma_unmap(m->mm, to, m->new_len);
 }
 
+/* [start,end) of a locked area becomes one of its own that is not locked and, as on Linux, joins no neighbour. NULL without memory:
+ * then it stays locked. */
+static struct vma *unlock_origin(struct mm *mm, struct vma *vma, u64 start, u64 end)
+{
+    if (vma_start(vma) < start) {
+        if (vma_split(mm, vma, start))
+            return NULL;
+        vma = vma_next(vma);
+    }
+    if (vma_end(vma) > end && vma_split(mm, vma, end))
+        return NULL;
+    vma_write_lock(vma);
+    mm->locked_vm -= vma_pages(vma);
+    WRITE_ONCE(vma->flags, vma->flags & ~(VM_LOCKED | VM_LOCKONFAULT));
+    munlock_range(vma, start, end);
+    return vma;
+}
+
 /* MREMAP_DONTUNMAP: the old place is no longer locked, and an area that was moved as a whole has no anonymous pages. */
 static void leave_behind(struct move *m, struct vma *vma)
 {
     u64 end = m->addr + m->old_len;
     if (vma->flags & VM_LOCKED) {
-        vma_set_flags(m->mm, m->addr, end, 0, VM_LOCKED | VM_LOCKONFAULT);
-        vma = vma_find(m->mm, m->addr);
+        vma = unlock_origin(m->mm, vma, m->addr, end);
+        if (!vma)
+            return;
     }
     if (vma->anon_vma && vma_start(vma) == m->addr && vma_end(vma) == end)
         anon_vma_unlink(vma);
@@ -206,7 +227,8 @@ static s64 remap_to(struct move *m)
     struct vma *vma = area_of(m, &err);
     if (!vma)
         return err;
-    if (m->flags & UAPI_MREMAP_DONTUNMAP && !vma_may_expand(mm, vma->flags, m->old_len >> PAGE_SHIFT))
+    if (m->flags & UAPI_MREMAP_DONTUNMAP &&
+        !vma_may_expand(mm, vma->flags, m->old_len >> PAGE_SHIFT))
         return -ENOMEM;
     if (!fixed) {
         s64 at = vma_find_gap(mm, to, m->new_len, vma->flags, VMA_GAP_LOW_HINT);
@@ -255,7 +277,8 @@ s64 sys_mm_mremap(struct mm *mm, u64 addr, u64 old_len, u64 new_len, u64 flags, 
         return -EINVAL;
     if (addr & ~PAGE_MASK)
         return -EINVAL;
-    struct move m = {mm, addr, page_align_up(old_len), page_align_up(new_len), flags, new_addr, 0, 0, 0, NULL};
+    struct move m = {
+        mm, addr, page_align_up(old_len), page_align_up(new_len), flags, new_addr, 0, 0, 0, NULL};
     m.asked_len = m.old_len;
     if (!m.new_len)
         return -EINVAL;

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/shm.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -77,10 +78,22 @@ static void may_vanish(void)
     SAY(madvise(q, PAGE, MADV_COLD));
 }
 
+/* A segment is a file to this advice, also where it is attached to be read only. */
+static void segment(void)
+{
+    int id = shmget(IPC_PRIVATE, PAGE, IPC_CREAT | 0600);
+    char *p = shmat(id, NULL, SHM_RDONLY);
+    SAY(madvise(p, PAGE, MADV_WIPEONFORK));
+    SAY(madvise(p, PAGE, MADV_REMOVE));
+    SAY(shmdt(p));
+    SAY(shmctl(id, IPC_RMID, NULL));
+}
+
 int main(void)
 {
     populating();
     sealed();
+    segment();
     may_vanish();
     return 0;
 }
