@@ -118,40 +118,48 @@ u64 iobuf_piece(const struct iobuf *b, size_t off, size_t *n)
     return 0;
 }
 
+size_t iobuf_put_part(const struct iobuf *b, size_t off, const void *src, size_t n)
+{
+    size_t done = 0, left = 0;
+    while (done < n && !left) {
+        size_t part = n - done;
+        u64 addr = iobuf_piece(b, off + done, &part);
+        if (!part)
+            break;
+        if (b->kernel)
+            memcpy((void *)addr, (const char *)src + done, part);
+        else
+            left = copy_to_user(addr, (const char *)src + done, part);
+        done += part - left;
+    }
+    return done;
+}
+
+size_t iobuf_get_part(const struct iobuf *b, size_t off, void *dst, size_t n)
+{
+    size_t done = 0, left = 0;
+    while (done < n && !left) {
+        size_t part = n - done;
+        u64 addr = iobuf_piece(b, off + done, &part);
+        if (!part)
+            break;
+        if (b->kernel)
+            memcpy((char *)dst + done, (void *)addr, part);
+        else
+            left = copy_from_user((char *)dst + done, addr, part);
+        done += part - left;
+    }
+    return done;
+}
+
 int iobuf_put(const struct iobuf *b, size_t off, const void *src, size_t n)
 {
-    while (n) {
-        size_t part = n;
-        u64 addr = iobuf_piece(b, off, &part);
-        if (!part)
-            return -EFAULT;
-        if (b->kernel)
-            memcpy((void *)addr, src, part);
-        else if (copy_to_user(addr, src, part))
-            return -EFAULT;
-        src = (const char *)src + part;
-        off += part;
-        n -= part;
-    }
-    return 0;
+    return iobuf_put_part(b, off, src, n) == n ? 0 : -EFAULT;
 }
 
 int iobuf_get(const struct iobuf *b, size_t off, void *dst, size_t n)
 {
-    while (n) {
-        size_t part = n;
-        u64 addr = iobuf_piece(b, off, &part);
-        if (!part)
-            return -EFAULT;
-        if (b->kernel)
-            memcpy(dst, (const void *)addr, part);
-        else if (copy_from_user(dst, addr, part))
-            return -EFAULT;
-        dst = (char *)dst + part;
-        off += part;
-        n -= part;
-    }
-    return 0;
+    return iobuf_get_part(b, off, dst, n) == n ? 0 : -EFAULT;
 }
 
 /* ---- files without a path ---- */
@@ -168,7 +176,7 @@ static struct file *anon_file(struct inode *inode, struct dentry *d, const struc
     f->priv = priv;
     f->flags = flags & ~O_CLOEXEC;
     f->mode = (acc != O_WRONLY ? FMODE_READ : 0) | (acc != O_RDONLY ? FMODE_WRITE : 0);
-    if (ops->lseek == no_lseek)
+    if (ops->lseek == no_lseek || ops->lseek == noop_lseek)
         f->mode |= FMODE_STREAM;
     return f;
 }

@@ -58,18 +58,6 @@ static int zero_mmap(struct file *f, struct map_file *out, u64 len, u64 prot, u6
     return 0;
 }
 
-/* How many of n bytes at off of the buffer could be moved to or from `bytes`. */
-static size_t move(const struct iobuf *b, size_t off, u8 *bytes, size_t n, bool out)
-{
-    size_t done = 0;
-    if (!(out ? iobuf_put(b, off, bytes, n) : iobuf_get(b, off, bytes, n)))
-        return n;
-    while (done < n && !(out ? iobuf_put(b, off + done, bytes + done, 1)
-                             : iobuf_get(b, off + done, bytes + done, 1)))
-        done++;
-    return done;
-}
-
 static ssize_t random_rw(const struct iobuf *b, size_t n, bool out)
 {
     u64 words[32];
@@ -78,7 +66,8 @@ static ssize_t random_rw(const struct iobuf *b, size_t n, bool out)
         size_t part = min(n - done, sizeof(words));
         for (size_t i = 0; out && i < DIV_ROUND_UP(part, 8); i++)
             words[i] = random_u64();
-        size_t moved = move(b, done, (u8 *)words, part, out);
+        size_t moved =
+            out ? iobuf_put_part(b, done, words, part) : iobuf_get_part(b, done, words, part);
         done += moved;
         if (moved < part)
             return done ? (ssize_t)done : -EFAULT;

@@ -401,7 +401,7 @@ static s64 epoll_ioctl(struct file *f, u32 cmd, u64 arg)
 }
 
 static const struct file_ops epoll_ops = {
-    .lseek = no_lseek,
+    .lseek = noop_lseek,
     .ioctl = epoll_ioctl,
     .poll = epoll_poll,
     .release = epoll_release,

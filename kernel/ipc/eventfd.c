@@ -101,7 +101,7 @@ static void eventfd_show(struct file *f, struct seq *s)
 static const struct file_ops eventfd_ops = {
     .read = eventfd_read,
     .write = eventfd_write,
-    .lseek = no_lseek,
+    .lseek = noop_lseek,
     .poll = eventfd_poll,
     .release = eventfd_release,
     .show_fdinfo = eventfd_show,

@@ -112,7 +112,7 @@ static void uffd_show(struct file *f, struct seq *s)
 
 static const struct file_ops uffd_ops = {
     .read = uffd_file_read,
-    .lseek = no_lseek, /* a stream: several threads read at once */
+    .lseek = noop_lseek, /* a stream: several threads read at once */
     .poll = uffd_poll,
     .ioctl = uffd_file_ioctl,
     .release = uffd_file_release,

@@ -91,7 +91,7 @@ static void sfd_release(struct file *f)
     kfree(s);
 }
 
-static const struct file_ops sfd_ops = {.read = sfd_read, .poll = sfd_poll, .release = sfd_release};
+static const struct file_ops sfd_ops = {.lseek = noop_lseek, .read = sfd_read, .poll = sfd_poll, .release = sfd_release};
 
 static s64 do_signalfd(int fd, u64 umask, u64 size, u64 flags)
 {

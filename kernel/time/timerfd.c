@@ -102,7 +102,7 @@ static void tfd_release(struct file *f)
     kfree(t);
 }
 
-static const struct file_ops tfd_ops = {.read = tfd_read, .poll = tfd_poll, .release = tfd_release};
+static const struct file_ops tfd_ops = {.lseek = noop_lseek, .read = tfd_read, .poll = tfd_poll, .release = tfd_release};
 
 SYSCALL(timerfd_create)
 {

@@ -56,6 +56,7 @@ static void try(const char *name, int fd, int reads, int writes)
         }
         lseek(fd, 0, SEEK_SET);
     }
+    say_one(name, "lseek", &buffers[0], lseek(fd, 0, SEEK_CUR));
     close(fd);
 }
 

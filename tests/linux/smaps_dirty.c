@@ -199,7 +199,13 @@ static void stacks(void)
              MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_GROWSDOWN, -1, 0) == p);
     SAY(process_vm_readv(getpid(), &here, 1, &there, 1, 0));
     SAY(process_vm_writev(getpid(), &here, 1, &there, 1, 0));
+    char *w = mmap(NULL, PAGE, PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    struct iovec dark = {w, 1};
+    SAY(process_vm_readv(getpid(), &here, 1, &dark, 1, 0));
+    SAY(process_vm_writev(getpid(), &here, 1, &dark, 1, 0));
+    SAY(*(volatile char *)w);
     int fd = open("/proc/self/mem", O_RDWR);
+    SAY(pread(fd, &byte, 1, (off_t)(unsigned long)w));
     SAY(pread(fd, &byte, 1, (off_t)(unsigned long)(p - 3 * PAGE)));
     SAY(process_vm_readv(getpid(), &here, 1, &there, 1, 0));
     SAY(pwrite(fd, &byte, 1, (off_t)(unsigned long)(p - 5 * PAGE)));

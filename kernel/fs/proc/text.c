@@ -75,13 +75,9 @@ static ssize_t read(struct file *f, const struct iobuf *b, size_t n, u64 *pos)
     done = find_part(t, *pos);
     size_t from = *pos - t->base;
     if (!done && from < t->seq.len) {
-        n = min(n, t->seq.len - from);
-        if (iobuf_put(b, 0, t->buf + from, n)) {
-            done = -EFAULT;
-        } else {
-            *pos += n;
-            done = (ssize_t)n;
-        }
+        size_t put = iobuf_put_part(b, 0, t->buf + from, min(n, t->seq.len - from));
+        *pos += put;
+        done = put || !n ? (ssize_t)put : -EFAULT;
     }
     mutex_unlock(&t->lock);
     return done;

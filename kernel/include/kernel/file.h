@@ -59,6 +59,9 @@ struct iobuf {
 /* 0 or -EFAULT; off counts from the beginning of the buffer. */
 int iobuf_put(const struct iobuf *b, size_t off, const void *src, size_t n);
 int iobuf_get(const struct iobuf *b, size_t off, void *dst, size_t n);
+/* How many bytes could be moved before the first that is not there. */
+size_t iobuf_put_part(const struct iobuf *b, size_t off, const void *src, size_t n);
+size_t iobuf_get_part(const struct iobuf *b, size_t off, void *dst, size_t n);
 /* The piece that holds byte off: its address, and in *n the bytes in one piece from there (at most the *n given). */
 u64 iobuf_piece(const struct iobuf *b, size_t off, size_t *n);
 
@@ -279,6 +282,7 @@ s64 generic_lseek(struct file *f, s64 off, int whence);
 /* In a file of size bytes whose position may be at most `most`. */
 s64 lseek_within(struct file *f, s64 off, int whence, u64 size, u64 most);
 s64 no_lseek(struct file *f, s64 off, int whence); /* -ESPIPE */
+s64 noop_lseek(struct file *f, s64 off, int whence); /* a stream that answers 0 */
 bool dir_emit_dots(struct file *f, emit_fn *emit, void *ctx);
 static inline u8 mode_to_dt(u32 mode)
 {
