@@ -6,6 +6,7 @@
  * F2. A file counts itself in inode->writecount and mount->writers while FMODE_WRITE is set on an inode with a path.
  */
 #include "internal.h"
+#include <mm/phys.h>
 #include <kernel/poll.h>
 #include <kernel/time.h>
 #include <mm/vma.h>
@@ -34,6 +35,8 @@ static void exe_put(void *exe)
     file_allow_write(exe);
     file_put(exe);
 }
+u64 sysctl_file_max;
+
 static const struct mm_home_ops home_ops = {exe_get, exe_put};
 
 static const struct fs_type anon_type = {.name = "anon_inodefs"};
@@ -45,6 +48,9 @@ void file_boot(void)
     anon_sb = sb_alloc(&anon_type, NULL, 0);
     if (!file_cache || !anon_sb)
         panic("no memory for files");
+    /* A tenth of memory, without what is in use already and half as much again, at 1 KiB a file; as Linux has it. */
+    u64 pages = phys_managed(), kept = min((pages - min(phys_free_all(), pages)) * 3 / 2, pages - 1);
+    sysctl_file_max = max((pages - kept) * (PAGE_SIZE / 1024) / 10, 8192UL);
 }
 
 u64 file_count(void)
@@ -52,11 +58,28 @@ u64 file_count(void)
     return slab_in_use(file_cache);
 }
 
+/*
+ * Are there as many files as /proc/sys/fs/file-max allows? Counting looks at every CPU, so it is done at each 64th file of a CPU, and
+ * at all while there are too many.
+ */
+static bool too_many_files(void)
+{
+    static u32 opened[NR_CPUS];
+    static bool over;
+    if (likely(++opened[cpu_id()] & 63) && likely(!READ_ONCE(over)))
+        return false;
+    bool now = file_count() >= READ_ONCE(sysctl_file_max);
+    WRITE_ONCE(over, now);
+    return now && !capable(CAP_SYS_ADMIN);
+}
+
 struct file *file_alloc(void)
 {
+    if (unlikely(too_many_files()))
+        return ERR_PTR(-ENFILE);
     struct file *f = slab_alloc(file_cache, GFP_KERNEL);
     if (!f)
-        return NULL;
+        return ERR_PTR(-ENOMEM);
     /* refs last: a stale finder must not see a count before the rest is right */
     memset((char *)f + sizeof(f->refs), 0, sizeof(*f) - sizeof(f->refs));
     mutex_init(&f->pos_lock, RANK_NONE);
@@ -167,8 +190,8 @@ static struct file *anon_file(struct inode *inode, struct dentry *d, const struc
                               void *priv, u32 flags)
 {
     struct file *f = file_alloc();
-    if (!f)
-        return NULL;
+    if (IS_ERR(f))
+        return f;
     u32 acc = flags & O_ACCMODE;
     f->inode = inode_get(inode);
     f->dentry = dentry_get(d);
@@ -190,7 +213,7 @@ struct file *file_anon_inode(struct inode *inode, const char *name, const struct
     d->inode = inode_get(inode);
     struct file *f = anon_file(inode, d, ops, priv, flags);
     dentry_put(d);
-    return f ? f : ERR_PTR(-ENOMEM);
+    return f;
 }
 
 struct file *file_anon_mode(const char *name, u32 mode, const struct file_ops *ops, void *priv,
@@ -220,15 +243,14 @@ struct file *file_anon(const char *name, const struct file_ops *ops, void *priv,
 
 struct file *file_anon_clone(struct file *f, const struct file_ops *ops, void *priv, u32 flags)
 {
-    struct file *c = anon_file(f->inode, f->dentry, ops, priv, flags);
-    return c ? c : ERR_PTR(-ENOMEM);
+    return anon_file(f->inode, f->dentry, ops, priv, flags);
 }
 
 struct file *file_open_backing(struct inode *inode, u32 flags)
 {
     struct file *f = file_alloc();
-    if (!f)
-        return ERR_PTR(-ENOMEM);
+    if (IS_ERR(f))
+        return f;
     u32 acc = flags & O_ACCMODE;
     f->flags = flags & ~(O_CREAT | O_EXCL | O_TRUNC | O_CLOEXEC | O_NOCTTY);
     f->mode = (acc != O_WRONLY ? FMODE_READ : 0) | (acc != O_RDONLY ? FMODE_WRITE : 0);

@@ -40,12 +40,12 @@ SYSCALL(memfd_create)
         *seals = 0;
     struct dentry *root = tmpfs_kernel_sb()->root;
     struct dentry *d = dentry_alloc(i->sb, root, name, str_len(name));
-    struct file *f = d ? file_alloc() : NULL;
-    if (!f) {
+    struct file *f = d ? file_alloc() : ERR_PTR(-ENOMEM);
+    if (IS_ERR(f)) {
         if (d)
             dentry_put(d);
         inode_put(i);
-        return -ENOMEM;
+        return (int)PTR_ERR(f);
     }
     d->inode = i;
     dentry_delete(d);

@@ -101,8 +101,8 @@ struct file *file_open_path(const struct path *p, u32 flags)
 {
     struct inode *inode = p->dentry->inode;
     struct file *f = file_alloc();
-    if (!f)
-        return ERR_PTR(-ENOMEM);
+    if (IS_ERR(f))
+        return f;
     f->flags = flags & ~(O_CREAT | O_TRUNC | O_CLOEXEC); /* devices look at O_NOCTTY and O_EXCL */
     int err = 0;
     u32 acc = flags & O_ACCMODE;

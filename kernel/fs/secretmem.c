@@ -47,12 +47,12 @@ static struct file *secret_file(void)
     i->mapping.ops = &secret_mapping_ops;
     i->mapping.flags = AS_SECRET | AS_UNEVICTABLE;
     struct dentry *d = dentry_alloc(i->sb, tmpfs_kernel_sb()->root, "secretmem", 9);
-    struct file *f = d ? file_alloc() : NULL;
-    if (!f) {
+    struct file *f = d ? file_alloc() : ERR_PTR(-ENOMEM);
+    if (IS_ERR(f)) {
         if (d)
             dentry_put(d);
         inode_put(i);
-        return ERR_PTR(-ENOMEM);
+        return f;
     }
     d->inode = i;
     dentry_delete(d);

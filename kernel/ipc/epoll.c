@@ -16,11 +16,15 @@
 #include "poller.h"
 #include "epoll.h"
 #include <kernel/syscall.h>
+#include <kernel/task.h>
 #include <kernel/time.h>
 #include <lib/hash.h>
+#include <mm/phys.h>
 #include <mm/slab.h>
 #include <port/log.h>
 #include <lib/fmt.h>
+
+u64 sysctl_epoll_user_watches;
 
 static struct slab_cache *item_cache, *hook_cache;
 static struct mutex nest_mutex = MUTEX_INIT(nest_mutex);
@@ -71,6 +75,7 @@ static void ep_put(struct eventpoll *ep)
         return;
     if (ep->buckets != ep->first_buckets)
         kvfree(ep->buckets);
+    user_put(ep->user);
     kfree(ep);
 }
 
@@ -157,15 +162,19 @@ static void item_remove(struct eventpoll *ep, struct epitem *it)
     list_del_init(&it->file_link);
     spin_unlock(&it->file->epoll_lock);
     slab_free(item_cache, it);
+    __atomic_fetch_sub(&ep->user->epoll_watches, 1, __ATOMIC_RELAXED);
     ep_put(ep);
 }
 
 /* ---- control ---- */
 static int item_insert(struct eventpoll *ep, struct file *f, int fd, const struct epoll_event_k *ev)
 {
+    if ((u64)READ_ONCE(ep->user->epoll_watches) >= READ_ONCE(sysctl_epoll_user_watches))
+        return -ENOSPC;
     struct epitem *it = slab_alloc(item_cache, GFP_KERNEL | GFP_ZERO);
     if (!it)
         return -ENOMEM;
+    __atomic_fetch_add(&ep->user->epoll_watches, 1, __ATOMIC_RELAXED);
     it->ep = ep;
     it->file = f;
     it->fd = fd;
@@ -427,9 +436,10 @@ static s64 epoll_make(u32 flags)
     waitq_init(&ep->poll_wait);
     ep->buckets = ep->first_buckets;
     ep->nr_buckets = EP_FIRST_BUCKETS;
+    ep->user = user_get(current_task()->cred->user);
     struct file *f = file_anon("anon_inode:[eventpoll]", &epoll_ops, ep, O_RDWR);
     if (IS_ERR(f))
-        kfree(ep);
+        ep_put(ep);
     return fd_publish(f, flags & O_CLOEXEC ? FD_CLOEXEC : 0);
 }
 
@@ -442,8 +452,12 @@ SYSCALL(epoll_create1)
     return epoll_make((u32)a0);
 }
 
+/* What a watch costs, for the default: a 25th of memory is for a user's watches. */
+#define WATCH_BYTES 192
+
 void poll_boot(void)
 {
+    sysctl_epoll_user_watches = phys_managed() / 25 * PAGE_SIZE / WATCH_BYTES;
     item_cache = slab_cache_create("eventpoll_epi", sizeof(struct epitem), 64, 0);
     hook_cache = slab_cache_create("eventpoll_pwq", sizeof(struct ephook), 0, 0);
     if (!item_cache || !hook_cache)

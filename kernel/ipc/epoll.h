@@ -19,6 +19,7 @@ BUILD_ASSERT(sizeof(struct epoll_event_k) == 12);
 
 struct eventpoll {
     s32 refs;
+    struct user *user; /* who made it, referenced: pays for its items */
     u32 nr_items, nr_buckets; /* mtx */
     struct mutex mtx;
     struct epitem **buckets;

@@ -33,7 +33,10 @@ s64 fd_publish(struct file *f, u32 fd_flags);
 
 /* pipe.c */
 struct pipe;
+/* -ENFILE: its user has too many, or no memory. */
 struct pipe *pipe_alloc(void);
+/* p is to have that many slots; false: its user may not have so many. p->lock held. */
+bool pipe_charge(struct pipe *p, u32 slots);
 void pipe_free(struct pipe *p);
 extern const struct file_ops pipe_ops;
 struct page;

@@ -34,13 +34,70 @@ static inline bool pipe_full(const struct pipe *p)
     return READ_ONCE(p->head) - READ_ONCE(p->tail) >= READ_ONCE(p->nr_slots);
 }
 
+/* ---- what a user's pipes may hold ---- */
+u64 sysctl_pipe_user_pages_soft = 16384, sysctl_pipe_user_pages_hard;
+
+#define PIPE_POOR_SLOTS 2u /* of who is over the soft limit */
+
+/* Has u, who has no privilege, more slots than limit? */
+static bool over(const struct user *u, u64 limit)
+{
+    return unlikely(limit && (u64)READ_ONCE(u->pipe_pages) > limit) && !capable(CAP_SYS_RESOURCE) &&
+           !capable(CAP_SYS_ADMIN);
+}
+
+static void charge(struct user *u, s64 slots)
+{
+    __atomic_fetch_add(&u->pipe_pages, slots, __ATOMIC_RELAXED);
+}
+
+bool pipe_charge(struct pipe *p, u32 slots)
+{
+    s64 more = (s64)slots - p->charged;
+    charge(p->user, more);
+    if (more > 0 && (over(p->user, READ_ONCE(sysctl_pipe_user_pages_soft)) ||
+                     over(p->user, READ_ONCE(sysctl_pipe_user_pages_hard)))) {
+        charge(p->user, -more);
+        return false;
+    }
+    p->charged = slots;
+    return true;
+}
+
+/* Charges a new pipe of *slots, fewer when u has many. */
+static bool charge_new(struct user *u, u32 *slots)
+{
+    charge(u, *slots);
+    if (over(u, READ_ONCE(sysctl_pipe_user_pages_soft))) {
+        charge(u, (s64)PIPE_POOR_SLOTS - *slots);
+        *slots = PIPE_POOR_SLOTS;
+    }
+    return !over(u, READ_ONCE(sysctl_pipe_user_pages_hard));
+}
+
+static void uncharge(struct user *u, u32 slots)
+{
+    charge(u, -(s64)slots);
+    user_put(u);
+}
+
 struct pipe *pipe_alloc(void)
 {
+    struct user *u = user_get(current_task()->cred->user);
+    u32 slots = PIPE_DEF_SLOTS;
+    if (!charge_new(u, &slots)) {
+        uncharge(u, slots);
+        return ERR_PTR(-ENFILE);
+    }
     struct pipe *p = slab_alloc(pipe_cache, GFP_KERNEL | GFP_ZERO);
-    if (!p)
-        return NULL;
+    if (!p) {
+        uncharge(u, slots);
+        return ERR_PTR(-ENFILE); /* as Linux says it */
+    }
+    p->user = u;
+    p->charged = slots;
     mutex_init(&p->lock, RANK_NONE);
-    p->nr_slots = PIPE_DEF_SLOTS;
+    p->nr_slots = slots;
     p->slots = p->inline_slots;
     waitq_init(&p->rd_wait);
     waitq_init(&p->wr_wait);
@@ -56,6 +113,7 @@ void pipe_free(struct pipe *p)
             page_put(p->spare[i]);
     if (p->slots != p->inline_slots)
         kvfree(p->slots);
+    uncharge(p->user, p->charged);
     slab_free(pipe_cache, p);
 }
 

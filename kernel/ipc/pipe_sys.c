@@ -31,8 +31,8 @@ s64 fd_publish(struct file *f, u32 fd_flags)
 static int pipe_files(u32 flags, struct file **rd, struct file **wr)
 {
     struct pipe *p = pipe_alloc();
-    if (!p)
-        return -ENOMEM;
+    if (IS_ERR(p))
+        return (int)PTR_ERR(p);
     struct file *r = file_anon_mode("pipe:[]", S_IFIFO | 0600, &pipe_ops, p, O_RDONLY | flags);
     if (IS_ERR(r)) {
         pipe_free(p);
@@ -110,10 +110,13 @@ static s64 pipe_resize(struct pipe *p, u64 bytes)
         return -ENOMEM;
     mutex_lock(&p->lock);
     u32 used = p->head - p->tail;
-    if (used > nr) {
+    int err = !pipe_charge(p, nr) ? -EPERM : used > nr ? -EBUSY : 0;
+    if (err) {
+        if (err == -EBUSY)
+            pipe_charge(p, p->nr_slots);
         mutex_unlock(&p->lock);
         kvfree(fresh);
-        return -EBUSY;
+        return err;
     }
     for (u32 i = 0; i < used; i++)
         fresh[i] = p->slots[(p->tail + i) & (p->nr_slots - 1)];
@@ -186,7 +189,7 @@ int fifo_open(struct inode *inode, struct file *f)
     struct pipe *p = inode->ipc;
     if (!p) {
         p = pipe_alloc();
-        if (!p) {
+        if (IS_ERR(p)) {
             mutex_unlock(&inode->lock);
             return -ENOMEM;
         }

@@ -62,8 +62,6 @@ enum {
 /* user.c: what limits count for a user. user_of: referenced, NULL: no memory. user_put: any context. */
 extern struct user root_user;
 struct user *user_of(u32 uid);
-struct user *user_get(struct user *u);
-void user_put(struct user *u);
 /* RLIMIT_NPROC of the current process: would u have too many threads with so many more? */
 bool user_over_nproc(const struct user *u, u64 more);
 

@@ -16,7 +16,7 @@ struct knob {
 };
 
 static u64 pid_max = PID_MAX, cap_last = 40, ngroups_max = 32, zero, entropy = 256,
-           file_max = ~0UL >> 1, nr_open = 1048576;
+           nr_open = 1048576;
 static u64 pipe_max = 1048576, overflow_id = 65534, inotify_instances = 128, inotify_queue = 16384,
            inotify_user_watches = 1048576;
 
@@ -48,9 +48,12 @@ static const struct knob knobs[] = {
     {"/proc/sys/vm/user_reserve_kbytes", &sysctl_user_reserve_kbytes, 0, ~0UL},
     {"/proc/sys/vm/unprivileged_userfaultfd", &sysctl_unprivileged_userfaultfd, 0, 1},
     {"/proc/sys/vm/memfd_noexec", &sysctl_memfd_noexec, 0, 2},
-    {"/proc/sys/fs/file-max", &file_max, 1, 0},
+    {"/proc/sys/fs/file-max", &sysctl_file_max, 0, ~0UL >> 1},
     {"/proc/sys/fs/nr_open", &nr_open, 1, 0},
     {"/proc/sys/fs/pipe-max-size", &pipe_max, 1, 0},
+    {"/proc/sys/fs/pipe-user-pages-soft", &sysctl_pipe_user_pages_soft, 0, ~0UL},
+    {"/proc/sys/fs/pipe-user-pages-hard", &sysctl_pipe_user_pages_hard, 0, ~0UL},
+    {"/proc/sys/fs/epoll/max_user_watches", &sysctl_epoll_user_watches, 0, ~0UL >> 1},
     {"/proc/sys/fs/overflowuid", &overflow_id, 1, 0},
     {"/proc/sys/fs/overflowgid", &overflow_id, 1, 0},
     {"/proc/sys/fs/inotify/max_user_instances", &inotify_instances, 1, 0},
@@ -148,7 +151,7 @@ static void show_threads_max(struct seq *s, void *arg)
 }
 static void show_file_nr(struct seq *s, void *arg)
 {
-    seq_printf(s, "%lu\t0\t%lu\n", file_count(), file_max);
+    seq_printf(s, "%lu\t0\t%lu\n", file_count(), sysctl_file_max);
 }
 static void show_core_pattern(struct seq *s, void *arg)
 {

@@ -283,6 +283,9 @@ s64 generic_lseek(struct file *f, s64 off, int whence);
 s64 lseek_within(struct file *f, s64 off, int whence, u64 size, u64 most);
 s64 no_lseek(struct file *f, s64 off, int whence); /* -ESPIPE */
 s64 noop_lseek(struct file *f, s64 off, int whence); /* a stream that answers 0 */
+
+/* /proc/sys/fs: files of the machine; slots of a user's pipes, 0: any number; items of a user's epoll sets. */
+extern u64 sysctl_file_max, sysctl_pipe_user_pages_soft, sysctl_pipe_user_pages_hard, sysctl_epoll_user_watches;
 bool dir_emit_dots(struct file *f, emit_fn *emit, void *ctx);
 static inline u8 mode_to_dt(u32 mode)
 {

@@ -29,6 +29,8 @@ struct pipe {
     struct mutex lock;
     u32 head, tail;       /* slots are numbered modulo 2^32; head - tail are in use */
     u32 nr_slots;         /* power of two */
+    u32 charged;          /* slots that user pays for */
+    struct user *user;    /* who made it, referenced */
     u32 readers, writers; /* open files */
     u32 r_count, w_count; /* ever opened: FIFO opens wait for a change */
     u32 nr_files;         /* files and openers: at 0 the pipe goes */

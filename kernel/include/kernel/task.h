@@ -36,9 +36,14 @@ struct user {
     u32 uid;
     s32 refs;
     s64 nproc, sigpending; /* threads; queued signals; atomic */
+    s64 pipe_pages, epoll_watches; /* slots of pipes; items of epoll sets; atomic */
     struct list_head link;
     struct rcu_head rcu;
 };
+
+/* Referenced; user_put from any context. */
+struct user *user_get(struct user *u);
+void user_put(struct user *u);
 
 struct cred {
     s32 refs;
