@@ -31,7 +31,6 @@ static const struct situation table[] = {
     ALONE("tables", by_tables),
     ALONE("sparse", by_sparse),
     ALONE("files", by_files),
-    ALONE("eventfds", by_eventfds),
     ALONE("pipes", by_pipes),
     ALONE("sockets", by_sockets),
     ALONE("epoll", by_epoll),
