@@ -15,6 +15,7 @@
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/stat.h>
+#include <sys/utsname.h>
 #include <time.h>
 
 #define CAST     8
@@ -386,6 +387,8 @@ static bool wanted(const char *name, char **patterns)
 int main(int argc, char **argv)
 {
     unsigned played = 0, bad = 0;
+    struct utsname uts;
+    bool is_linux = !uname(&uts) && !strstr(uts.release, "pagoda");
     set_adj(-1000);
     setvbuf(stdout, NULL, _IONBF, 0);
     put("/proc/sys/vm/oom_dump_tasks", "1");
@@ -398,7 +401,7 @@ int main(int argc, char **argv)
     if (mount("none", "/tmp/oom-small", "tmpfs", 0, "size=8m") || mount("none", "/tmp/oom-large", "tmpfs", 0, "size=8g"))
         printf("no tmpfs: %s\n", strerrorname_np(errno));
     for (unsigned i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
-        if (!wanted(table[i].name, argv + 1))
+        if (!wanted(table[i].name, argv + 1) || (is_linux && !strncmp(table[i].name, "own/", 4)))
             continue;
         played++;
         bad += !play_situation(&table[i]);

@@ -30,7 +30,6 @@ static const struct situation table[] = {
     ALONE("tmpfs", by_large_tmpfs),
     ALONE("tables", by_tables),
     ALONE("sparse", by_sparse),
-    ALONE("files", by_files),
     ALONE("pipes", by_pipes),
     ALONE("sockets", by_sockets),
     ALONE("epoll", by_epoll),
@@ -121,6 +120,9 @@ static const struct situation table[] = {
     {"knob/allocating-tables", "oom_kill_allocating_task=1", {{"holder", by_anon, 8, 1000, 0}, HOG(by_tables)}},
     {"knob/allocating-unkillable", "oom_kill_allocating_task=1", {{"holder", by_anon, 60, 0, 0}, {"hog", by_anon, 0, -999, 0}}},
     /* what ends without a kill */
+    /* memory that comes back long after its owner's: Linux may find nobody left to kill meanwhile, and panic */
+    {"own/files", NULL, {HOG(by_files)}},
+    {"own/threads", NULL, {HOG(by_threads)}},
     {"none/small-tmpfs", NULL, {BYSTANDER, HOG(by_small_tmpfs)}},
     {"none/too-much", "overcommit_memory=0", {BYSTANDER, HOG(by_too_much)}},
     {"none/limit", NULL, {BYSTANDER, HOG(by_limit)}},
