@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 struct host_machine host_machine;
+bool host_no_contents;
 
 static void fill_defaults(struct host_config *c)
 {
@@ -33,6 +34,7 @@ void host_machine_start(const struct host_config *cfg)
         panic("a machine is already up");
     *m = (struct host_machine){.cfg = *cfg};
     fill_defaults(&m->cfg);
+    host_no_contents = m->cfg.no_contents;
     host_pt_levels = m->cfg.levels;
     host_pt_1g = !m->cfg.no_1g;
     host_pt_pkeys = !m->cfg.no_pkeys;

@@ -16,6 +16,7 @@
 
 struct host_tlb host_tlbs[NR_CPUS];
 struct host_mmu_stats host_mmu_stats;
+void (*host_flush_listener)(struct mmu_ctx *ctx, u64 start, u64 end);
 u32 host_pt_levels = 4;
 bool host_pt_1g = true, host_pt_pkeys;
 
@@ -98,6 +99,8 @@ void mmu_flush(struct mmu_ctx *ctx, u64 start, u64 end, bool freed_tables)
     if (lose_this_flush(ctx, start, end))
         return;
     __atomic_fetch_add(&host_mmu_stats.flushes, 1, __ATOMIC_RELAXED);
+    if (host_flush_listener)
+        host_flush_listener(ctx, start, end);
     for_each_cpu (c, cpumask_load(&ctx->cpus)) {
         struct host_tlb *t = &host_tlbs[c];
         if (host_exploring)

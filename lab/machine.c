@@ -9,6 +9,8 @@
 #include "machine.h"
 
 #define MAX_TLB_ENTRIES (1u << 24)
+#define MIN_MEMORY      (16ul << 20)
+#define MAX_MEMORY      (64ul << 30)
 
 /* "64x4": entries and ways. NULL or what is wrong. */
 static const char *read_tlb(void *to, const char *s)
@@ -35,15 +37,54 @@ static const char *read_name(void *to, const char *s)
     return NULL;
 }
 
+/* "64M": bytes. */
+static const char *read_size(void *to, const char *s)
+{
+    char *end;
+    unsigned long v = strtoul(s, &end, 10);
+    static const char units[] = "KMGT";
+    const char *unit = *end ? strchr(units, *end & ~32) : NULL;
+    if (end == s || !v || (*end && (!unit || end[1])))
+        return "wants a size, as in 64M";
+    unsigned shift = unit ? 10 * (unsigned)(unit - units + 1) : 0;
+    if (v > UINT64_MAX >> shift || v << shift < MIN_MEMORY || v << shift > MAX_MEMORY)
+        return "wants 16M to 64G";
+    *(uint64_t *)to = v << shift & ~4095ul;
+    return NULL;
+}
+
+static const char *read_number(void *to, const char *s)
+{
+    char *end;
+    unsigned long v = strtoul(s, &end, 10);
+    if (end == s || *end || *s == '-' || v > 1000000000)
+        return "wants a number up to 10^9";
+    *(uint64_t *)to = v;
+    return NULL;
+}
+
+static const char *read_mhz(void *to, const char *s)
+{
+    const char *wrong = read_number(to, s);
+    return wrong ? wrong : *(uint64_t *)to ? NULL : "wants a number from 1 on";
+}
+
 static const struct {
     const char *name, *about;
     size_t at;
     const char *(*read)(void *to, const char *s);
 } keys[] = {
     {"machine.name", "for tables and reports", offsetof(struct machine, name), read_name},
+    {"machine.memory", "RAM in bytes (16M to 64G)", offsetof(struct machine, memory), read_size},
+    {"machine.mhz", "cycles a microsecond", offsetof(struct machine, mhz), read_mhz},
     {"tlb.fetch", "instructions, first level: entries x ways", offsetof(struct machine, fetch), read_tlb},
     {"tlb.data", "data, first level", offsetof(struct machine, data), read_tlb},
     {"tlb.shared", "second level, both", offsetof(struct machine, shared), read_tlb},
+    {"cost.reference", "cycles of a reference", offsetof(struct machine, cost[COST_REFERENCE]), read_number},
+    {"cost.shared", "of a hit in the second level", offsetof(struct machine, cost[COST_SHARED]), read_number},
+    {"cost.walk", "of a walk of the page tables", offsetof(struct machine, cost[COST_WALK]), read_number},
+    {"cost.minor", "of a fault without a device", offsetof(struct machine, cost[COST_MINOR]), read_number},
+    {"cost.major", "of a fault that waits for one", offsetof(struct machine, cost[COST_MAJOR]), read_number},
 };
 #define NR_KEYS (sizeof(keys) / sizeof(keys[0]))
 
@@ -58,7 +99,10 @@ const char *machine_key_about(unsigned i)
 
 void machine_default(struct machine *m)
 {
-    *m = (struct machine){.name = "default", .fetch = {128, 8}, .data = {64, 4}, .shared = {1536, 12}};
+    /* Costs: second-level hit and walk as Intel's Optimization Reference Manual gives them for Skylake (7; a walk that hits
+     * the caches some 30); faults as docs/BENCHMARKS.md counts them; a fast disk of 100 us. */
+    *m = (struct machine){.name = "default", .memory = 16ul << 30, .mhz = 3000, .fetch = {128, 8}, .data = {64, 4}, .shared = {1536, 12},
+                          .cost = {1, 7, 30, 1000, 300000}};
 }
 
 /* 0 or -1, with the reason behind what why already holds. */

@@ -39,21 +39,56 @@ void tlb_flush(struct tlb *t)
     memset(t->tag, 0, (size_t)t->sets * t->ways * sizeof(*t->tag));
 }
 
-bool tlb_miss(struct tlb *t, uint64_t page)
+uint64_t *tlb_use(struct tlb *t, uint64_t key, bool *miss)
 {
-    uint64_t set = t->mask || t->sets == 1 ? page & t->mask : page % t->sets;
-    uint64_t *tag = t->tag + set * t->ways, want = page + 1;
-    if (tag[0] == want)
-        return false;
+    uint64_t set = t->mask || t->sets == 1 ? key & t->mask : key % t->sets;
+    uint64_t *tag = t->tag + set * t->ways, want = (key + 1) << 1;
+    *miss = false;
+    if ((tag[0] & ~TLB_WRITE) == want)
+        return tag;
     uint32_t i = 1;
-    while (i < t->ways && tag[i] != want)
+    while (i < t->ways && (tag[i] & ~TLB_WRITE) != want)
         i++;
-    bool miss = i == t->ways;
-    if (miss)
+    if (i < t->ways) {
+        want = tag[i];
+    } else {
+        *miss = true;
         i--;
+    }
     memmove(tag + 1, tag, i * sizeof(*tag));
     tag[0] = want;
+    return tag;
+}
+
+bool tlb_miss(struct tlb *t, uint64_t key)
+{
+    bool miss;
+    tlb_use(t, key, &miss);
     return miss;
+}
+
+/* The entries of a set that are left close up, in their order. */
+static void drop_from_set(uint64_t *tag, uint32_t ways, uint64_t lo, uint64_t hi)
+{
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < ways && tag[i]; i++) {
+        uint64_t key = (tag[i] >> 1) - 1;
+        if (key < lo || key > hi)
+            tag[kept++] = tag[i];
+    }
+    while (kept < ways && tag[kept])
+        tag[kept++] = 0;
+}
+
+void tlb_drop_range(struct tlb *t, uint64_t lo, uint64_t hi)
+{
+    if (hi - lo < t->sets) {
+        for (uint64_t key = lo; key <= hi; key++)
+            drop_from_set(t->tag + key % t->sets * t->ways, t->ways, key, key);
+        return;
+    }
+    for (uint32_t s = 0; s < t->sets; s++)
+        drop_from_set(t->tag + (size_t)s * t->ways, t->ways, lo, hi);
 }
 
 static int init_one(struct tlb *t, const uint32_t shape[2])
@@ -90,16 +125,14 @@ static bool miss_of(struct tlb *t, uint64_t first, uint64_t last)
 
 void tlb_pair_play(struct tlb_pair *p, const struct trace_ref *refs, uint64_t n)
 {
-    static const uint8_t first_count[NR_REF_KINDS] = {TLB_I1, TLB_DR1, TLB_DW1, TLB_DR1};
-    static const uint8_t uses[NR_REF_KINDS] = {TLB_FETCHES, TLB_LOADS, TLB_STORES, TLB_LOADS};
     for (uint64_t i = 0; i < n; i++) {
         const struct trace_ref *r = refs + i;
-        uint64_t first = r->addr >> PAGE_SHIFT, last = (r->addr + r->size - 1) >> PAGE_SHIFT;
-        p->count[uses[r->kind]] += r->count;
+        uint64_t first = tlb_key(r->space, r->addr >> PAGE_SHIFT), last = tlb_key(r->space, (r->addr + r->size - 1) >> PAGE_SHIFT);
+        p->count[tlb_use_count(r->kind)] += r->count;
         if (!miss_of(r->kind == REF_FETCH ? &p->fetch : &p->data, first, last))
             continue;
-        p->count[first_count[r->kind]]++;
+        p->count[tlb_first_count(r->kind)]++;
         if (miss_of(&p->shared, first, last))
-            p->count[first_count[r->kind] + 1]++;
+            p->count[tlb_first_count(r->kind) + 1]++;
     }
 }

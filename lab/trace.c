@@ -140,6 +140,14 @@ const char *trace_format(const struct trace *t)
 {
     return t->format->name;
 }
+const char *trace_name(const struct trace *t)
+{
+    return input_name(t->in);
+}
+uint64_t trace_offset(const struct trace *t)
+{
+    return input_offset(t->in);
+}
 unsigned trace_page_shift(const struct trace *t)
 {
     return t->shift;

@@ -50,6 +50,9 @@ void trace_close(struct trace *t);
 long trace_read(struct trace *t, struct trace_ref *out, size_t n);
 const char *trace_error(const struct trace *t);
 const char *trace_format(const struct trace *t);
+const char *trace_name(const struct trace *t);
+/* Bytes read, unpacked. */
+uint64_t trace_offset(const struct trace *t);
 /* addr >> this is the page, or the object: 12, or 0 in a trace of objects (txt, csv, oracleGeneral). */
 unsigned trace_page_shift(const struct trace *t);
 void trace_progress(const struct trace *t, uint64_t *done, uint64_t *size);

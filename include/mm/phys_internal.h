@@ -119,6 +119,15 @@ static inline void page_hand_out(struct page *page)
     __atomic_store_n(&page->refcount, 1, __ATOMIC_RELEASE);
 }
 
+/* GFP_ZERO. What is movable belongs to programs. */
+static inline void page_clear_contents(struct page *page, gfp_t gfp)
+{
+    if (gfp & GFP_MOVABLE)
+        mem_clear_user_page(page_to_virt(page));
+    else
+        mem_clear_page(page_to_virt(page));
+}
+
 /* ---- alloc.c ---- */
 
 struct page *alloc_slow(unsigned node, gfp_t gfp, unsigned order);

@@ -63,7 +63,8 @@ void mem_vmalloc_range(u64 *start, u64 *end);
  *   void *phys_to_virt(phys_t pa);   phys_t virt_to_phys(const void *direct_map_address);
  *   extern struct page *memmap; or a macro of that name
  *   void mem_clear_page(void *page_aligned);          4096 bytes of zero
- *   void mem_copy_page(void *dst, const void *src);   4096 bytes
+ *   void mem_clear_user_page(void *page_aligned);     the same for memory of programs; a laboratory without contents leaves it as it is
+ *   void mem_copy_page(void *dst, const void *src);   4096 bytes of programs
  */
 #include <port_impl/mem.h>
 #endif

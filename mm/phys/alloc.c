@@ -164,7 +164,7 @@ struct page *alloc_slow(unsigned node, gfp_t gfp, unsigned order)
         make_compound(page, order);
     if (gfp & GFP_ZERO)
         for (unsigned i = 0; i < 1u << order; i++)
-            mem_clear_page(page_to_virt(page + i));
+            page_clear_contents(page + i, gfp);
     page_hand_out(page);
     return page;
 }

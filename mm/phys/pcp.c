@@ -293,7 +293,7 @@ struct page *alloc_page(gfp_t gfp)
     rcu_read_unlock();
     page_hand_out(page);
     if (gfp & GFP_ZERO)
-        mem_clear_page(page_to_virt(page));
+        page_clear_contents(page, gfp);
     return page;
 }
 

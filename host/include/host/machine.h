@@ -34,6 +34,7 @@ struct host_config {
     bool threads;        /* real pthreads, for ThreadSanitizer: not repeatable */
     u32 tlb_ways_log2;   /* 0 = 4 ways of 16 sets per page size */
     u64 drop_flush_nth; /* n > 0: the n-th flush that would have dropped something is lost, to prove that it is noticed */
+    bool no_contents; /* programs' pages are neither cleared nor copied: for replays, which never look into them */
     bool log; /* the log goes to stderr too, as with PAGODA_LOG in the environment */
 };
 

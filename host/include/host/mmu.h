@@ -54,6 +54,8 @@ struct host_mmu_stats {
     u64 flushes_that_drop; /* found something to drop; counted with drop_flush_nth only */
 };
 extern struct host_mmu_stats host_mmu_stats;
+/* Told of every flush of [start,end) of a space, for whoever keeps translations of its own (lab/replay.c). NULL: nobody. */
+extern void (*host_flush_listener)(struct mmu_ctx *ctx, u64 start, u64 end);
 
 struct host_walk {
     u32 error; /* PF_* when it ended in a fault, valid when !ok */

@@ -21,8 +21,15 @@ static inline void mem_clear_page(void *page)
 {
     memset(page, 0, PAGE_SIZE);
 }
+extern bool host_no_contents; /* host_config.no_contents */
+static inline void mem_clear_user_page(void *page)
+{
+    if (!host_no_contents)
+        memset(page, 0, PAGE_SIZE);
+}
 static inline void mem_copy_page(void *dst, const void *src)
 {
-    memcpy(dst, src, PAGE_SIZE);
+    if (!host_no_contents)
+        memcpy(dst, src, PAGE_SIZE);
 }
 #endif

@@ -35,6 +35,7 @@ static inline void mem_clear_page(void *page)
     u64 n = PAGE_SIZE / 8;
     __asm__ volatile("rep stosq" : "+D"(page), "+c"(n) : "a"(0UL) : "memory");
 }
+#define mem_clear_user_page mem_clear_page
 static inline void mem_copy_page(void *dst, const void *src)
 {
     u64 n = PAGE_SIZE / 8;
