@@ -25,7 +25,7 @@ struct rss_shard {
 };
 BUILD_ASSERT(sizeof(struct rss_shard) == 64);
 
-/* Limits of the owner, read at call time: bytes, U64_MAX = none. The home fills them in (mm->rlimit). */
+/* Limits in bytes, U64_MAX = none, for homes whose programs have no others (task_limit in port/task.h). */
 struct mm_rlimits {
     u64 as, data, stack, memlock;
     u64 data_max; /* the hard limit */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Port: what the core asks about the thread that runs. Both answers are looked up where a limit was hit or a flag given, never
- * on the common path.
+ * Port: what the core asks about the thread that runs. Capabilities and personality are looked up where a limit was hit or a
+ * flag given, limits where an address space grows.
  */
 #ifndef PORT_TASK_H
 #define PORT_TASK_H
@@ -12,6 +12,19 @@
 #define TASK_CAP_SYS_RAWIO 17 /* may map below mmap_min_addr */
 #define TASK_CAP_SYS_ADMIN 21 /* may use the memory that strict overcommit keeps for the administrator */
 bool task_capable(int cap);
+
+/* Limits of setrlimit(2), in bytes; U64_MAX = none. */
+enum task_limit {
+    TASK_LIMIT_AS,
+    TASK_LIMIT_DATA,
+    TASK_LIMIT_DATA_MAX, /* the hard limit */
+    TASK_LIMIT_STACK,
+    TASK_LIMIT_MEMLOCK,
+};
+struct mm;
+/* Those of the running process: two that share an address space have each their own. mm, which it works on, is for homes
+ * whose programs have no limits but their space's (mm->rlimit). */
+u64 task_limit(const struct mm *mm, enum task_limit which);
 
 /* Of personality(2), READ_IMPLIES_EXEC: PROT_READ means PROT_EXEC too. The word is set when the first thread asks for that. */
 extern bool task_personality_seen;

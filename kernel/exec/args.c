@@ -190,8 +190,9 @@ int exec_map_stack(struct exec_image *im)
     u64 pointers = (im->argc + im->prefix_argc + im->envc + 64UL) * 8;
     u64 least = page_align_up(strings + pointers + 8192 + 64);
     u64 size = max(page_align_up(strings) + STACK_EXTRA, least);
-    if (size > mm->rlimit.stack)
-        size = max(page_align_down(mm->rlimit.stack), least);
+    u64 limit = rlimit_cur(current_process(), RLIMIT_STACK);
+    if (size > limit)
+        size = max(page_align_down(limit), least);
     u64 flags =
         VM_READ | VM_WRITE | VM_MAYREAD | VM_MAYWRITE | VM_MAYEXEC | VM_GROWSDOWN | VM_ACCOUNT;
     if (im->plan.has_stack_header && im->plan.exec_stack)

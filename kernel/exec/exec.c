@@ -235,7 +235,6 @@ static void image_free(struct exec_image *im)
 static int prepare(struct exec_image *im, const char *path, u64 uargv, u64 uenvp,
                    const char *const *kargv, const char *const *kenvp)
 {
-    struct process *p = current_process();
     struct task *t = current_task();
     t->nproc_exceeded = t->nproc_exceeded && user_over_nproc(t->cred->user, 0);
     if (t->nproc_exceeded)
@@ -264,15 +263,10 @@ static int prepare(struct exec_image *im, const char *path, u64 uargv, u64 uenvp
     if (err)
         return err;
     im->mm->exe_file = file_get(im->file); /* writers stay out until the last mm goes */
-    im->mm->rlimit.as = p->rlim[RLIMIT_AS].cur;
-    im->mm->rlimit.data = p->rlim[RLIMIT_DATA].cur;
-    im->mm->rlimit.stack = p->rlim[RLIMIT_STACK].cur;
-    im->mm->rlimit.data_max = p->rlim[RLIMIT_DATA].max;
-    im->mm->rlimit.memlock = p->rlim[RLIMIT_MEMLOCK].cur;
     struct mm_layout_request layout = {
         .randomize = sysctl_randomize_va_space && !(current_task()->personality & ADDR_NO_RANDOMIZE),
         .legacy = current_task()->personality & ADDR_COMPAT_LAYOUT || sysctl_legacy_va_layout,
-        .stack_limit = im->mm->rlimit.stack,
+        .stack_limit = rlimit_cur(current_process(), RLIMIT_STACK),
     };
     im->randomize = layout.randomize;
     mm_set_layout(im->mm, &layout);

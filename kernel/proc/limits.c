@@ -23,19 +23,6 @@ void rlimits_init(struct rlimit64 *r, u64 max_threads)
     r[RLIMIT_NICE] = r[RLIMIT_RTPRIO] = (struct rlimit64){0, 0};
 }
 
-static void mirror(struct process *p)
-{
-    struct mm *mm = process_get_mm(p);
-    if (!mm)
-        return;
-    mm->rlimit.as = p->rlim[RLIMIT_AS].cur;
-    mm->rlimit.data = p->rlim[RLIMIT_DATA].cur;
-    mm->rlimit.data_max = p->rlim[RLIMIT_DATA].max;
-    mm->rlimit.stack = p->rlim[RLIMIT_STACK].cur;
-    mm->rlimit.memlock = p->rlim[RLIMIT_MEMLOCK].cur;
-    mm_put(mm);
-}
-
 static s64 do_prlimit(struct process *p, u64 which, const struct rlimit64 *new,
                       struct rlimit64 *old)
 {
@@ -53,8 +40,6 @@ static s64 do_prlimit(struct process *p, u64 which, const struct rlimit64 *new,
     else if (new)
         p->rlim[which] = *new;
     spin_unlock_irqrestore(&p->lock, flags);
-    if (new && !err)
-        mirror(p);
     return err;
 }
 

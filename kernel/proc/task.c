@@ -204,6 +204,20 @@ bool task_capable(int cap)
     return capable(cap);
 }
 
+u64 task_limit(const struct mm *mm, enum task_limit which)
+{
+    const struct process *p = current_process();
+    (void)mm; /* another's, when it is reached by process_vm_writev or ptrace */
+    switch (which) {
+    case TASK_LIMIT_AS: return rlimit_cur(p, RLIMIT_AS);
+    case TASK_LIMIT_DATA: return rlimit_cur(p, RLIMIT_DATA);
+    case TASK_LIMIT_DATA_MAX: return p->rlim[RLIMIT_DATA].max;
+    case TASK_LIMIT_STACK: return rlimit_cur(p, RLIMIT_STACK);
+    case TASK_LIMIT_MEMLOCK: return rlimit_cur(p, RLIMIT_MEMLOCK);
+    }
+    return U64_MAX;
+}
+
 bool task_personality_seen;
 
 bool task_personality_read_exec(void)

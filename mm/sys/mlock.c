@@ -59,15 +59,15 @@ s64 sys_mm_mlock(struct mm *mm, u64 addr, u64 len, int flags)
 {
     if (flags & ~UAPI_MLOCK_ONFAULT)
         return -EINVAL;
-    if (!mm->rlimit.memlock && !task_capable(TASK_CAP_IPC_LOCK))
+    if (!task_limit(mm, TASK_LIMIT_MEMLOCK) && !task_capable(TASK_CAP_IPC_LOCK))
         return -EPERM;
     u64 size = page_align_up(len + (addr & ~PAGE_MASK));
     addr &= PAGE_MASK;
     int err = mmap_write_lock_killable(mm);
     if (err)
         return err;
-    u64 pages = size >> PAGE_SHIFT, limit = mm->rlimit.memlock >> PAGE_SHIFT;
-    bool fits = mm->rlimit.memlock == U64_MAX || mm->locked_vm + pages <= limit ||
+    u64 pages = size >> PAGE_SHIFT, limit = task_limit(mm, TASK_LIMIT_MEMLOCK) >> PAGE_SHIFT;
+    bool fits = task_limit(mm, TASK_LIMIT_MEMLOCK) == U64_MAX || mm->locked_vm + pages <= limit ||
                 mm->locked_vm + pages - locked_in(mm, addr, addr + size) <= limit ||
                 task_capable(TASK_CAP_IPC_LOCK);
     u64 set = flags & UAPI_MLOCK_ONFAULT ? LOCK_BITS : VM_LOCKED;
@@ -101,15 +101,15 @@ s64 sys_mm_mlockall(struct mm *mm, int flags)
     if (!flags || flags & ~(UAPI_MCL_CURRENT | UAPI_MCL_FUTURE | UAPI_MCL_ONFAULT) ||
         flags == UAPI_MCL_ONFAULT)
         return -EINVAL;
-    bool free_of_limits = mm->rlimit.memlock == U64_MAX || task_capable(TASK_CAP_IPC_LOCK);
-    if (!mm->rlimit.memlock && !free_of_limits)
+    bool free_of_limits = task_limit(mm, TASK_LIMIT_MEMLOCK) == U64_MAX || task_capable(TASK_CAP_IPC_LOCK);
+    if (!task_limit(mm, TASK_LIMIT_MEMLOCK) && !free_of_limits)
         return -EPERM;
     int err = mmap_write_lock_killable(mm);
     if (err)
         return err;
     u64 set = flags & UAPI_MCL_ONFAULT ? LOCK_BITS : VM_LOCKED;
     bool current = flags & UAPI_MCL_CURRENT;
-    if (current && !free_of_limits && mm->total_vm > mm->rlimit.memlock >> PAGE_SHIFT) {
+    if (current && !free_of_limits && mm->total_vm > task_limit(mm, TASK_LIMIT_MEMLOCK) >> PAGE_SHIFT) {
         err = -ENOMEM;
     } else {
         mm->def_flags = (mm->def_flags & ~LOCK_BITS) | (flags & UAPI_MCL_FUTURE ? set : 0);

@@ -108,7 +108,7 @@ static int check_anon(u64 flags, struct vma_request *req)
 
 static int check_locked(const struct mm *mm, u64 flags, const struct vma_request *req)
 {
-    if (flags & UAPI_MAP_LOCKED && !mm->rlimit.memlock && !task_capable(TASK_CAP_IPC_LOCK))
+    if (flags & UAPI_MAP_LOCKED && !task_limit(mm, TASK_LIMIT_MEMLOCK) && !task_capable(TASK_CAP_IPC_LOCK))
         return -EPERM;
     return vma_may_lock(mm, req->flags, req->len >> PAGE_SHIFT) ? 0 : -EAGAIN;
 }
@@ -242,8 +242,8 @@ s64 sys_mm_brk(struct mm *mm, u64 brk)
     bool populate = false;
     if (brk < mm->start_brk || brk > mm->task_size)
         goto out;
-    if (mm->rlimit.data != U64_MAX &&
-        (brk - mm->start_brk) + (mm->end_data - mm->start_data) > mm->rlimit.data)
+    if (task_limit(mm, TASK_LIMIT_DATA) != U64_MAX &&
+        (brk - mm->start_brk) + (mm->end_data - mm->start_data) > task_limit(mm, TASK_LIMIT_DATA))
         goto out;
     if (end > old) {
         if (grow_heap(mm, old, end))

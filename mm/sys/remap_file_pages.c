@@ -63,7 +63,7 @@ static s64 remap_locked(struct mm *mm, u64 start, u64 len, u64 pgoff, bool *lock
         .priv = vma->priv,
         .fixed = true,
     };
-    if (vma->flags & VM_LOCKED && !mm->rlimit.memlock && !task_capable(TASK_CAP_IPC_LOCK))
+    if (vma->flags & VM_LOCKED && !task_limit(mm, TASK_LIMIT_MEMLOCK) && !task_capable(TASK_CAP_IPC_LOCK))
         return -EPERM;
     if (!vma_may_lock(mm, req.flags, pages))
         return -EAGAIN;

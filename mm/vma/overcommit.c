@@ -71,17 +71,22 @@ bool vma_is_accountable(u64 flags)
 
 bool vma_may_expand(const struct mm *mm, u64 flags, u64 pages)
 {
-    if (mm->rlimit.as != U64_MAX && mm->total_vm + pages > mm->rlimit.as >> PAGE_SHIFT)
+    u64 as = task_limit(mm, TASK_LIMIT_AS);
+    if (as != U64_MAX && mm->total_vm + pages > as >> PAGE_SHIFT)
         return false;
-    bool data = (flags & (VM_WRITE | VM_SHARED | VM_GROWSDOWN)) == VM_WRITE;
-    if (!data || mm->rlimit.data == U64_MAX || mm->data_vm + pages <= mm->rlimit.data >> PAGE_SHIFT)
+    if ((flags & (VM_WRITE | VM_SHARED | VM_GROWSDOWN)) != VM_WRITE)
+        return true;
+    u64 data = task_limit(mm, TASK_LIMIT_DATA);
+    if (data == U64_MAX || mm->data_vm + pages <= data >> PAGE_SHIFT)
         return true;
     /* Valgrind sets 0 to keep brk for itself, and maps all the same: then the hard limit counts. */
-    return !mm->rlimit.data && mm->data_vm + pages <= mm->rlimit.data_max >> PAGE_SHIFT;
+    return !data && mm->data_vm + pages <= task_limit(mm, TASK_LIMIT_DATA_MAX) >> PAGE_SHIFT;
 }
 
 bool vma_may_lock(const struct mm *mm, u64 flags, u64 pages)
 {
-    return !(flags & VM_LOCKED) || mm->rlimit.memlock == U64_MAX ||
-           mm->locked_vm + pages <= mm->rlimit.memlock >> PAGE_SHIFT || task_capable(TASK_CAP_IPC_LOCK);
+    if (!(flags & VM_LOCKED))
+        return true;
+    u64 limit = task_limit(mm, TASK_LIMIT_MEMLOCK);
+    return limit == U64_MAX || mm->locked_vm + pages <= limit >> PAGE_SHIFT || task_capable(TASK_CAP_IPC_LOCK);
 }

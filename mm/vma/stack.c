@@ -7,6 +7,7 @@
  */
 #include <lib/errno.h>
 #include <mm/rmap.h>
+#include <port/task.h>
 #include "vma_internal.h"
 
 int vma_grow_stack(struct vma *vma, u64 addr)
@@ -26,7 +27,7 @@ int vma_grow_stack(struct vma *vma, u64 addr)
     if (!vma->anon_vma && anon_vma_prepare(vma)) /* before it touches what lies below: Linux keeps the two apart */
         return -EAGAIN;
     u64 pages = (vma_start(vma) - addr) >> PAGE_SHIFT;
-    if (vma_end(vma) - addr > mm->rlimit.stack || !vma_may_expand(mm, vma->flags, pages))
+    if (vma_end(vma) - addr > task_limit(mm, TASK_LIMIT_STACK) || !vma_may_expand(mm, vma->flags, pages))
         return -ENOMEM;
     if (!vma_may_lock(mm, vma->flags, pages))
         return -ENOMEM;

@@ -290,6 +290,37 @@ static void low_addresses(void)
     SAY(mmap((void *)(15 * PAGE), PAGE, RW, ANON, -1, 0) == (void *)(16 * PAGE));
 }
 
+/* Two processes in one address space have each their own limits: vfork's child sets one. */
+static void shared_space(void)
+{
+    static volatile long in_child_small, in_child_large;
+    struct rlimit one = {1 << 20, 1 << 20}, got;
+    fflush(stdout);
+    pid_t pid = vfork();
+    if (!pid) {
+        setrlimit(RLIMIT_DATA, &one);
+        in_child_small = mmap(NULL, 8 * 1024 * PAGE, PROT_READ, ANON, -1, 0) != MAP_FAILED;
+        in_child_large = mmap(NULL, 8 * 1024 * PAGE, RW, ANON, -1, 0) != MAP_FAILED;
+        _exit(0);
+    }
+    waitpid(pid, NULL, 0);
+    printf("child: %ld %ld\n", in_child_small, in_child_large);
+    SAY(anon(8 * 1024) != MAP_FAILED);
+    SAY(getrlimit(RLIMIT_DATA, &got));
+    SAY(got.rlim_cur == RLIM_INFINITY);
+    struct rlimit two = {1 << 20, RLIM_INFINITY};
+    SAY(setrlimit(RLIMIT_DATA, &two));
+    pid = vfork();
+    if (!pid) {
+        two.rlim_cur = RLIM_INFINITY;
+        in_child_large = !setrlimit(RLIMIT_DATA, &two) && mmap(NULL, 8 * 1024 * PAGE, RW, ANON, -1, 0) != MAP_FAILED;
+        _exit(0);
+    }
+    waitpid(pid, NULL, 0);
+    printf("child: %ld\n", in_child_large);
+    SAY(anon(8 * 1024) != MAP_FAILED);
+}
+
 int main(void)
 {
     setvbuf(stdout, NULL, _IOLBF, 0);
@@ -306,5 +337,6 @@ int main(void)
     CHILD(locked_stack);
     CHILD(rlimit_calls);
     CHILD(low_addresses);
+    CHILD(shared_space);
     return say_failed;
 }
