@@ -108,7 +108,7 @@ static void put_huge_and_map(struct seq *s)
         put_kb(s, absent[i], 0);
     for (unsigned i = 0; i < ARRAY_SIZE(pools); i++)
         seq_printf(s, "%-16s%8u\n", pools[i], 0);
-    put_kb(s, "Hugepagesize:", PMD_SIZE >> 10);
+    put_kb(s, "Hugepagesize:", 0); /* what programs take for "there are none" */
     put_kb(s, "Hugetlb:", 0);
     count_direct_map(direct);
     put_kb(s, "DirectMap4k:", direct[1] >> 10);
