@@ -4,7 +4,7 @@
 #include <mm/mm.h>
 #include <port/task.h>
 
-u64 host_capabilities;
+u64 host_capabilities, host_dirtied;
 bool task_personality_seen;
 
 bool task_capable(int cap)
@@ -23,6 +23,11 @@ u64 task_limit(const struct mm *mm, enum task_limit which)
     case TASK_LIMIT_MEMLOCK: return r->memlock;
     }
     return U64_MAX;
+}
+
+void task_account_dirtied(u64 bytes)
+{
+    __atomic_fetch_add(&host_dirtied, bytes, __ATOMIC_RELAXED);
 }
 
 bool task_personality_read_exec(void)

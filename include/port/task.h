@@ -26,6 +26,9 @@ struct mm;
  * whose programs have no limits but their space's (mm->rlimit). */
 u64 task_limit(const struct mm *mm, enum task_limit which);
 
+/* The running thread made clean pages dirty that somebody will write: what getrusage and /proc/PID/io tell. Any lock may be held. */
+void task_account_dirtied(u64 bytes);
+
 /* Of personality(2), READ_IMPLIES_EXEC: PROT_READ means PROT_EXEC too. The word is set when the first thread asks for that. */
 extern bool task_personality_seen;
 bool task_personality_read_exec(void);

@@ -11,6 +11,7 @@
  * Locks: bio_batch.lock.
  */
 #include <kernel/block.h>
+#include <kernel/task.h>
 #include <mm/stat.h>
 #include <port/clock.h>
 #include <port/log.h>
@@ -121,10 +122,12 @@ void bio_submit_alone(struct bio *bio)
         finish(bio, err);
         return;
     }
-    if (bio->op == BIO_READ)
+    if (bio->op == BIO_READ) {
         stat_event_add(PGPGIN, bio->nr_sectors);
-    else if (bio->op == BIO_WRITE)
+        current_task()->io_read_bytes += bio->nr_sectors << SECTOR_SHIFT;
+    } else if (bio->op == BIO_WRITE) {
         stat_event_add(PGPGOUT, bio->nr_sectors);
+    }
     bio->start_ns = clock_ns();
     count_start(d, bio->start_ns);
     if (d->parent)

@@ -163,6 +163,10 @@ void process_reap_locked(struct process *p)
     parent->cmaj_flt += p->dead_maj_flt + p->cmaj_flt;
     parent->cnvcsw += p->dead_nvcsw + p->cnvcsw;
     parent->cnivcsw += p->dead_nivcsw + p->cnivcsw;
+    parent->cio_read += p->dead_io_read + p->cio_read;
+    parent->cio_write += p->dead_io_write + p->cio_write;
+    for (int i = 0; i < 4; i++)
+        parent->gone_calls[i] += p->gone_calls[i];
     u64 rss = max(p->maxrss, p->cmaxrss);
     if (parent->cmaxrss < rss)
         parent->cmaxrss = rss;
@@ -179,6 +183,11 @@ static void account_dead(struct process *p, struct task *t)
     p->dead_maj_flt += t->thread.ctx.maj_flt;
     p->dead_nvcsw += t->nvcsw;
     p->dead_nivcsw += t->nivcsw;
+    p->dead_io_read += t->io_read_bytes;
+    p->dead_io_write += t->io_write_bytes;
+    const u64 calls[4] = {t->rchar, t->wchar, t->syscr, t->syscw};
+    for (int i = 0; i < 4; i++)
+        p->gone_calls[i] += calls[i];
 }
 
 /* The last thread is about to leave: children and groups. tasklist_lock held. */

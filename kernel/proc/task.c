@@ -218,6 +218,11 @@ u64 task_limit(const struct mm *mm, enum task_limit which)
     return U64_MAX;
 }
 
+void task_account_dirtied(u64 bytes)
+{
+    current_task()->io_write_bytes += bytes;
+}
+
 bool task_personality_seen;
 
 bool task_personality_read_exec(void)

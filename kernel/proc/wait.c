@@ -26,6 +26,36 @@
 #define WCLONE     0x80000000u
 enum { P_ALL, P_PID, P_PGID, P_PIDFD };
 
+/* What is counted of threads, but for times. */
+struct usage {
+    u64 min_flt, maj_flt, nvcsw, nivcsw, io_read, io_write;
+};
+
+static struct usage usage_of_dead(const struct process *p)
+{
+    return (struct usage){p->dead_min_flt, p->dead_maj_flt, p->dead_nvcsw, p->dead_nivcsw, p->dead_io_read, p->dead_io_write};
+}
+
+static struct usage usage_of_children(const struct process *p)
+{
+    return (struct usage){p->cmin_flt, p->cmaj_flt, p->cnvcsw, p->cnivcsw, p->cio_read, p->cio_write};
+}
+
+static struct usage usage_of(const struct task *t)
+{
+    return (struct usage){t->thread.ctx.min_flt, t->thread.ctx.maj_flt, t->nvcsw, t->nivcsw, t->io_read_bytes, t->io_write_bytes};
+}
+
+static void usage_add(struct usage *a, struct usage b)
+{
+    a->min_flt += b.min_flt;
+    a->maj_flt += b.maj_flt;
+    a->nvcsw += b.nvcsw;
+    a->nivcsw += b.nivcsw;
+    a->io_read += b.io_read;
+    a->io_write += b.io_write;
+}
+
 struct wait_query {
     int type;
     s32 id;
@@ -35,7 +65,8 @@ struct wait_query {
     u32 uid;
     bool eligible;
     u64 utime, stime;
-    u64 min_flt, maj_flt, maxrss, nvcsw, nivcsw;
+    u64 maxrss;
+    struct usage use;
 };
 
 void task_times(struct task *t, u64 *user_ns, u64 *sys_ns)
@@ -89,11 +120,9 @@ static void fill(struct wait_query *q, struct task *t, s32 status, s32 code, s32
     process_times(c, &q->utime, &q->stime);
     q->utime += c->cutime_ns;
     q->stime += c->cstime_ns;
-    q->min_flt = c->dead_min_flt + c->cmin_flt;
-    q->maj_flt = c->dead_maj_flt + c->cmaj_flt;
     q->maxrss = max(c->maxrss, c->cmaxrss);
-    q->nvcsw = c->dead_nvcsw + c->cnvcsw;
-    q->nivcsw = c->dead_nivcsw + c->cnivcsw;
+    q->use = usage_of_dead(c);
+    usage_add(&q->use, usage_of_children(c));
 }
 
 static void fill_end(struct wait_query *q, struct task *t, s32 st)
@@ -248,18 +277,19 @@ struct rusage_k {
         nsignals, nvcsw, nivcsw;
 };
 
-static void rusage_fill(struct rusage_k *r, u64 ut, u64 st, u64 maxrss_pages, u64 min_flt,
-                        u64 maj_flt, u64 nv, u64 niv)
+static void rusage_fill(struct rusage_k *r, u64 ut, u64 st, u64 maxrss_pages, struct usage use)
 {
     *r = (struct rusage_k){.utime_sec = (s64)(ut / 1000000000),
                            .utime_usec = (s64)(ut % 1000000000 / 1000),
                            .stime_sec = (s64)(st / 1000000000),
                            .stime_usec = (s64)(st % 1000000000 / 1000),
                            .maxrss = (s64)(maxrss_pages * 4),
-                           .minflt = (s64)min_flt,
-                           .majflt = (s64)maj_flt,
-                           .nvcsw = (s64)nv,
-                           .nivcsw = (s64)niv};
+                           .minflt = (s64)use.min_flt,
+                           .majflt = (s64)use.maj_flt,
+                           .inblock = (s64)(use.io_read / 512),
+                           .oublock = (s64)(use.io_write / 512),
+                           .nvcsw = (s64)use.nvcsw,
+                           .nivcsw = (s64)use.nivcsw};
 }
 
 SYSCALL(wait4)
@@ -286,7 +316,7 @@ SYSCALL(wait4)
         return -EFAULT;
     if (a3) {
         struct rusage_k r;
-        rusage_fill(&r, q.utime, q.stime, q.maxrss, q.min_flt, q.maj_flt, q.nvcsw, q.nivcsw);
+        rusage_fill(&r, q.utime, q.stime, q.maxrss, q.use);
         if (copy_to_user(a3, &r, sizeof(r)))
             return -EFAULT;
     }
@@ -335,7 +365,7 @@ SYSCALL(waitid)
     }
     if (a4) {
         struct rusage_k r;
-        rusage_fill(&r, q.utime, q.stime, q.maxrss, q.min_flt, q.maj_flt, q.nvcsw, q.nivcsw);
+        rusage_fill(&r, q.utime, q.stime, q.maxrss, q.use);
         if (copy_to_user(a4, &r, sizeof(r)))
             return -EFAULT;
     }
@@ -350,25 +380,18 @@ SYSCALL(getrusage)
     u64 ut, st;
     s32 who = (s32)a0;
     if (who == -1) {
-        rusage_fill(&r, p->cutime_ns, p->cstime_ns, p->cmaxrss, p->cmin_flt, p->cmaj_flt, p->cnvcsw,
-                    p->cnivcsw);
+        rusage_fill(&r, p->cutime_ns, p->cstime_ns, p->cmaxrss, usage_of_children(p));
     } else if (who == 1) {
         task_times(me, &ut, &st);
-        rusage_fill(&r, ut, st, 0, me->thread.ctx.min_flt, me->thread.ctx.maj_flt, me->nvcsw,
-                    me->nivcsw);
+        rusage_fill(&r, ut, st, 0, usage_of(me));
     } else if (who == 0) {
-        u64 min_flt = p->dead_min_flt, maj_flt = p->dead_maj_flt, nv = p->dead_nvcsw,
-            niv = p->dead_nivcsw;
         process_times(p, &ut, &st);
         u64 flags = spin_lock_irqsave(&p->lock);
-        list_for_each_entry (t, &p->threads, thread_link) {
-            min_flt += t->thread.ctx.min_flt;
-            maj_flt += t->thread.ctx.maj_flt;
-            nv += t->nvcsw;
-            niv += t->nivcsw;
-        }
+        struct usage use = usage_of_dead(p);
+        list_for_each_entry (t, &p->threads, thread_link)
+            usage_add(&use, usage_of(t));
         spin_unlock_irqrestore(&p->lock, flags);
-        rusage_fill(&r, ut, st, 0, min_flt, maj_flt, nv, niv);
+        rusage_fill(&r, ut, st, 0, use);
     } else {
         return -EINVAL;
     }

@@ -18,6 +18,7 @@
 #include <mm/vma.h>
 #include <mm/writeback.h>
 #include <port/log.h>
+#include <port/task.h>
 #include "cache_internal.h"
 
 static struct slab_cache *xa_node_cache;
@@ -288,6 +289,7 @@ bool cache_set_dirty(struct page *page)
         if (m->ops->write_pages) {
             stat_node_add(page_node(page), NR_FILE_DIRTY, 1);
             stat_node_add(page_node(page), NR_DIRTIED, 1);
+            task_account_dirtied(PAGE_SIZE);
         }
         if (m->bdi && m->nrdirty == 1)
             writeback_note_dirty(m);

@@ -4,6 +4,7 @@ import errno
 import fcntl
 import mmap
 import os
+import resource
 import struct
 import time
 import zlib
@@ -31,18 +32,30 @@ def pattern(block):
     return struct.pack("<Q", block * 0x9E3779B97F4A7C15 % 2**64) * 512
 
 
+def io_counts():
+    io = dict(line.split(":") for line in open("/proc/self/io"))
+    u = resource.getrusage(resource.RUSAGE_SELF)
+    assert int(io["write_bytes"]) // 512 == u.ru_oublock, (io, u)
+    assert int(io["read_bytes"]) // 512 >= u.ru_inblock, (io, u) # with those of children
+    return u.ru_inblock, u.ru_oublock
+
+
 def reads_and_writes():
     f = os.open("/dev/vda", os.O_RDWR)
+    read0, written0 = io_counts()
+    pages = len(range(0, SIZE // 4096, 3))
     before = meminfo("Buffers")
     for block in range(0, SIZE // 4096, 3):
         assert os.pwrite(f, pattern(block), block * 4096) == 4096
     assert os.pwrite(f, b"x" * 100, 5000) == 100
+    assert io_counts()[1] - written0 == (pages + 1) * 8, "a page counts when it becomes dirty"
     os.fsync(f)
     assert meminfo("Buffers") - before >= SIZE // 4096 // 3 * 4, "the cache of a device counts as Buffers"
     fcntl.ioctl(f, BLKFLSBUF, 0)
     assert meminfo("Buffers") < 64, "what is clean leaves on request"
     for block in range(0, SIZE // 4096, 3):
         assert os.pread(f, 4096, block * 4096) == pattern(block), block
+    assert pages * 8 <= io_counts()[0] - read0 <= 2 * SIZE // 512, io_counts()
     assert os.pread(f, 102, 4999) == b"\0" + b"x" * 100 + b"\0"
     assert os.lseek(f, 0, os.SEEK_END) == SIZE
     assert os.read(f, 1) == b""

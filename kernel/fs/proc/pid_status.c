@@ -303,6 +303,12 @@ void pid_show_io(struct seq *s, struct pid_inode *pi)
         for (int k = 0; k < 6; k++)
             v[k] += one[k];
     }
+    if (!pi->in_task) {
+        for (int k = 0; k < 4; k++) /* as on Linux with those of reaped children */
+            v[k] += pi->p->gone_calls[k];
+        v[4] += pi->p->dead_io_read + pi->p->cio_read;
+        v[5] += pi->p->dead_io_write + pi->p->cio_write;
+    }
     spin_unlock_irqrestore(&pi->p->lock, irq);
     seq_printf(s,
                "rchar: %lu\nwchar: %lu\nsyscr: %lu\nsyscw: %lu\nread_bytes: %lu\nwrite_bytes: "

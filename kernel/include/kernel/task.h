@@ -76,7 +76,7 @@ struct task {
     u64 utime_ns, stime_ns, start_ns; /* sampled by the tick; exact total: sched_runtime() */
     u64 nvcsw, nivcsw;
     u64 rchar, wchar, syscr, syscw;
-    u64 io_read_bytes, io_write_bytes;
+    u64 io_read_bytes, io_write_bytes; /* from block devices; of pages made dirty, and past the cache */
     struct list_head thread_link;       /* process->threads */
     u64 set_child_tid, clear_child_tid; /* user addresses */
     u64 robust_list;
@@ -152,9 +152,10 @@ struct process {
     u8 dumpable; /* 0 no, 1 yes, 2 only for root */
     bool no_new_privs, did_exec, child_subreaper, has_subreaper;
     u64 start_ns;
-    u64 cmin_flt, cmaj_flt, cutime_ns, cstime_ns, cmaxrss, cnvcsw, cnivcsw; /* of reaped children */
+    u64 cmin_flt, cmaj_flt, cutime_ns, cstime_ns, cmaxrss, cnvcsw, cnivcsw, cio_read, cio_write; /* of reaped children */
     u64 dead_min_flt, dead_maj_flt, dead_utime_ns, dead_stime_ns, dead_nvcsw,
-        dead_nivcsw; /* of ended threads */
+        dead_nivcsw, dead_io_read, dead_io_write; /* of ended threads */
+    u64 gone_calls[4]; /* rchar, wchar, syscr, syscw of ended threads and reaped children */
     u64 maxrss;      /* pages, at exec or exit */
     s16 oom_score_adj;
     struct mm *oom_mm; /* kernel/proc/oom.c */
