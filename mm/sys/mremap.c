@@ -67,7 +67,7 @@ static int grow_in_place(struct move *m, struct vma *vma)
     u64 end = m->addr + m->new_len;
     struct vma *next = vma_next(vma);
     if (vma_end(vma) != m->addr + m->old_len || end > m->mm->task_size || end < m->addr ||
-        (next && end > vma_start_gap(next)))
+        (next && end > vma_start(next))) /* a guard gap is no obstacle here, as on Linux */
         return -EAGAIN;
     u64 more = (m->new_len - m->old_len) >> PAGE_SHIFT;
     if (vma->flags & VM_ACCOUNT && commit_charge(m->mm, more))

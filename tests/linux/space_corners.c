@@ -198,6 +198,16 @@ static void droppable(void)
     window("locked on fault");
 }
 
+/* An area grows up to a stack, into its guard gap; only a mapping without a place stays out of it. */
+static void guarded(void)
+{
+    map(300, 1, RW, ANON | MAP_GROWSDOWN, -1);
+    map(290, 1, RW, ANON, -1);
+    SAY(syscall(SYS_mremap, AT(290), PAGE, 10 * PAGE, 0) == (long)AT(290));
+    SAY(syscall(SYS_mremap, AT(290), 10 * PAGE, 11 * PAGE, 0));
+    window("guarded");
+}
+
 static void run(void (*one)(void))
 {
     fflush(stdout);
@@ -223,5 +233,6 @@ int main(void)
     run(written);
     run(pinned);
     run(droppable);
+    run(guarded);
     return 0;
 }
