@@ -179,11 +179,10 @@ struct swap_io {
     bool write;
     u32 busy;
     struct page *pages[SWAP_IO_PAGES];
-    u64 home[];     /* swap_ops.io_size bytes */
+    u64 home[];     /* swap_setup.io_size bytes */
 };
 
 struct swap_ops {
-    size_t io_size; /* bytes that the home needs beside each transfer */
     /* Begins io; swap_io_done() follows, in any context. May sleep for room, allocates nothing that waits for memory. */
     void (*submit)(struct swap_area *a, struct swap_io *io);
     /* Tells the device that n slots from first on are not needed. May sleep. NULL: it does not want to know. */
@@ -229,6 +228,7 @@ struct swap_setup {
     s32 prio;           /* 0..32767; negative: below all others so far */
     bool discard;
     const struct swap_ops *ops;
+    size_t io_size;     /* bytes that the home needs beside each transfer */
     void *home;
 };
 /* A new area, not yet giving out slots; ERR_PTR: -ENOMEM, -EPERM (too many), -EINVAL (no usable slot). May sleep. */

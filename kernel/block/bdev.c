@@ -237,6 +237,8 @@ static ssize_t bdev_write(struct file *f, const struct iobuf *b, size_t n, u64 *
     u64 size = block_bytes(d), from = *pos;
     if (d->read_only)
         return -EPERM;
+    if (READ_ONCE(d->swap))
+        return -ETXTBSY;
     if (!n)
         return 0;
     if (from >= size)

@@ -7,6 +7,7 @@
 #include <arch/uaccess.h>
 #include <kernel/syscall.h>
 #include <lib/string.h>
+#include <mm/swap.h>
 #include <mm/phys.h>
 #include <mm/stat.h>
 #include <mm/validate.h>
@@ -103,6 +104,8 @@ SYSCALL(sysinfo)
     s.freeram = phys_free_all() * PAGE_SIZE;
     s64 shared = stat_sum(NR_SHMEM);
     s.sharedram = shared > 0 ? (u64)shared * PAGE_SIZE : 0;
+    s.totalswap = swap_total_pages() * PAGE_SIZE;
+    s.freeswap = (u64)max(swap_free_pages(), 0L) * PAGE_SIZE;
     s.procs = (u16)min(pid_count(), 65535u);
     return copy_to_user(a0, &s, sizeof(s)) ? -EFAULT : 0;
 }

@@ -64,7 +64,7 @@ static void release(struct swap_area *a)
     kfree(a);
 }
 
-static int alloc_parts(struct swap_area *a)
+static int alloc_parts(struct swap_area *a, size_t io_size)
 {
     size_t slots = (size_t)a->nr_clusters * SWAP_CLUSTER;
     a->slots = kvmalloc(slots * sizeof(u64), GFP_KERNEL);
@@ -75,7 +75,7 @@ static int alloc_parts(struct swap_area *a)
     memset(a->slots, 0, slots * sizeof(u64));
     memset(a->clusters, 0, a->nr_clusters * sizeof(struct swap_cluster));
     for (unsigned i = 0; i < SWAP_NR_IO; i++) {
-        a->io[i] = kzalloc(sizeof(struct swap_io) + a->ops->io_size, GFP_KERNEL);
+        a->io[i] = kzalloc(sizeof(struct swap_io) + io_size, GFP_KERNEL);
         if (!a->io[i])
             return -ENOMEM;
         a->io[i]->area = a;
@@ -127,7 +127,7 @@ struct swap_area *swap_area_alloc(const struct swap_setup *setup)
     waitq_init(&a->discard_wait);
     int err = make_frame_table();
     if (!err)
-        err = alloc_parts(a);
+        err = alloc_parts(a, setup->io_size);
     if (!err) {
         mark_bad(a, setup);
         swap_clusters_init(a);

@@ -211,6 +211,8 @@ void swap_slot_release(struct swap_area *a, u64 offset)
         take(a, &a->partial, n);
         file_cluster(a, n, false);
     }
+    if (unlikely(a->discard.head))
+        waitq_wake_one(&a->discard_wait);
     spin_unlock(&a->lock);
 }
 

@@ -9,6 +9,7 @@
 #include <mm/oom.h>
 #include <mm/phys.h>
 #include <mm/stat.h>
+#include <mm/swap.h>
 #include <mm/writeback.h>
 
 struct vm_knob {
@@ -17,8 +18,7 @@ struct vm_knob {
     u64 min, max;
 };
 
-static u64 dirtytime_expire = 43200, laptop_mode, swappiness = 60, page_cluster = 3,
-           stat_interval = 1, vfs_cache_pressure = 100, watermark_boost = 15000,
+static u64 dirtytime_expire = 43200, laptop_mode, swappiness = 60, stat_interval = 1, vfs_cache_pressure = 100, watermark_boost = 15000,
            page_lock_unfairness = 5, pagelist_high_fraction;
 
 #define INT_MAX 0x7fffffffUL
@@ -34,7 +34,7 @@ static const struct vm_knob knobs[] = {
     {"laptop_mode", &laptop_mode, NULL, 0, INT_MAX},
     {"oom_dump_tasks", &sysctl_oom_dump_tasks, NULL, 0, INT_MAX},
     {"oom_kill_allocating_task", &sysctl_oom_kill_allocating_task, NULL, 0, INT_MAX},
-    {"page-cluster", &page_cluster, NULL, 0, 31},
+    {"page-cluster", &sysctl_page_cluster, NULL, 0, 31},
     {"page_lock_unfairness", &page_lock_unfairness, NULL, 0, INT_MAX},
     {"panic_on_oom", &sysctl_panic_on_oom, NULL, 0, 2},
     {"stat_interval", &stat_interval, NULL, 0, INT_MAX},

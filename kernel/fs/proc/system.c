@@ -4,6 +4,7 @@
 #include <arch/boot.h>
 #include <arch/cpu.h>
 #include <arch/irq.h>
+#include <kernel/swapfile.h>
 #include <kernel/time.h>
 #include <mm/obs.h>
 #include <mm/phys.h>
@@ -176,11 +177,6 @@ static void show_iomem(struct seq *s, void *arg)
                    see ? r[k].base + r[k].size - 1 : 0, kinds[r[k].type < 5 ? r[k].type : 0]);
 }
 
-static void show_swaps(struct seq *s, void *arg)
-{
-    seq_puts(s, "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n");
-}
-
 /* Texts of the core take no argument. */
 static void show_core(struct seq *s, void *arg)
 {
@@ -217,7 +213,7 @@ void proc_system_register(void)
         {"/proc/locks", 0444, locks_show, NULL, NULL},
         {"/proc/loadavg", 0444, show_loadavg, NULL, NULL},
         {"/proc/stat", 0444, show_stat, NULL, NULL},
-        {"/proc/swaps", 0444, show_swaps, NULL, NULL},
+        {"/proc/swaps", 0444, swaps_show, NULL, NULL},
         {"/proc/uptime", 0444, show_uptime, NULL, NULL},
         {"/proc/version", 0444, show_version, NULL, NULL},
         {"/proc/meminfo", 0444, show_core, NULL, proc_text_meminfo},

@@ -91,6 +91,7 @@ struct block_dev {
     struct async_reads *async; /* likewise; NULL: there was no memory for them */
     struct inode *inode;      /* nameless; its mapping is the device's cache (Buffers) */
     u32 openers;              /* of this device; under open_lock of bdev.c */
+    bool swap;                /* in use by swapon: not to be written as a file */
     void *holder;             /* who claimed it (O_EXCL, swap); NULL: nobody */
     struct block_stat stat;
     struct block_dev *next;   /* in the order of registration */
