@@ -326,12 +326,16 @@ static s64 shm_info(u32 cmd, u64 user)
 {
     mutex_lock(&shm_ids.lock);
     s64 top = sysv_max_slot(&shm_ids);
-    u64 rss = 0;
-    for (u32 i = 0; i < shm_ids.nr_slots; i++)
-        if (shm_ids.slot[i])
-            rss += READ_ONCE(shm_of(shm_ids.slot[i])->mem->mapping.nrpages);
+    u64 rss = 0, swapped = 0;
+    for (u32 i = 0; i < shm_ids.nr_slots; i++) {
+        if (!shm_ids.slot[i])
+            continue;
+        const struct address_space *m = &shm_of(shm_ids.slot[i])->mem->mapping;
+        rss += READ_ONCE(m->nrpages);
+        swapped += READ_ONCE(m->nrswapped);
+    }
     u64 limits[9] = {SHM_MAX, 1, SHM_NR, SHM_NR, SHM_MAX},
-        info[6] = {shm_ids.in_use, shm_total, rss};
+        info[6] = {shm_ids.in_use, shm_total, rss, swapped};
     mutex_unlock(&shm_ids.lock);
     bool bad = cmd == IPC_INFO ? copy_to_user(user, limits, sizeof(limits))
                                : copy_to_user(user, info, sizeof(info));
@@ -376,7 +380,7 @@ static void shm_show(struct seq *out, void *arg)
             "%10d %10d  %4o %21lu %5u %5u  %5lu %5u %5u %5u %5u %10lu %10lu %10lu %21lu %21lu\n",
             p->key, p->id, p->mode, s->size, s->cpid, s->lpid, s->nattch, p->uid, p->gid, p->cuid,
             p->cgid, (u64)s->atime, (u64)s->dtime, (u64)s->ctime,
-            READ_ONCE(s->mem->mapping.nrpages) << PAGE_SHIFT, 0UL);
+            READ_ONCE(s->mem->mapping.nrpages) << PAGE_SHIFT, READ_ONCE(s->mem->mapping.nrswapped) << PAGE_SHIFT);
     }
     mutex_unlock(&shm_ids.lock);
 }

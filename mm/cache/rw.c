@@ -51,6 +51,16 @@ static __always_inline_fn struct page *find_ready(struct address_space *m, u64 i
     return NULL;
 }
 
+/* Of memory without a device: nothing was ever written there. */
+static bool is_hole(struct address_space *m, u64 index)
+{
+    rcu_read_lock();
+    const void *entry = xa_load(&m->pages, index);
+    bool hole = !entry || (!xa_is_value(entry) && !page_test(entry, PG_uptodate));
+    rcu_read_unlock();
+    return hole;
+}
+
 /* What has no device behind it is not filled for a reader: the zero page (without a reference). */
 static struct page *page_for_read(struct address_space *m, const struct cache_reader *r, u64 index)
 {
@@ -59,8 +69,8 @@ static struct page *page_for_read(struct address_space *m, const struct cache_re
         return page;
     if (m->ops->read_pages)
         return ra_get(m, r->ra, index, DIV_ROUND_UP(r->end, PAGE_SIZE), r->nowait);
-    page = cache_find(m, index);
-    return page ? page : zero_page;
+    bool waited = false;
+    return page ? page : is_hole(m, index) ? zero_page : cache_get(m, index, &waited);
 }
 
 /* Linux's rule: reads that go on within the page where the last one ended count as one. Memory without a device: those from its start on. */

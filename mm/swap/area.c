@@ -176,6 +176,7 @@ void swap_area_enable(struct swap_area *a, s32 prio)
         }
     }
     list_add_tail(&a->link, pos);
+    WRITE_ONCE(swap_epoch, swap_epoch + 1);
     WRITE_ONCE(total_pages, total_pages + a->pages);
     spin_unlock(&swap_lock);
 }

@@ -17,8 +17,6 @@
 #include <mm/stat.h>
 #include "swap_internal.h"
 
-#define PG_readahead PG_reclaim /* of a page that is not under writeback */
-
 u64 sysctl_page_cluster = 3;
 
 static u32 hits = 4; /* pages read ahead that were wanted, since the last window */
@@ -120,7 +118,7 @@ struct page *swap_in(swp_entry_t e, bool *major)
     for (;;) {
         struct page *page = swap_find(e);
         if (page) {
-            if (page_test(page, PG_readahead) && !page_test(page, PG_writeback) && page_test_and_clear(page, PG_readahead)) {
+            if (page_test(page, PG_readahead) && page_test_and_clear(page, PG_readahead)) {
                 __atomic_fetch_add(&hits, 1, __ATOMIC_RELAXED);
                 stat_event(SWAP_RA_HIT);
             }

@@ -27,7 +27,9 @@
 static struct choice {
     u32 type; /* number + 1, 0: none */
     u32 left; /* slots until the next choice */
+    u32 epoch;
 } choices[NR_CPUS];
+u32 swap_epoch;
 
 LIST_HEAD(swap_list);
 spinlock_t swap_lock = SPINLOCK_INIT(RANK_SWAP);
@@ -178,6 +180,10 @@ swp_entry_t swap_slot_alloc(pfn_t pfn)
         return e;
     rcu_read_lock();
     struct choice *c = &choices[cpu_id()];
+    if (c->epoch != READ_ONCE(swap_epoch)) { /* another area may be the first now */
+        c->epoch = READ_ONCE(swap_epoch);
+        c->left = 0;
+    }
     while (c->left || choose(c, tried)) {
         struct swap_area *a = load_acquire(&swap_areas[c->type - 1]);
         u64 slot = a ? take_slot(a, SLOT_CACHED | pfn) : 0;

@@ -71,6 +71,8 @@ void swap_plug_add(struct swap_plug *plug, struct swap_area *a, bool write, u64 
 extern s64 swap_nr_free;
 /* Off the list: gives out no slots from now on, but for those that are just being given out. (area.c) */
 void swap_area_leave(struct swap_area *a);
+/* Changes with the list of areas. (slot.c) */
+extern u32 swap_epoch;
 /* The list of areas that give out slots. */
 extern struct list_head swap_list;
 extern spinlock_t swap_lock;

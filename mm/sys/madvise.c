@@ -15,9 +15,11 @@
 #include <mm/readahead.h>
 #include <mm/sys.h>
 #include <mm/uffd.h>
+#include <mm/swap.h>
 #include <mm/vma.h>
 #include <uapi/fadvise.h>
 #include <uapi/mman.h>
+#include "madvise.h"
 
 struct advice {
     int nr;
@@ -129,8 +131,9 @@ static int remove_pages(struct vma *vma, u64 start, u64 end)
 static int read_ahead(struct vma *vma, u64 start, u64 end)
 {
     struct address_space *m = vma->mapping;
+    madvise_read_swap(vma, start, end);
     if (!m)
-        return 0; /* without swap there is nothing to read */
+        return 0;
     struct file_ra_state *ra = vma->ops && vma->ops->readahead ? vma->ops->readahead(vma) : NULL;
     cache_advise(m, ra, vma_index(vma, start) << PAGE_SHIFT, (s64)(end - start), POSIX_FADV_WILLNEED);
     return 0;
@@ -173,11 +176,16 @@ static int advise_area(struct vma *vma, u64 start, u64 end, int nr)
         return remove_pages(vma, start, end);
     case UAPI_MADV_WILLNEED:
         return read_ahead(vma, start, end);
-    default: /* COLD, PAGEOUT: hints to a reclaim that is absent; their checks are Linux's */
+    default: /* COLD, PAGEOUT */
         if (vma->flags & (VM_LOCKED | VM_PFNMAP | VM_HUGETLB))
             return -EINVAL;
+        if (nr != UAPI_MADV_PAGEOUT)
+            return 0;
         /* What may vanish at any time vanishes when it is not wanted. */
-        return nr == UAPI_MADV_PAGEOUT && vma->flags & VM_DROPPABLE ? drop_pages(vma, start, end, nr) : 0;
+        if (vma->flags & VM_DROPPABLE)
+            return drop_pages(vma, start, end, nr);
+        madvise_pageout(vma, start, end);
+        return 0;
     }
 }
 
