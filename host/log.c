@@ -48,7 +48,7 @@ const char *host_log_text(void)
 
 void log_print(int level, const char *fmt, ...)
 {
-    char line[512];
+    char line[1024];
     va_list ap;
     va_start(ap, fmt);
     vsnprintf(line, sizeof(line), fmt, ap);

@@ -17,19 +17,19 @@
 
 /* What the home shows of a process. */
 struct oom_task {
-    void *process; /* the home's */
-    struct mm *mm; /* of its first thread that still has one; NULL: none has */
+    void *process;        /* the home's */
+    struct mm *mm;        /* of its first thread that still has one; NULL: none has */
     struct mm *victim_mm; /* of the time when oom_ops.mark was called for it; NULL: it was not */
-    s32 pid, tgid; /* that thread's number, the process's */
-    u32 uid;       /* real */
-    s16 adj;       /* oom_score_adj */
-    u16 flags;     /* OOM_TASK_* */
+    s32 pid, tgid;        /* that thread's number, the process's */
+    u32 uid;              /* real */
+    s16 adj;              /* oom_score_adj */
+    u16 flags;            /* OOM_TASK_* */
     char name[16];
 };
 enum {
-    OOM_TASK_INIT = 1,   /* the machine's first: never chosen */
-    OOM_TASK_DYING = 2,  /* it ends without anybody's help, and writes no core */
-    OOM_TASK_VFORK = 4,  /* it runs in its parent's memory until it execs */
+    OOM_TASK_INIT = 1,  /* the machine's first: never chosen */
+    OOM_TASK_DYING = 2, /* it ends without anybody's help, and writes no core */
+    OOM_TASK_VFORK = 4, /* it runs in its parent's memory until it execs */
 };
 
 struct oom_ops {
@@ -54,6 +54,8 @@ struct oom_ops {
 
 /* Starts the reaper. Until then nothing is killed. 0 or -ENOMEM. */
 int oom_boot(const struct oom_ops *ops);
+/* For a home that ends: nobody is killed any more, the reaper is through with all and ends. May sleep. */
+void oom_stop(void);
 
 /*
  * struct reclaim_ops.out_of_memory: an allocation of order has found nothing, and nothing can be reclaimed. True: try again, for
@@ -68,7 +70,7 @@ void oom_kill_now(void);
  * Pages by which a process is judged: what would come back, and its oom_score_adj in thousandths of total. OOM_NEVER: it is not to
  * be chosen.
  */
-#define OOM_NEVER ((s64)1 << 63)
+#define OOM_NEVER (-0x7fffffffffffffffL - 1)
 s64 oom_badness(const struct oom_task *t, u64 total);
 /* RAM and swap, pages. */
 u64 oom_total_pages(void);
@@ -90,4 +92,5 @@ void oom_reap_later(const struct oom_task *t);
 /* What the home gave to oom_boot(). */
 const struct oom_ops *oom_home(void);
 int oom_reaper_boot(void);
+void oom_reaper_stop(void);
 #endif

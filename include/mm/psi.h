@@ -36,9 +36,9 @@ enum psi_state {
 
 /* Times of one CPU. Written by psi_change() only; read under seq. */
 struct psi_cpu {
-    u32 seq;    /* odd while they are written */
-    u32 states; /* 1 << enum psi_state, since `since` */
-    u64 since;  /* clock_ns */
+    u32 seq;                 /* odd while they are written */
+    u32 states;              /* 1 << enum psi_state, since `since` */
+    u64 since;               /* clock_ns */
     u64 time[NR_PSI_STATES]; /* ns until then */
 } __aligned_to(64);
 
@@ -79,7 +79,8 @@ extern void (*psi_hurry)(void);
  * Parses "some 150000 1000000" (microseconds) as write(2) brought it: the last byte of the 32 that are looked at ends the text.
  * Who is not privileged gets windows of whole 2 s. 0 and *out, -EINVAL or -ENOMEM. May sleep.
  */
-int psi_trigger_alloc(const char *text, size_t n, enum psi_resource r, bool privileged, struct psi_trigger **out);
+int psi_trigger_alloc(const char *text, size_t n, enum psi_resource r, bool privileged,
+                      struct psi_trigger **out);
 /* Nobody waits on its queue any more. May sleep. */
 void psi_trigger_free(struct psi_trigger *t);
 /* The queue that is woken when it fires; has it fired since the last call? */

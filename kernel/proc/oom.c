@@ -36,8 +36,13 @@ static struct task *thread_with_mm(struct process *p)
 static void describe(struct process *p, struct task *t, struct oom_task *out)
 {
     struct process *parent = p->parent;
-    *out = (struct oom_task){.process = p, .mm = t->mm, .pid = t->tid, .tgid = p->pid, .uid = t->cred->uid,
-                             .adj = p->oom_score_adj, .victim_mm = p->oom_mm};
+    *out = (struct oom_task){.process = p,
+                             .mm = t->mm,
+                             .pid = t->tid,
+                             .tgid = p->pid,
+                             .uid = t->cred->uid,
+                             .adj = p->oom_score_adj,
+                             .victim_mm = p->oom_mm};
     memcpy(out->name, t->comm, sizeof(out->name));
     if (p == init_process)
         out->flags |= OOM_TASK_INIT;
@@ -132,7 +137,8 @@ static void mark(const struct oom_task *t)
     struct process *p = t->process;
     struct mm *none = NULL;
     mm_grab(t->mm);
-    if (!__atomic_compare_exchange_n(&p->oom_mm, &none, t->mm, false, __ATOMIC_RELEASE, __ATOMIC_RELAXED))
+    if (!__atomic_compare_exchange_n(&p->oom_mm, &none, t->mm, false, __ATOMIC_RELEASE,
+                                     __ATOMIC_RELAXED))
         mm_drop(t->mm);
 }
 
@@ -150,8 +156,8 @@ static void describe_current(struct seq *s, char name[16], s16 *adj)
     const char *end = str_chr(version, ' ');
     memcpy(name, t->comm, sizeof(t->comm));
     *adj = t->process->oom_score_adj;
-    seq_printf(s, "CPU: %u UID: %u PID: %d Comm: %s Not tainted %s %.*s", cpu_id(), t->cred->uid, t->tid, t->comm, release_name,
-               end ? (int)(end - version) : 65, version);
+    seq_printf(s, "CPU: %u UID: %u PID: %d Comm: %s Not tainted %s %.*s", cpu_id(), t->cred->uid,
+               t->tid, t->comm, release_name, end ? (int)(end - version) : 65, version);
 }
 
 void oom_init(void)

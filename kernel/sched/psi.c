@@ -22,7 +22,8 @@ u32 rq_psi_stalled(const struct rq *rq)
 {
     const struct thread *curr = &rq->curr->thread;
     bool runs_stalled = curr->stall & STALL_MEM;
-    u32 running = rq->nr_ready + !curr->idle, running_stalled = rq->stalled.ready + runs_stalled, states = 0;
+    u32 running = rq->nr_ready + !curr->idle, running_stalled = rq->stalled.ready + runs_stalled,
+        states = 0;
     if (rq->stalled.iowait) {
         states |= 1u << PSI_IO_SOME | 1u << PSI_NONIDLE;
         if (!running)
@@ -102,7 +103,8 @@ static int psi_main(void *arg)
 {
     for (;;) {
         u64 next = psi_run(clock_ns());
-        (void)waitq_wait_mode_until(&psi_wait, __atomic_exchange_n(&psi_asked, false, __ATOMIC_ACQUIRE), WAIT_DEEP, next);
+        (void)waitq_wait_mode_until(
+            &psi_wait, __atomic_exchange_n(&psi_asked, false, __ATOMIC_ACQUIRE), WAIT_DEEP, next);
     }
     return 0;
 }
@@ -111,7 +113,8 @@ void sched_psi_boot(void)
 {
     char value[8];
     if (cmdline_get("psi", value, sizeof(value)))
-        psi_disabled = str_eq(value, "0") || str_eq(value, "n") || str_eq(value, "off") || str_eq(value, "N");
+        psi_disabled =
+            str_eq(value, "0") || str_eq(value, "n") || str_eq(value, "off") || str_eq(value, "N");
     if (psi_disabled)
         return;
     waitq_init(&psi_wait);

@@ -13,10 +13,12 @@ u32 gfp_linux(gfp_t gfp)
         gfp_t ours;
         u32 theirs;
     } bits[] = {
-        {GFP_DMA_ZONE, 0x1},      {GFP_DMA32_ZONE, 0x4},      {GFP_MOVABLE, 0x8},      {GFP_RECLAIMABLE, 0x10},
-        {GFP_HIGH, 0x20},         {GFP_IO, 0x40},             {GFP_FS, 0x80},          {GFP_ZERO, 0x100},
-        {GFP_RECLAIM, RECLAIM_BITS}, {GFP_NOWARN, 0x2000},    {GFP_NOFAIL, 0x8000},    {GFP_NORETRY, 0x10000},
-        {GFP_MEMALLOC, 0x20000},  {GFP_COMP, 0x40000},        {GFP_THISNODE, 0x200000}, {GFP_ACCOUNT, 0x400000},
+        {GFP_DMA_ZONE, 0x1},     {GFP_DMA32_ZONE, 0x4}, {GFP_MOVABLE, 0x8},
+        {GFP_RECLAIMABLE, 0x10}, {GFP_HIGH, 0x20},      {GFP_IO, 0x40},
+        {GFP_FS, 0x80},          {GFP_ZERO, 0x100},     {GFP_RECLAIM, RECLAIM_BITS},
+        {GFP_NOWARN, 0x2000},    {GFP_NOFAIL, 0x8000},  {GFP_NORETRY, 0x10000},
+        {GFP_MEMALLOC, 0x20000}, {GFP_COMP, 0x40000},   {GFP_THISNODE, 0x200000},
+        {GFP_ACCOUNT, 0x400000},
     };
     u32 v = 0;
     for (unsigned i = 0; i < ARRAY_SIZE(bits); i++)

@@ -30,10 +30,10 @@
 #include <port/log.h>
 #include <port/sched.h>
 
-#define COSTLY_ORDER   3 /* larger allocations fail rather than kill */
-#define WAIT_NS        4000000UL
-#define REPORT_EVERY   5000000000UL
-#define REPORT_BURST   10
+#define COSTLY_ORDER 3 /* larger allocations fail rather than kill */
+#define WAIT_NS      4000000UL
+#define REPORT_EVERY 5000000000UL
+#define REPORT_BURST 10
 
 u64 sysctl_panic_on_oom, sysctl_oom_kill_allocating_task, sysctl_oom_dump_tasks = 1;
 
@@ -60,6 +60,12 @@ int oom_boot(const struct oom_ops *home)
     return err;
 }
 
+void oom_stop(void)
+{
+    store_release(&ops, NULL);
+    oom_reaper_stop();
+}
+
 /* ---- badness ---- */
 
 u64 oom_total_pages(void)
@@ -72,7 +78,8 @@ s64 oom_badness(const struct oom_task *t, u64 total)
     if (!t->mm || t->flags & (OOM_TASK_INIT | OOM_TASK_VFORK) || t->adj == OOM_SCORE_ADJ_MIN ||
         READ_ONCE(t->mm->flags) & MMF_OOM_SKIP)
         return OOM_NEVER;
-    s64 pages = (s64)(rss_total(t->mm) + rss_sum(t->mm, RSS_SWAP)) + READ_ONCE(t->mm->pgtables_bytes) / (s64)PAGE_SIZE;
+    s64 pages = (s64)(rss_total(t->mm) + rss_sum(t->mm, RSS_SWAP)) +
+                READ_ONCE(t->mm->pgtables_bytes) / (s64)PAGE_SIZE;
     return pages + t->adj * (s64)(total / 1000);
 }
 
@@ -160,7 +167,8 @@ static bool kill_sharer(void *ctx, const struct oom_task *t)
         return false;
     if (t->flags & OOM_TASK_INIT) {
         s->first = true;
-        log_print(LOG_INFO, "oom killer %d (%s) has mm pinned by %d (%s)\n", s->of->pid, s->of->name, t->pid, t->name);
+        log_print(LOG_INFO, "oom killer %d (%s) has mm pinned by %d (%s)\n", s->of->pid,
+                  s->of->name, t->pid, t->name);
         return false;
     }
     ops->kill(t);
@@ -175,10 +183,13 @@ static void kill_victim(const struct oom_task *t, const char *why)
     ops->mark(t);
     ops->kill(t);
     log_print(LOG_ERR,
-              "%s: Killed process %d (%s) total-vm:%lukB, anon-rss:%lukB, file-rss:%lukB, shmem-rss:%lukB, UID:%u "
+              "%s: Killed process %d (%s) total-vm:%lukB, anon-rss:%lukB, file-rss:%lukB, "
+              "shmem-rss:%lukB, UID:%u "
               "pgtables:%lukB oom_score_adj:%d\n",
-              why, t->pid, t->name, mm->total_vm * (PAGE_SIZE / 1024), rss_sum(mm, RSS_ANON) * (PAGE_SIZE / 1024),
-              rss_sum(mm, RSS_FILE) * (PAGE_SIZE / 1024), rss_sum(mm, RSS_SHMEM) * (PAGE_SIZE / 1024), t->uid,
+              why, t->pid, t->name, mm->total_vm * (PAGE_SIZE / 1024),
+              rss_sum(mm, RSS_ANON) * (PAGE_SIZE / 1024),
+              rss_sum(mm, RSS_FILE) * (PAGE_SIZE / 1024),
+              rss_sum(mm, RSS_SHMEM) * (PAGE_SIZE / 1024), t->uid,
               (u64)READ_ONCE(mm->pgtables_bytes) >> 10, t->adj);
     ops->for_each(kill_sharer, &s); /* O3 */
     if (s.first)
@@ -234,7 +245,8 @@ static void check_panic(gfp_t gfp, unsigned order)
     if (likely(!READ_ONCE(sysctl_panic_on_oom)))
         return;
     oom_report(gfp, (s32)order);
-    panic("Out of memory: %s panic_on_oom is enabled", READ_ONCE(sysctl_panic_on_oom) == 2 ? "compulsory" : "system-wide");
+    panic("Out of memory: %s panic_on_oom is enabled",
+          READ_ONCE(sysctl_panic_on_oom) == 2 ? "compulsory" : "system-wide");
 }
 
 /* oom_lock held. */

@@ -27,6 +27,8 @@
 static spinlock_t reap_lock = SPINLOCK_INIT(RANK_KERNEL_LEAF);
 static struct list_head queue = {&queue, &queue};
 static struct waitq wait;
+static u32 state;
+enum { RUNNING, STOPPING, ENDED };
 
 void oom_reap_later(const struct oom_task *t)
 {
@@ -54,8 +56,10 @@ static bool reap(struct mm *mm)
     bool done = mm_try_reap(mm);
     if (done) {
         log_print(LOG_INFO,
-                  "oom_reaper: reaped process %d (%s), now anon-rss:%lukB, file-rss:%lukB, shmem-rss:%lukB\n", mm->oom.pid,
-                  mm->oom.name, rss_sum(mm, RSS_ANON) * (PAGE_SIZE / 1024), rss_sum(mm, RSS_FILE) * (PAGE_SIZE / 1024),
+                  "oom_reaper: reaped process %d (%s), now anon-rss:%lukB, file-rss:%lukB, "
+                  "shmem-rss:%lukB\n",
+                  mm->oom.pid, mm->oom.name, rss_sum(mm, RSS_ANON) * (PAGE_SIZE / 1024),
+                  rss_sum(mm, RSS_FILE) * (PAGE_SIZE / 1024),
                   rss_sum(mm, RSS_SHMEM) * (PAGE_SIZE / 1024));
         __atomic_fetch_or(&mm->flags, MMF_OOM_SKIP, __ATOMIC_RELEASE);
     }
@@ -113,14 +117,28 @@ static int reaper(void *arg)
         struct mm *mm = take_due(clock_ns(), &next);
         if (mm)
             serve(mm);
+        else if (next == U64_MAX && load_acquire(&state) == STOPPING)
+            break;
         else
-            (void)waitq_wait_until(&wait, first_due() < next, next);
+            (void)waitq_wait_until(
+                &wait, first_due() < next || (next == U64_MAX && load_acquire(&state) == STOPPING),
+                next);
     }
+    store_release(&state, ENDED);
+    waitq_wake_all(&wait);
     return 0;
 }
 
 int oom_reaper_boot(void)
 {
     waitq_init(&wait);
+    state = RUNNING;
     return kthread_start(reaper, NULL, "oom_reaper") ? 0 : -ENOMEM;
+}
+
+void oom_reaper_stop(void)
+{
+    store_release(&state, STOPPING);
+    waitq_wake_all(&wait);
+    waitq_wait(&wait, load_acquire(&state) == ENDED);
 }

@@ -29,9 +29,9 @@
 struct psi_trigger {
     struct list_head link;
     enum psi_state state;
-    bool with_averages; /* looked at once a period */
-    bool pending;       /* the threshold was passed, it has not fired for that yet */
-    u32 fired;          /* since the last psi_trigger_take(): atomic */
+    bool with_averages;    /* looked at once a period */
+    bool pending;          /* the threshold was passed, it has not fired for that yet */
+    u32 fired;             /* since the last psi_trigger_take(): atomic */
     u64 threshold, window; /* ns */
     u64 start, start_total, last_growth;
     u64 seen_total; /* psi_totals when looked at last */
@@ -75,7 +75,8 @@ static int parse(const char *given, size_t n, u64 *threshold, u64 *window, bool 
     return 0;
 }
 
-int psi_trigger_alloc(const char *text, size_t n, enum psi_resource r, bool privileged, struct psi_trigger **out)
+int psi_trigger_alloc(const char *text, size_t n, enum psi_resource r, bool privileged,
+                      struct psi_trigger **out)
 {
     u64 threshold, window;
     bool full;
@@ -136,7 +137,8 @@ static u64 growth(struct psi_trigger *t, u64 now, u64 total)
         t->last_growth = grown;
         return grown;
     }
-    return grown + t->last_growth / US * ((t->window - passed) / US) / (t->window / US) * US; /* T1: whole microseconds */
+    return grown + t->last_growth / US * ((t->window - passed) / US) / (t->window / US) *
+                       US; /* T1: whole microseconds */
 }
 
 static void look_at(struct psi_trigger *t, u64 now)

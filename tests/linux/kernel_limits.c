@@ -62,7 +62,8 @@ static void pipes(const char *who, int most)
         normal += size == 65536;
         small += size == 8192;
     }
-    printf("%s: %d of 64 KiB, %d of 8 KiB, %s\n", who, normal, small, err ? strerrorname_np(err) : "no error");
+    printf("%s: %d of 64 KiB, %d of 8 KiB, %s\n", who, normal, small,
+           err ? strerrorname_np(err) : "no error");
 }
 
 static void pipe_sizes(void)
@@ -98,7 +99,8 @@ static void files(const char *who)
             err = errno;
             break;
         }
-    printf("%s: %s, %s\n", who, n == 3000 ? "all" : "some", err ? strerrorname_np(err) : "no error");
+    printf("%s: %s, %s\n", who, n == 3000 ? "all" : "some",
+           err ? strerrorname_np(err) : "no error");
 }
 
 int main(void)

@@ -73,7 +73,9 @@ static ssize_t pressure_write(struct file *f, const struct iobuf *b, size_t n, u
         return -EFAULT;
     mutex_lock(&p->lock);
     struct psi_trigger *t = NULL;
-    int err = p->trigger ? -EBUSY : psi_trigger_alloc(text, take, p->resource, capable(CAP_SYS_RESOURCE), &t);
+    int err = p->trigger
+                  ? -EBUSY
+                  : psi_trigger_alloc(text, take, p->resource, capable(CAP_SYS_RESOURCE), &t);
     if (!err)
         store_release(&p->trigger, t);
     mutex_unlock(&p->lock);
@@ -94,11 +96,27 @@ static u32 pressure_poll(struct file *f, struct poll_table *pt)
 void proc_pressure_register(void)
 {
     static const struct file_ops ops[] = {
-        {.open = open_cpu, .read = pressure_read, .lseek = text_lseek, .write = pressure_write, .poll = pressure_poll, .release = pressure_release},
-        {.open = open_io, .read = pressure_read, .lseek = text_lseek, .write = pressure_write, .poll = pressure_poll, .release = pressure_release},
-        {.open = open_memory, .read = pressure_read, .lseek = text_lseek, .write = pressure_write, .poll = pressure_poll, .release = pressure_release},
+        {.open = open_cpu,
+         .read = pressure_read,
+         .lseek = text_lseek,
+         .write = pressure_write,
+         .poll = pressure_poll,
+         .release = pressure_release},
+        {.open = open_io,
+         .read = pressure_read,
+         .lseek = text_lseek,
+         .write = pressure_write,
+         .poll = pressure_poll,
+         .release = pressure_release},
+        {.open = open_memory,
+         .read = pressure_read,
+         .lseek = text_lseek,
+         .write = pressure_write,
+         .poll = pressure_poll,
+         .release = pressure_release},
     };
-    static const char *const paths[] = {"/proc/pressure/cpu", "/proc/pressure/io", "/proc/pressure/memory"};
+    static const char *const paths[] = {"/proc/pressure/cpu", "/proc/pressure/io",
+                                        "/proc/pressure/memory"};
     for (size_t k = 0; !psi_disabled && k < ARRAY_SIZE(paths); k++) {
         struct pnode *n = pnode_make(paths[k], S_IFREG | 0666);
         if (n)

@@ -6,8 +6,8 @@
 #include <mm/psi.h>
 #include <port/clock.h>
 
-#define SEC 1000000000UL
-#define MS  1000000UL
+#define SEC      1000000000UL
+#define MS       1000000UL
 #define MEM_SOME (1u << PSI_MEM_SOME | 1u << PSI_NONIDLE)
 #define MEM_BOTH (1u << PSI_MEM_SOME | 1u << PSI_MEM_FULL | 1u << PSI_NONIDLE)
 #define BUSY     (1u << PSI_NONIDLE)
@@ -76,7 +76,9 @@ static void averages_follow_the_formula(void **state)
         now += 2 * SEC;
         assert_int_equal(psi_run(now), now + 2 * SEC);
         double got[3];
-        assert_int_equal(sscanf(shown(PSI_MEM, now), "some avg10=%lf avg60=%lf avg300=%lf", &got[0], &got[1], &got[2]), 3);
+        assert_int_equal(sscanf(shown(PSI_MEM, now), "some avg10=%lf avg60=%lf avg300=%lf", &got[0],
+                                &got[1], &got[2]),
+                         3);
         for (unsigned a = 0; a < 3; a++) {
             want[a] = want[a] * keep[a] + share * (1 - keep[a]);
             assert_true(fabs(want[a] - got[a]) < (a == 2 ? 1.0 : 0.5));
@@ -108,8 +110,9 @@ static void the_machine_is_never_out_of_cpus(void **state)
 {
     start(1);
     psi_change(0, 1u << PSI_CPU_SOME | BUSY, 0);
-    assert_string_equal(shown(PSI_CPU, 2 * SEC), "some avg10=18.11 avg60=3.27 avg300=0.68 total=2000000\n"
-                                                 "full avg10=0.00 avg60=0.00 avg300=0.00 total=0\n");
+    assert_string_equal(shown(PSI_CPU, 2 * SEC),
+                        "some avg10=18.11 avg60=3.27 avg300=0.68 total=2000000\n"
+                        "full avg10=0.00 avg60=0.00 avg300=0.00 total=0\n");
     machine_down();
 }
 
@@ -126,16 +129,27 @@ static void triggers_are_parsed(void **state)
         const char *words;
         int err;
     } cases[] = {
-        {"some 150000 1000000", 0},      {"full 1 500000", 0},          {"some 1 10000001", -EINVAL},
-        {"some 0 1000000", -EINVAL},     {"some 1001 1000", -EINVAL},   {"some 1", -EINVAL},
-        {"some", -EINVAL},               {"most 1 1000000", -EINVAL},   {"some -1 1000000", -EINVAL},
-        {"some\t5 1000000", 0},          {"some5 1000000", 0},          {"some 5 1000000 and more", 0},
-        {"some 4294967297 1000000", 0},  {"", -EINVAL},
+        {"some 150000 1000000", 0},
+        {"full 1 500000", 0},
+        {"some 1 10000001", -EINVAL},
+        {"some 0 1000000", -EINVAL},
+        {"some 1001 1000", -EINVAL},
+        {"some 1", -EINVAL},
+        {"some", -EINVAL},
+        {"most 1 1000000", -EINVAL},
+        {"some -1 1000000", -EINVAL},
+        {"some\t5 1000000", 0},
+        {"some5 1000000", 0},
+        {"some 5 1000000 and more", 0},
+        {"some 4294967297 1000000", 0},
+        {"", -EINVAL},
     };
     start(1);
     for (unsigned i = 0; i < ARRAY_SIZE(cases); i++) {
         struct psi_trigger *t = NULL;
-        assert_int_equal(psi_trigger_alloc(cases[i].words, strlen(cases[i].words) + 1, PSI_MEM, true, &t), cases[i].err);
+        assert_int_equal(
+            psi_trigger_alloc(cases[i].words, strlen(cases[i].words) + 1, PSI_MEM, true, &t),
+            cases[i].err);
         if (t)
             psi_trigger_free(t);
     }
@@ -144,7 +158,8 @@ static void triggers_are_parsed(void **state)
     assert_int_equal(psi_trigger_alloc("some 1 2000000", 15, PSI_MEM, false, &t), 0);
     psi_trigger_free(t);
     /* The last byte of what is looked at ends the text, whatever it is. */
-    assert_int_equal(psi_trigger_alloc("some 1 1000000", 14, PSI_MEM, true, &t), 0); /* a window of 0.1 s */
+    assert_int_equal(psi_trigger_alloc("some 1 1000000", 14, PSI_MEM, true, &t),
+                     0); /* a window of 0.1 s */
     psi_trigger_free(t);
     assert_int_equal(psi_trigger_alloc("some", 0, PSI_MEM, true, &t), -EINVAL);
     machine_down();
@@ -237,11 +252,16 @@ static void memstall_nests(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(one_cpu_is_what_it_says), cmocka_unit_test(cpus_are_weighted),
-        cmocka_unit_test(averages_follow_the_formula), cmocka_unit_test(missed_periods_decay),
-        cmocka_unit_test(the_machine_is_never_out_of_cpus), cmocka_unit_test(triggers_are_parsed),
-        cmocka_unit_test(nth_failure_of_a_trigger), cmocka_unit_test(a_trigger_fires),
-        cmocka_unit_test(a_sleeper_is_woken), cmocka_unit_test(memstall_nests),
+        cmocka_unit_test(one_cpu_is_what_it_says),
+        cmocka_unit_test(cpus_are_weighted),
+        cmocka_unit_test(averages_follow_the_formula),
+        cmocka_unit_test(missed_periods_decay),
+        cmocka_unit_test(the_machine_is_never_out_of_cpus),
+        cmocka_unit_test(triggers_are_parsed),
+        cmocka_unit_test(nth_failure_of_a_trigger),
+        cmocka_unit_test(a_trigger_fires),
+        cmocka_unit_test(a_sleeper_is_woken),
+        cmocka_unit_test(memstall_nests),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
