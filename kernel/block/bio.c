@@ -46,7 +46,9 @@ static bool batch_is_done(struct bio_batch *b)
 
 int bio_batch_wait(struct bio_batch *b)
 {
+    bool io = sched_set_iowait(true);
     waitq_wait(&b->wait, batch_is_done(b));
+    sched_set_iowait(io);
     return b->err;
 }
 

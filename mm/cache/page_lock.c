@@ -7,6 +7,7 @@
  */
 #include <lib/hash.h>
 #include <mm/cache.h>
+#include <mm/psi.h>
 #include <port/log.h>
 #include <port/sched.h>
 
@@ -42,7 +43,15 @@ void page_lock(struct page *page)
 {
     if (likely(page_try_lock(page)))
         return;
+    /* Who waits for a page that was thrown out while it was in use waits for want of memory. */
+    bool thrashes = page_test(page, PG_workingset) && !page_test(page, PG_uptodate), io = sched_set_iowait(true);
+    u64 stall;
+    if (unlikely(thrashes))
+        psi_memstall_enter(&stall);
     waitq_wait(queue_of(page), lock_or_ask(page));
+    if (unlikely(thrashes))
+        psi_memstall_leave(&stall);
+    sched_set_iowait(io);
 }
 
 static void wake(struct page *page, u32 before)
@@ -70,7 +79,9 @@ void page_wait_writeback(struct page *page)
 {
     if (likely(!page_test(page, PG_writeback)))
         return;
+    bool io = sched_set_iowait(true);
     waitq_wait(queue_of(page), written_or_ask(page));
+    sched_set_iowait(io);
 }
 
 /* The page may be gone as soon as the bits are clear: its address alone is used behind. Sleepers that wait for the other bit ask

@@ -69,7 +69,10 @@ static void brake(struct backing_dev *b, u64 pages)
         if (dirty <= from)
             return;
         u64 rate = READ_ONCE(b->rate), until = clock_ns() + pause_of(rate ? rate : RATE_UNKNOWN, pages, dirty, from, l.limit);
-        if (waitq_wait_until(&b->brake, false, until) == -EINTR)
+        bool io = sched_set_iowait(true);
+        int err = waitq_wait_until(&b->brake, false, until);
+        sched_set_iowait(io);
+        if (err == -EINTR)
             return;
         if (dirty < l.limit)
             return;

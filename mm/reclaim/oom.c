@@ -32,6 +32,7 @@
 
 #define COSTLY_ORDER 3 /* larger allocations fail rather than kill */
 #define WAIT_NS      4000000UL
+#define ENDING_NS    10000000000UL
 #define REPORT_EVERY 5000000000UL
 #define REPORT_BURST 10
 
@@ -44,6 +45,7 @@ static struct {
     u64 since;
     u32 printed;
 } reports;
+static u64 last_kill; /* clock_ns; oom_lock */
 
 const struct oom_ops *oom_home(void)
 {
@@ -95,6 +97,7 @@ u64 oom_score(const struct oom_task *t)
 struct choice {
     u64 total;
     bool wait;    /* a victim is about to end */
+    bool ending;  /* one's mm is gone, but it has not ended: its files may still give back memory */
     bool by_hand; /* SysRq: do not wait */
     s64 points;
     struct oom_task task; /* held; process NULL: nobody yet */
@@ -106,8 +109,10 @@ static bool look_at(void *ctx, const struct oom_task *t)
     if (t->flags & OOM_TASK_INIT)
         return false;
     if (!c->by_hand && t->victim_mm) {
-        if (READ_ONCE(t->victim_mm->flags) & MMF_OOM_SKIP)
+        if (READ_ONCE(t->victim_mm->flags) & MMF_OOM_SKIP) {
+            c->ending |= !t->mm;
             return false;
+        }
         c->wait = true; /* O1 */
         return true;
     }
@@ -180,6 +185,7 @@ static void kill_victim(const struct oom_task *t, const char *why)
     struct mm *mm = t->mm;
     struct sharers s = {.of = t};
     stat_event(OOM_KILL);
+    last_kill = clock_ns();
     ops->mark(t);
     ops->kill(t);
     log_print(LOG_ERR,
@@ -227,6 +233,8 @@ static bool choose_and_kill(gfp_t gfp, s32 order, bool by_hand)
 {
     struct choice c = {.total = oom_total_pages(), .by_hand = by_hand, .points = OOM_NEVER};
     ops->for_each(look_at, &c);
+    if (!c.task.process && c.ending && clock_ns() - last_kill < ENDING_NS)
+        c.wait = true; /* nobody is left but who ends */
     if (!c.wait && c.task.process) {
         kill_reported(&c.task, gfp, order, "Out of memory");
     } else if (!c.wait) {

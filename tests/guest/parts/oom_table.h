@@ -8,6 +8,10 @@
 #define HOG(how)  {"hog", how, 0, 0, 0}
 #define ALONE(word, how) {"one/" word, NULL, {HOG(how)}}
 #define BESIDE(word, how) {"beside/" word, NULL, {BYSTANDER, HOG(how)}}
+/* Memory that comes back only when its owner's files are closed, after its mm: others may have to go meanwhile, who are not told of. */
+#define CROWD {"crowd", by_anon, 1, -950, MANY}
+#define CROWDED(word, how) {"crowded/" word, NULL, {CROWD, HOG(how)}}
+#define CROWDED_BESIDE(word, how) {"crowded/beside-" word, NULL, {CROWD, BYSTANDER, HOG(how)}}
 #define FIRST(word, mib, how, adj, special) {"first/" word, NULL, {{"holder", how, mib, adj, special}, BYSTANDER, HOG(by_anon)}}
 
 static const struct situation table[] = {
@@ -24,15 +28,17 @@ static const struct situation table[] = {
     ALONE("read", by_read),
     ALONE("shared", by_shared),
     ALONE("sysv", by_sysv),
-    ALONE("memfd", by_memfd),
+    CROWDED("memfd", by_memfd),
     ALONE("memfd-map", by_memfd_map),
-    ALONE("fallocate", by_fallocate),
-    ALONE("tmpfs", by_large_tmpfs),
+    CROWDED("fallocate", by_fallocate),
+    CROWDED("tmpfs", by_large_tmpfs),
     ALONE("tables", by_tables),
     ALONE("sparse", by_sparse),
-    ALONE("pipes", by_pipes),
-    ALONE("sockets", by_sockets),
+    CROWDED("pipes", by_pipes),
+    CROWDED("sockets", by_sockets),
     ALONE("epoll", by_epoll),
+    CROWDED("files", by_files),
+    CROWDED("threads", by_threads),
     /* beside somebody small */
     BESIDE("anon", by_anon),
     BESIDE("touch", by_touch),
@@ -49,11 +55,11 @@ static const struct situation table[] = {
     BESIDE("tables", by_tables),
     BESIDE("sparse", by_sparse),
     /* memory that is on nobody's account: the bystander goes first, for nothing */
-    BESIDE("memfd", by_memfd),
-    BESIDE("fallocate", by_fallocate),
-    BESIDE("tmpfs", by_large_tmpfs),
-    BESIDE("pipes", by_pipes),
-    BESIDE("sockets", by_sockets),
+    CROWDED_BESIDE("memfd", by_memfd),
+    CROWDED_BESIDE("fallocate", by_fallocate),
+    CROWDED_BESIDE("tmpfs", by_large_tmpfs),
+    CROWDED_BESIDE("pipes", by_pipes),
+    CROWDED_BESIDE("sockets", by_sockets),
     BESIDE("epoll", by_epoll),
     /* who goes first: oom_score_adj */
     FIRST("adj+1000", 4, by_anon, 1000, 0),
@@ -120,9 +126,6 @@ static const struct situation table[] = {
     {"knob/allocating-tables", "oom_kill_allocating_task=1", {{"holder", by_anon, 8, 1000, 0}, HOG(by_tables)}},
     {"knob/allocating-unkillable", "oom_kill_allocating_task=1", {{"holder", by_anon, 60, 0, 0}, {"hog", by_anon, 0, -999, 0}}},
     /* what ends without a kill */
-    /* memory that comes back long after its owner's: Linux may find nobody left to kill meanwhile, and panic */
-    {"own/files", NULL, {HOG(by_files)}},
-    {"own/threads", NULL, {HOG(by_threads)}},
     {"none/small-tmpfs", NULL, {BYSTANDER, HOG(by_small_tmpfs)}},
     {"none/too-much", "overcommit_memory=0", {BYSTANDER, HOG(by_too_much)}},
     {"none/limit", NULL, {BYSTANDER, HOG(by_limit)}},

@@ -411,6 +411,22 @@ static void panics(void **state)
     }
 }
 
+/* A victim whose mm is gone still closes its files: nobody panics while that may help. */
+static void the_end_of_the_last_is_waited_for(void **state)
+{
+    start();
+    struct proc *a = proc("last", 50, 0);
+    take_all();
+    assert_true(out_of_memory(GFP_KERNEL, 0));
+    exits(a);
+    take_all();
+    assert_true(out_of_memory(GFP_KERNEL, 0));
+    assert_true(out_of_memory(GFP_KERNEL, 0));
+    pass(11 * SEC);
+    assert_string_equal(host_catch_panic(try_kill, NULL), "System is deadlocked on memory");
+    machine_abandon();
+}
+
 static void by_hand(void **state)
 {
     start();
@@ -671,7 +687,7 @@ int main(void)
         cmocka_unit_test(not_while_there_is_memory),
         cmocka_unit_test(not_for_everything),
         cmocka_unit_test(the_dying_are_waited_for),
-        cmocka_unit_test(panics),
+        cmocka_unit_test(panics), cmocka_unit_test(the_end_of_the_last_is_waited_for),
         cmocka_unit_test(by_hand),
         cmocka_unit_test(sharers_die_together),
         cmocka_unit_test(what_the_first_process_shares_stays),
