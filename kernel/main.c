@@ -131,6 +131,7 @@ static void start_init(void)
     p->exit_signal = SIGCHLD;
     p->dumpable = true;
     u64 threads = phys_managed() * PAGE_SIZE / (8 * THREAD_STACK_SIZE);
+    sysctl_threads_max = threads;
     rlimits_init(p->rlim, threads);
     init_process = p;
     struct pgrp *fresh = kmalloc(sizeof(*fresh), GFP_KERNEL);

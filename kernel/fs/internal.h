@@ -136,6 +136,7 @@ struct open_how_k {
 };
 struct file *do_open(int dirfd, const char *name, const struct open_how_k *how);
 void file_boot(void);
+void sync_all(void); /* every file system: sync(2) */
 struct file *file_alloc(void); /* refs 1, zeroed but for locks; -ENFILE: too many, -ENOMEM */
 /* An open file under a name that is in no directory (memfd, pipes). ERR_PTR. */
 struct file *file_anon_inode(struct inode *inode, const char *name, const struct file_ops *ops,

@@ -92,7 +92,7 @@ void sb_drop_clean_pages(struct superblock *sb)
     inode_put(prev);
 }
 
-SYSCALL(sync)
+void sync_all(void)
 {
     struct superblock *sb;
     mutex_lock(&sb_list_lock);
@@ -100,6 +100,11 @@ SYSCALL(sync)
         sb_sync(sb);
     }
     mutex_unlock(&sb_list_lock);
+}
+
+SYSCALL(sync)
+{
+    sync_all();
     return 0;
 }
 

@@ -54,10 +54,11 @@ static int check_flags(const struct clone_request *r)
     return 0;
 }
 
+u64 sysctl_threads_max;
+
 static u32 max_threads(void)
 {
-    u64 n = phys_managed() * PAGE_SIZE / (8 * THREAD_STACK_SIZE);
-    return n > PID_MAX - 300 ? PID_MAX - 300 : (u32)n;
+    return (u32)min(READ_ONCE(sysctl_threads_max), PID_MAX - 300UL);
 }
 
 static struct process *new_process(const struct clone_request *r, struct task *leader)

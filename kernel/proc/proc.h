@@ -149,6 +149,7 @@ int sigframe_push(struct regs *regs, int sig, const struct sigaction_k *act,
                   const struct siginfo_k *info, u64 mask);
 
 /* limits.c */
+extern u64 sysctl_threads_max; /* set with the first process */
 void rlimits_init(struct rlimit64 *r, u64 max_threads);
 /* futex.c */
 void futex_boot(void);

@@ -310,6 +310,7 @@ SYSCALL(wait4)
         q.id = pid == 0 ? current_process()->pgid : -pid;
     }
     s64 err = do_wait(&q);
+    kstack_trim();
     if (err || !q.pid)
         return err;
     if (a1 && copy_to_user(a1, &q.status, 4))

@@ -2,7 +2,8 @@
 /*
  * Kernel stacks: 16 KiB of vmalloc with an unmapped page next to them. A few free ones wait on each CPU, so that fork and
  * exit map and flush nothing. A dead thread's stack is given back by the thread that runs after it, where nothing may
- * sleep: what does not fit into the CPU's cache goes on a list that the next kstack_alloc() empties.
+ * sleep: what does not fit into the CPU's cache goes on a list that the next kstack_alloc() empties, and kstack_trim(), at forks
+ * and waits, cuts down.
  */
 #include "rq.h"
 #include <mm/slab.h>

@@ -26,6 +26,7 @@
 #include <mm/oom.h>
 #include <mm/phys.h>
 #include <mm/stat.h>
+#include <mm/swap.h>
 #include <port/clock.h>
 #include <port/log.h>
 #include <port/sched.h>
@@ -72,7 +73,7 @@ void oom_stop(void)
 
 u64 oom_total_pages(void)
 {
-    return phys_managed();
+    return phys_managed() + swap_total_pages();
 }
 
 s64 oom_badness(const struct oom_task *t, u64 total)

@@ -16,6 +16,7 @@
 #include <mm/phys.h>
 #include <mm/slab.h>
 #include <mm/stat.h>
+#include <mm/swap.h>
 #include <port/log.h>
 
 #define KB(pages) ((u64)(pages) * (PAGE_SIZE / 1024))
@@ -166,9 +167,9 @@ void oom_show_mem(void)
                       "hugepages_size=%lukB\n",
                       n, 0, 0, 0, kb);
     log_print(LOG_WARN, "%lu total pagecache pages\n", gauge(NR_FILE_PAGES));
-    log_print(LOG_WARN, "%u pages in swap cache\n", 0);
-    log_print(LOG_WARN, "Free swap  = %lukB\n", 0UL);
-    log_print(LOG_WARN, "Total swap = %lukB\n", 0UL);
+    log_print(LOG_WARN, "%lu pages in swap cache\n", gauge(NR_SWAPCACHE));
+    log_print(LOG_WARN, "Free swap  = %lukB\n", KB(max(swap_free_pages(), 0L)));
+    log_print(LOG_WARN, "Total swap = %lukB\n", KB(swap_total_pages()));
     u64 present = phys_present(), movable = 0;
     for_each_zone (z)
         if (z->index == ZONE_MOVABLE)

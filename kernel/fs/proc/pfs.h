@@ -125,6 +125,7 @@ int pid_store_timerslack(struct pid_inode *pi, const char *text, size_t n);
 s64 proc_mem_lseek(struct file *f, s64 off, int whence);
 void proc_kpage_register(void);
 void proc_pressure_register(void);
+void proc_sysrq_register(void);
 /* pid_status.c */
 void pid_show_status(struct seq *s, struct pid_inode *pi);
 void pid_show_stat(struct seq *s, struct pid_inode *pi);

@@ -48,6 +48,7 @@ static const struct knob knobs[] = {
     {"/proc/sys/vm/user_reserve_kbytes", &sysctl_user_reserve_kbytes, 0, ~0UL},
     {"/proc/sys/vm/unprivileged_userfaultfd", &sysctl_unprivileged_userfaultfd, 0, 1},
     {"/proc/sys/vm/memfd_noexec", &sysctl_memfd_noexec, 0, 2},
+    {"/proc/sys/kernel/threads-max", &sysctl_threads_max, 1, 0x3fffffff},
     {"/proc/sys/fs/file-max", &sysctl_file_max, 0, ~0UL >> 1},
     {"/proc/sys/fs/nr_open", &nr_open, 1, 0},
     {"/proc/sys/fs/pipe-max-size", &pipe_max, 1, 0},
@@ -145,10 +146,6 @@ static void show_uuid(struct seq *s, void *arg)
     u64 v[2] = {random_u64(), random_u64()};
     put_uuid(s, v);
 }
-static void show_threads_max(struct seq *s, void *arg)
-{
-    seq_printf(s, "%lu\n", min(phys_managed() / (THREAD_STACK_SIZE / PAGE_SIZE) / 8, (u64)PID_MAX));
-}
 static void show_file_nr(struct seq *s, void *arg)
 {
     seq_printf(s, "%lu\t0\t%lu\n", file_count(), sysctl_file_max);
@@ -177,7 +174,6 @@ void proc_sysctl_register(void)
         {"/proc/sys/kernel/version", 0444, show_osrelease, NULL, (void *)1},
         {"/proc/sys/kernel/hostname", 0644, show_osrelease, store_name, (void *)2},
         {"/proc/sys/kernel/domainname", 0644, show_domain, store_name, NULL},
-        {"/proc/sys/kernel/threads-max", 0444, show_threads_max, NULL, NULL},
         {"/proc/sys/kernel/core_pattern", 0644, show_core_pattern, store_core_pattern, NULL},
         {"/proc/sys/kernel/random/boot_id", 0444, show_boot_id, NULL, NULL},
         {"/proc/sys/kernel/random/uuid", 0444, show_uuid, NULL, NULL},

@@ -223,5 +223,6 @@ void procfs_register(void)
     proc_sysctl_vm_register();
     proc_kpage_register();
     proc_pressure_register();
+    proc_sysrq_register();
     sysfs_register();
 }

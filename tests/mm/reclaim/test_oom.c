@@ -214,7 +214,7 @@ static void badness_is_linux(void **state)
 {
     start();
     u64 total = oom_total_pages();
-    assert_int_equal(total, phys_managed());
+    assert_int_equal(total, phys_managed()); /* there is no swap */
     struct proc *p = proc("p", 100, 0);
     struct oom_task t = task_of(p);
     s64 pages = (s64)rss_total(p->mm) + p->mm->pgtables_bytes / 4096;
