@@ -154,6 +154,9 @@ int cache_truncate(struct address_space *m, u64 new_size);
 int cache_punch(struct address_space *m, u64 start, u64 end);
 /* Writes dirty pages of [start,end] back and waits. 0 or -errno. */
 int cache_sync(struct address_space *m, u64 start, u64 end);
+/* Its halves: writes what is dirty, whoever else writes; waits for what anybody is writing. */
+int cache_start_sync(struct address_space *m, u64 start, u64 end);
+void cache_wait_sync(struct address_space *m, u64 start, u64 end);
 /* Starts from page index *index, writes about `most` dirty pages and waits for them; *index: where to go on. Pages written. */
 u64 cache_write_some(struct address_space *m, u64 *index, u64 most);
 /* Drops clean unmapped pages (drop_caches, invalidation after a change on the host). Returns pages dropped. */
@@ -168,6 +171,12 @@ int cache_swap_out(struct address_space *m, struct page *page);
 bool cache_swap_in(struct address_space *m, u64 index, swp_entry_t e, struct page *page);
 void *cache_value(struct address_space *m, u64 index);
 bool cache_forget_value(struct address_space *m, u64 index);
+
+/*
+ * Takes the clean pages of [first,last] out, also from page tables, waiting for their locks and write-back. 0; -EBUSY: one is dirty
+ * or in use and stays. May sleep.
+ */
+int cache_drop(struct address_space *m, u64 first_index, u64 last_index);
 
 /* Areas over the mapping (mm/vma calls these when it links and unlinks). */
 void mapping_link_vma(struct address_space *m, struct vma *vma);

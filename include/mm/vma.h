@@ -79,6 +79,8 @@ struct vma_ops {
     u32 (*fault)(struct fault *f);
     /* The readahead state of the open file below (mm/readahead.h). NULL: none; never returns NULL. Any context that may sleep. */
     struct file_ra_state *(*readahead)(struct vma *vma);
+    /* fsync() of bytes [start,end] of the open file below. NULL: cache_sync() does. 0 or -errno. May sleep. */
+    int (*sync)(struct vma *vma, u64 start, u64 end);
     /* May the caller know which pages of the file are cached (mincore)? NULL: yes. */
     bool (*may_look)(struct vma *vma);
     /* Text for /proc/PID/maps when there is no file name ("[vdso]"); may return NULL. */

@@ -9,10 +9,12 @@
  *
  * Locks: open_lock for openers; the inode's lock serialises writers.
  */
+#include "../fs/direct.h"
 #include "../fs/internal.h"
 #include <arch/uaccess.h>
 #include <kernel/block.h>
 #include <mm/phys.h>
+#include <mm/pt.h>
 #include <mm/sys.h>
 #include <mm/writeback.h>
 #include <port/uaccess.h>
@@ -201,6 +203,7 @@ static int bdev_open(struct file *f)
         if (err)
             return err;
     }
+    f->mode |= FMODE_NOWAIT;
     mutex_lock(&open_lock);
     d->openers++;
     mutex_unlock(&open_lock);
@@ -224,11 +227,30 @@ static void bdev_release(struct file *f)
     mutex_unlock(&open_lock);
 }
 
+static int direct_move(void *ctx, bool write, u64 pos, const struct bio_seg *seg, u32 n, u32 bytes, u32 *done)
+{
+    int err = block_io(ctx, write ? BIO_WRITE : BIO_READ, pos >> SECTOR_SHIFT, 0, seg, n);
+    *done = err ? 0 : bytes;
+    return err;
+}
+
+static ssize_t direct(struct file *f, const struct iobuf *b, size_t n, u64 *pos, bool write)
+{
+    struct block_dev *d = dev_of(f);
+    struct direct_io io = {&d->inode->mapping, d->block_size - 1, d->max_segs, direct_move, d};
+    return direct_rw(&io, b, n, pos, write);
+}
+
 static ssize_t bdev_read(struct file *f, const struct iobuf *b, size_t n, u64 *pos)
 {
     struct address_space *m = &dev_of(f)->inode->mapping;
     u64 size = READ_ONCE(m->size); /* a read is cut before readahead sees its length */
-    return *pos < size ? cached_read(m, f->ra, b, min(n, (size_t)(size - *pos)), pos) : 0;
+    if (*pos >= size)
+        return 0;
+    n = min(n, (size_t)(size - *pos));
+    if (unlikely(f->flags & O_DIRECT) && !b->kernel)
+        return direct(f, b, n, pos, false);
+    return cached_read(m, f->ra, b, n, pos);
 }
 
 static ssize_t bdev_write(struct file *f, const struct iobuf *b, size_t n, u64 *pos)
@@ -243,8 +265,15 @@ static ssize_t bdev_write(struct file *f, const struct iobuf *b, size_t n, u64 *
         return 0;
     if (from >= size)
         return -ENOSPC;
+    if (b->nowait && !(f->flags & O_DIRECT))
+        return -EOPNOTSUPP;
+    n = min(n, (size_t)(size - from));
     mutex_lock(&d->inode->lock);
-    ssize_t done = cached_write(&d->inode->mapping, b, min(n, (size_t)(size - from)), pos);
+    ssize_t done = -ENOTBLK;
+    if (unlikely(f->flags & O_DIRECT) && !b->kernel)
+        done = direct(f, b, n, pos, true);
+    if (done == -ENOTBLK)
+        done = cached_write(&d->inode->mapping, b, n, pos);
     mutex_unlock(&d->inode->lock);
     if (done > 0 && (f->flags & O_DSYNC)) {
         int err = f->ops->fsync(f, from, *pos - 1, true);
@@ -304,12 +333,34 @@ static int drop_range(struct block_dev *d, enum bio_op op, u64 off, u64 len)
     return err;
 }
 
+/* Zeros without the device's help, through the cache. The inode's lock is taken. */
+static int write_zeros(struct block_dev *d, u64 off, u64 len)
+{
+    const char *zeros = page_to_virt(zero_page);
+    ssize_t n = 1;
+    mutex_lock(&d->inode->lock);
+    for (u64 at = off; at < off + len && n > 0; at += (u64)n)
+        n = cache_write_kernel(&d->inode->mapping, at, zeros, min(PAGE_SIZE - (at & ~PAGE_MASK), off + len - at));
+    mutex_unlock(&d->inode->lock);
+    return n < 0 ? (int)n : 0;
+}
+
 static int bdev_fallocate(struct file *f, int mode, u64 off, u64 len)
 {
-    u32 rest = (u32)mode & ~(u32)FALLOC_FL_KEEP_SIZE;
-    if (rest != FALLOC_FL_ZERO_RANGE && mode != (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE))
+    struct block_dev *d = dev_of(f);
+    u64 size = block_bytes(d);
+    if (mode & ~(FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE))
         return -EOPNOTSUPP;
-    return drop_range(dev_of(f), BIO_WRITE_ZEROES, off, len);
+    if (off >= size || (off + len >= size && off + len != size && !(mode & FALLOC_FL_KEEP_SIZE)))
+        return -EINVAL;
+    len = min(len, size - off);
+    if ((off | len) & (d->block_size - 1))
+        return -EINVAL;
+    bool zero = (mode & ~FALLOC_FL_KEEP_SIZE) == FALLOC_FL_ZERO_RANGE;
+    if (!zero && mode != (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE))
+        return -EOPNOTSUPP;
+    int err = drop_range(d, BIO_WRITE_ZEROES, off, len);
+    return err == -EOPNOTSUPP && zero ? write_zeros(d, off, len) : err;
 }
 
 static s64 put32(u64 arg, u32 v)
@@ -414,6 +465,7 @@ const struct file_ops bdev_fops = {.read = bdev_read,
                                    .lseek = bdev_lseek,
                                    .mmap = bdev_mmap,
                                    .fsync = bdev_fsync,
+                                   .direct = true,
                                    .fallocate = bdev_fallocate,
                                    .ioctl = bdev_ioctl,
                                    .open = bdev_open,

@@ -326,13 +326,15 @@ SYSCALL(fallocate)
         err = -EOPNOTSUPP;
     else if ((mode & FALLOC_FL_PUNCH_HOLE) && !(mode & FALLOC_FL_KEEP_SIZE))
         err = -EOPNOTSUPP;
+    else if ((mode & (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE)) == (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE))
+        err = -EOPNOTSUPP;
     else if (!(f->mode & FMODE_WRITE))
         err = -EBADF;
     else if (S_ISFIFO(f->inode->mode))
         err = -ESPIPE;
     else if (S_ISDIR(f->inode->mode))
         err = -EISDIR;
-    else if (!S_ISREG(f->inode->mode))
+    else if (!S_ISREG(f->inode->mode) && !S_ISBLK(f->inode->mode))
         err = -ENODEV;
     else if ((u64)off + (u64)len > f->inode->sb->max_bytes)
         err = -EFBIG;

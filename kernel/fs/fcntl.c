@@ -22,6 +22,8 @@ static s64 set_flags(struct file *f, u32 arg)
 {
     if ((arg & O_NOATIME) && !(f->flags & O_NOATIME) && !cap_owner(f->inode))
         return -EPERM;
+    if ((arg & O_DIRECT) && !f->ops->direct && !(f->mode & FMODE_STREAM))
+        return -EINVAL;
     u32 old = READ_ONCE(f->flags);
     while (!__atomic_compare_exchange_n(&f->flags, &old, (old & ~SETFL_MASK) | (arg & SETFL_MASK),
                                         true, __ATOMIC_RELAXED, __ATOMIC_RELAXED))

@@ -280,7 +280,13 @@ static bool file_vma_may_look(struct vma *vma)
     struct file *f = vma->file;
     return cap_owner(f->inode) || !inode_permission(f->inode, W_OK);
 }
+static int file_vma_sync(struct vma *vma, u64 start, u64 end)
+{
+    struct file *f = vma->file;
+    return f->ops->fsync ? vfs_fsync(f, start, end, false) : cache_sync(vma->mapping, start, end);
+}
 const struct vma_ops file_vma_ops = {
+    .sync = file_vma_sync,
     .open = file_vma_open, .close = file_vma_close, .readahead = file_vma_readahead, .may_look = file_vma_may_look};
 
 /* ---- the kernel's own reading and writing ---- */

@@ -28,10 +28,10 @@ static inline void file_accessed(struct file *f, struct inode *i)
 ssize_t cached_read(struct address_space *m, struct file_ra_state *ra, const struct iobuf *b, size_t n, u64 *pos)
 {
     ssize_t done = 0;
-    if (likely(!b->iov && !b->kernel)) {
+    if (likely(!b->iov && !b->kernel && !b->nowait)) {
         done = cache_read(m, ra, *pos, b->addr, n);
     } else {
-        struct cache_reader r = {.ra = ra, .end = *pos + n, .kernel = b->kernel};
+        struct cache_reader r = {.ra = ra, .end = *pos + n, .kernel = b->kernel, .nowait = b->nowait};
         while ((size_t)done < n) {
             size_t part = n - (size_t)done;
             u64 at = iobuf_piece(b, (size_t)done, &part);
@@ -114,7 +114,7 @@ ssize_t generic_file_write(struct file *f, const struct iobuf *b, size_t n, u64 
 {
     struct inode *i = f->inode;
     mutex_lock(&i->lock);
-    if (f->flags & O_APPEND)
+    if (((f->flags & O_APPEND) && !b->noappend) || unlikely(b->append))
         *pos = i->mapping.size;
     ssize_t done = 0, room = n ? write_limit(i, *pos, n) : 0;
     if (room <= 0) {
@@ -123,12 +123,16 @@ ssize_t generic_file_write(struct file *f, const struct iobuf *b, size_t n, u64 
     }
     n = (size_t)room;
     drop_suid(i);
-    done = cached_write(&i->mapping, b, n, pos);
+    done = -ENOTBLK;
+    if (unlikely(f->flags & O_DIRECT) && f->ops->write_direct && !b->kernel)
+        done = f->ops->write_direct(f, b, n, pos);
+    if (likely(done == -ENOTBLK))
+        done = cached_write(&i->mapping, b, n, pos);
     if (done > 0)
         i->mtime = i->ctime = time_now();
     mutex_unlock(&i->lock);
     if (done > 0 && (f->flags & O_DSYNC) && f->ops->fsync) {
-        int err = f->ops->fsync(f, *pos - (u64)done, *pos - 1, true);
+        int err = f->ops->fsync(f, *pos - (u64)done, *pos - 1, (f->flags & O_SYNC) != O_SYNC);
         if (err)
             return err;
     }

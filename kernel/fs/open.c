@@ -42,6 +42,13 @@ int file_open_inode(struct file *f, struct inode *inode)
         f->inode = NULL;
         return err;
     }
+    if (unlikely(f->flags & O_DIRECT) && !f->ops->direct && !S_ISFIFO(inode->mode)) {
+        if (f->ops->release)
+            f->ops->release(f);
+        inode_put(inode);
+        f->inode = NULL;
+        return -EINVAL;
+    }
     if (f->ops->lseek == no_lseek)
         f->mode |= FMODE_STREAM;
     ra_init(&f->ra_state, file_pages(f));

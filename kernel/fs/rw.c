@@ -75,6 +75,35 @@ ssize_t vfs_write(struct file *f, const struct iobuf *b, size_t n, u64 *pos)
     return r;
 }
 
+/* May f take these RWF_* flags? 0 or -errno. */
+static __noinline_fn int check_flags(const struct file *f, u32 rwf)
+{
+    if (rwf & ~(RWF_HIPRI | RWF_DSYNC | RWF_SYNC | RWF_NOWAIT | RWF_APPEND | RWF_NOAPPEND))
+        return -EOPNOTSUPP;
+    if ((rwf & (RWF_APPEND | RWF_NOAPPEND)) == (RWF_APPEND | RWF_NOAPPEND))
+        return -EINVAL;
+    return rwf & RWF_NOWAIT && !(f->mode & FMODE_NOWAIT) ? -EOPNOTSUPP : 0;
+}
+
+static ssize_t rw_flags(struct file *f, struct iobuf *b, size_t n, u64 *pos, bool write, u32 rwf)
+{
+    if (likely(!rwf))
+        return write ? vfs_write(f, b, n, pos) : vfs_read(f, b, n, pos);
+    int err = check_flags(f, rwf);
+    if (err)
+        return err;
+    b->nowait = rwf & RWF_NOWAIT;
+    b->append = rwf & RWF_APPEND;
+    b->noappend = rwf & RWF_NOAPPEND;
+    ssize_t ret = write ? vfs_write(f, b, n, pos) : vfs_read(f, b, n, pos);
+    if (ret > 0 && write && (rwf & (RWF_DSYNC | RWF_SYNC))) {
+        err = vfs_fsync(f, *pos - (u64)ret, *pos - 1, !(rwf & RWF_SYNC));
+        if (err)
+            ret = err;
+    }
+    return ret;
+}
+
 /* The position needs its lock when another thread or a forked process may use the same open file, and when its use does not
  * wait for others: a device or a userfaultfd may have several readers asleep, and each must hear a signal. */
 static inline bool pos_shared(struct file *f, struct fdref r)
@@ -83,7 +112,7 @@ static inline bool pos_shared(struct file *f, struct fdref r)
            (S_ISREG(f->inode->mode) || S_ISDIR(f->inode->mode));
 }
 
-static ssize_t rw_pos(struct fdref r, const struct iobuf *b, size_t n, bool write)
+static ssize_t rw_pos(struct fdref r, struct iobuf *b, size_t n, bool write, u32 rwf)
 {
     struct file *f = r.file;
     if (unlikely(!f))
@@ -92,7 +121,7 @@ static ssize_t rw_pos(struct fdref r, const struct iobuf *b, size_t n, bool writ
     if (unlikely(lock))
         mutex_lock(&f->pos_lock);
     u64 pos = f->pos;
-    ssize_t ret = write ? vfs_write(f, b, n, &pos) : vfs_read(f, b, n, &pos);
+    ssize_t ret = rw_flags(f, b, n, &pos, write, rwf);
     if (ret >= 0)
         f->pos = pos;
     if (unlikely(lock))
@@ -104,38 +133,24 @@ static ssize_t rw_pos(struct fdref r, const struct iobuf *b, size_t n, bool writ
 SYSCALL(read)
 {
     struct iobuf b = {.addr = a1};
-    return rw_pos(fd_borrow((int)a0), &b, a2, false);
+    return rw_pos(fd_borrow((int)a0), &b, a2, false, 0);
 }
 
 SYSCALL(write)
 {
     struct iobuf b = {.addr = a1};
-    return rw_pos(fd_borrow((int)a0), &b, a2, true);
+    return rw_pos(fd_borrow((int)a0), &b, a2, true, 0);
 }
 
-static ssize_t rw_file_at(struct file *f, const struct iobuf *b, size_t n, s64 off, bool write,
-                          u32 rwf)
-{
-    u64 pos = (u64)off;
-    if ((rwf & RWF_APPEND) && write)
-        pos = READ_ONCE(f->inode->mapping.size);
-    ssize_t ret = write ? vfs_write(f, b, n, &pos) : vfs_read(f, b, n, &pos);
-    if (ret > 0 && write && (rwf & (RWF_DSYNC | RWF_SYNC))) {
-        int err = vfs_fsync(f, pos - (u64)ret, pos - 1, !(rwf & RWF_SYNC));
-        if (err)
-            ret = err;
-    }
-    return ret;
-}
-
-static ssize_t rw_at(int fd, const struct iobuf *b, size_t n, s64 off, bool write)
+static ssize_t rw_at(int fd, struct iobuf *b, size_t n, s64 off, bool write)
 {
     if (off < 0)
         return -EINVAL;
     struct fdref r = fd_borrow(fd);
     if (!r.file)
         return -EBADF;
-    ssize_t ret = r.file->mode & FMODE_STREAM ? -ESPIPE : rw_file_at(r.file, b, n, off, write, 0);
+    u64 pos = (u64)off;
+    ssize_t ret = r.file->mode & FMODE_STREAM ? -ESPIPE : rw_flags(r.file, b, n, &pos, write, 0);
     fd_return(r);
     return ret;
 }
@@ -188,7 +203,7 @@ static int vec_load(struct vec *v, u64 user, u64 nr)
     return err;
 }
 
-static s64 rwv_pos(u64 fd, u64 iov, u64 nr, bool write)
+static s64 rwv_pos(u64 fd, u64 iov, u64 nr, bool write, u32 rwf)
 {
     struct vec v = {0};
     struct fdref r = fd_borrow((int)fd);
@@ -198,7 +213,7 @@ static s64 rwv_pos(u64 fd, u64 iov, u64 nr, bool write)
     if (!ret)
         ret = vec_load(&v, iov, nr);
     if (!ret && v.total)
-        ret = rw_pos(r, &v.b, v.total, write);
+        ret = rw_pos(r, &v.b, v.total, write, rwf);
     else
         fd_return(r);
     kfree(v.slow);
@@ -210,16 +225,15 @@ static s64 rwv_at(u64 fd, u64 iov, u64 nr, s64 off, bool write, u32 rwf)
     struct vec v = {0};
     if (off < 0)
         return -EINVAL;
-    if (rwf & ~(RWF_HIPRI | RWF_DSYNC | RWF_SYNC | RWF_NOWAIT | RWF_APPEND | RWF_NOAPPEND))
-        return -EOPNOTSUPP;
     struct fdref r = fd_borrow((int)fd);
     if (!r.file)
         return -EBADF;
+    u64 pos = (u64)off;
     s64 ret = r.file->mode & FMODE_STREAM ? -ESPIPE : may_rw(r.file, write);
     if (!ret)
         ret = vec_load(&v, iov, nr);
     if (!ret && v.total)
-        ret = rw_file_at(r.file, &v.b, v.total, off, write, rwf);
+        ret = rw_flags(r.file, &v.b, v.total, &pos, write, rwf);
     fd_return(r);
     kfree(v.slow);
     return ret;
@@ -227,11 +241,11 @@ static s64 rwv_at(u64 fd, u64 iov, u64 nr, s64 off, bool write, u32 rwf)
 
 SYSCALL(readv)
 {
-    return rwv_pos(a0, a1, a2, false);
+    return rwv_pos(a0, a1, a2, false, 0);
 }
 SYSCALL(writev)
 {
-    return rwv_pos(a0, a1, a2, true);
+    return rwv_pos(a0, a1, a2, true, 0);
 }
 SYSCALL(preadv)
 {
@@ -243,11 +257,11 @@ SYSCALL(pwritev)
 }
 SYSCALL(preadv2)
 {
-    return a3 == ~0UL ? rwv_pos(a0, a1, a2, false) : rwv_at(a0, a1, a2, (s64)a3, false, (u32)a5);
+    return a3 == ~0UL ? rwv_pos(a0, a1, a2, false, (u32)a5) : rwv_at(a0, a1, a2, (s64)a3, false, (u32)a5);
 }
 SYSCALL(pwritev2)
 {
-    return a3 == ~0UL ? rwv_pos(a0, a1, a2, true) : rwv_at(a0, a1, a2, (s64)a3, true, (u32)a5);
+    return a3 == ~0UL ? rwv_pos(a0, a1, a2, true, (u32)a5) : rwv_at(a0, a1, a2, (s64)a3, true, (u32)a5);
 }
 
 SYSCALL(lseek)

@@ -118,12 +118,28 @@ SYSCALL(syncfs)
     return err;
 }
 
+#define SYNC_WAIT  (1u | 4u) /* before, after */
+#define SYNC_WRITE 2u
+
+/* Who waits is told of errors, like by fsync(); who only starts the writing is not. */
+static int sync_range(struct file *f, u64 first, u64 last, u32 flags)
+{
+    struct address_space *m = file_pages(f);
+    if (flags & SYNC_WRITE)
+        cache_start_sync(m, first, last);
+    if (flags & SYNC_WAIT) {
+        cache_wait_sync(m, first, last);
+        return errseq_check(&m->wb_err, &f->wb_err);
+    }
+    return 0;
+}
+
 SYSCALL(sync_file_range)
 {
     s64 off = (s64)a1, n = (s64)a2;
     if ((u32)a3 & ~7u)
         return -EINVAL;
-    if (off < 0 || n < 0 || off + n < off)
+    if (off < 0 || n < 0 || n > S64_MAX - off)
         return -EINVAL;
     struct fdref r = fd_borrow((int)a0);
     if (!r.file)
@@ -131,7 +147,7 @@ SYSCALL(sync_file_range)
     struct inode *i = r.file->inode;
     s64 err = -ESPIPE;
     if (S_ISREG(i->mode) || S_ISBLK(i->mode) || S_ISDIR(i->mode) || S_ISLNK(i->mode))
-        err = a3 ? cache_sync(file_pages(r.file), (u64)off, n ? (u64)(off + n - 1) : ~0UL) : 0;
+        err = sync_range(r.file, (u64)off, n ? (u64)(off + n - 1) : ~0UL, (u32)a3);
     fd_return(r);
     return err;
 }

@@ -14,8 +14,7 @@ static void will_need(struct address_space *m, struct file_ra_state *ra, u64 off
 /* Dirty pages begin to go to the device; of the rest, pages that lie wholly within [offset, last] leave. */
 static void dont_need(struct address_space *m, u64 offset, u64 last)
 {
-    if (m->ops->write_pages)
-        cache_write_range(m, offset, last);
+    cache_start_sync(m, offset, last);
     u64 first_page = DIV_ROUND_UP(offset, PAGE_SIZE), last_page = last >> PAGE_SHIFT;
     if ((last & ~PAGE_MASK) != ~PAGE_MASK && last != READ_ONCE(m->size) - 1) {
         if (!last_page)

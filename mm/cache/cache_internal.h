@@ -54,6 +54,4 @@ struct page *cache_new_page(struct address_space *m, u64 index, gfp_t gfp);
  * finds out why by its own try.
  */
 int cache_wait_uptodate(struct address_space *m, struct page *page);
-/* Writes dirty pages of bytes [start, end] and does not wait for what others write. 0 or -errno. */
-int cache_write_range(struct address_space *m, u64 start, u64 end);
 #endif

@@ -163,26 +163,31 @@ u64 cache_write_some(struct address_space *m, u64 *index, u64 most)
     return written;
 }
 
-int cache_write_range(struct address_space *m, u64 start, u64 end)
+int cache_start_sync(struct address_space *m, u64 start, u64 end)
 {
     u64 index = start >> PAGE_SHIFT, written = 0;
-    if (!READ_ONCE(m->nrdirty))
+    if (!m->ops->write_pages || !READ_ONCE(m->nrdirty))
         return 0;
     return write_range(m, &index, min(end >> PAGE_SHIFT, (u64)U32_MAX), U64_MAX, &written);
+}
+
+void cache_wait_sync(struct address_space *m, u64 start, u64 end)
+{
+    struct page *page;
+    u64 index = start >> PAGE_SHIFT, last = end >> PAGE_SHIFT;
+    for (; (page = next_marked(m, &index, last, CACHE_MARK_WRITEBACK)); index++) {
+        page_wait_writeback(page);
+        page_put(page);
+        if (index >= last)
+            break;
+    }
 }
 
 int cache_sync(struct address_space *m, u64 start, u64 end)
 {
     if (!m->ops->write_pages || (!READ_ONCE(m->nrdirty) && !xa_marked(&m->pages, CACHE_MARK_WRITEBACK)))
         return 0;
-    u64 index = start >> PAGE_SHIFT, last = end >> PAGE_SHIFT, written = 0;
-    int err = write_range(m, &index, min(last, (u64)U32_MAX), U64_MAX, &written);
-    struct page *page;
-    for (index = start >> PAGE_SHIFT; (page = next_marked(m, &index, last, CACHE_MARK_WRITEBACK)); index++) {
-        page_wait_writeback(page);
-        page_put(page);
-        if (index >= last)
-            break;
-    }
+    int err = cache_start_sync(m, start, end);
+    cache_wait_sync(m, start, end);
     return err;
 }

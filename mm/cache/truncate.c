@@ -125,3 +125,42 @@ u64 cache_invalidate(struct address_space *m, u64 first, u64 last)
         index++;
     }
 }
+
+/* The next page from *index on, referenced; NULL: none. */
+static struct page *next_page(struct address_space *m, u64 *index, u64 last)
+{
+    for (;;) {
+        rcu_read_lock();
+        struct page *page = xa_find(&m->pages, index, last);
+        bool value = xa_is_value(page), held = page && !value && page_try_get(page);
+        rcu_read_unlock();
+        if (!page || held)
+            return page;
+        if (*index >= last)
+            return NULL;
+        ++*index; /* a value, or just leaving */
+    }
+}
+
+int cache_drop(struct address_space *m, u64 first, u64 last)
+{
+    int result = 0;
+    for (u64 index = first; READ_ONCE(m->nrpages); index++) {
+        struct page *page = next_page(m, &index, last);
+        if (!page)
+            break;
+        page_lock(page);
+        page_wait_writeback(page);
+        if (page_mapping(page) == m) {
+            if (page_mapped(page))
+                mapping_unmap_range(m, index, index, false);
+            if (!cache_remove_unused(m, page))
+                result = -EBUSY;
+        }
+        page_unlock(page);
+        page_put(page);
+        if (index >= last)
+            break;
+    }
+    return result;
+}

@@ -15,7 +15,8 @@ static int sync_area(struct vma *vma, u64 pos, u64 stop, int flags)
     if (vma_is_secret(vma))
         return -EINVAL; /* there is nowhere to write it to */
     u64 first = vma_index(vma, pos) << PAGE_SHIFT;
-    return cache_sync(vma->mapping, first, first + (stop - pos) - 1);
+    u64 last = first + (stop - pos) - 1;
+    return vma->ops && vma->ops->sync ? vma->ops->sync(vma, first, last) : cache_sync(vma->mapping, first, last);
 }
 
 s64 sys_mm_msync(struct mm *mm, u64 addr, u64 len, int flags)

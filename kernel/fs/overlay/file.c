@@ -131,6 +131,7 @@ static const struct file_ops ovl_file_fops = {.read = read,
                                               .lseek = lseek,
                                               .mmap = mmap,
                                               .fsync = fsync,
+                                              .direct = true,
                                               .fallocate = fallocate,
                                               .ioctl = ioctl,
                                               .release = release};

@@ -8,6 +8,7 @@
  * Locks: inode->lock while the inode's fids are opened.
  */
 #include "p9.h"
+#include "../direct.h"
 #include <lib/errno.h>
 #include <mm/phys.h>
 #include <mm/slab.h>
@@ -55,39 +56,50 @@ int p9_file_open(struct inode *inode, struct file *f)
     return err;
 }
 
-/* Sets up pieces for n pages; the last one may be cut. */
-static void pieces_of(struct page **pages, unsigned n, struct virtio_buf *piece)
+/* The fid that the inode's contents are read or written by. */
+static u32 fid_for(struct inode *inode, bool write)
 {
-    for (unsigned i = 0; i < n; i++)
-        piece[i] = (struct virtio_buf){page_to_phys(pages[i]), PAGE_SIZE};
+    u32 fid = write ? P9_NOFID : load_acquire(&p9_inode_of(inode)->read_fid);
+    return fid == P9_NOFID ? p9_inode_of(inode)->write_fid : fid;
+}
+
+/* One Tread or Twrite of `bytes` in n pieces; *done: how many the host moved. 0 or -errno. */
+static int move(struct inode *inode, bool write, u64 pos, struct virtio_buf *piece, unsigned n, u32 bytes, u32 *done)
+{
+    u32 fid = fid_for(inode, write);
+    struct p9_msg m;
+    *done = 0;
+    if (fid == P9_NOFID)
+        return -EIO;
+    int err = p9_begin(&m, write ? P9_TWRITE : P9_TREAD);
+    if (err)
+        return err;
+    struct p9_data data = {piece, n, write};
+    p9_put32(&m, fid);
+    p9_put64(&m, pos);
+    p9_put32(&m, bytes);
+    err = p9_rpc(p9_client_of(inode), &m, &data);
+    u32 got = err ? 0 : p9_get32(&m);
+    if (!err && (m.bad || got > bytes || (write && !got)))
+        err = -EIO;
+    p9_end(&m);
+    *done = err ? 0 : got;
+    return err;
+}
+
+/* Pages of one message. */
+static u32 most_pages(struct inode *inode)
+{
+    return min((u32)P9_MAX_PAGES, (u32)((p9_client_of(inode)->msize - 64) / PAGE_SIZE));
 }
 
 static int read_some(struct inode *inode, struct page **pages, unsigned n)
 {
-    struct p9_client *c = p9_client_of(inode);
     struct virtio_buf piece[P9_MAX_PAGES];
-    u32 fid = load_acquire(&p9_inode_of(inode)->read_fid);
-    if (fid == P9_NOFID)
-        fid = p9_inode_of(inode)->write_fid;
-    if (fid == P9_NOFID)
-        return -EIO;
-    struct p9_msg m;
-    int err = p9_begin(&m, P9_TREAD);
-    if (err)
-        return err;
-    u32 want = n * PAGE_SIZE, got = 0;
-    pieces_of(pages, n, piece);
-    p9_put32(&m, fid);
-    p9_put64(&m, (u64)pages[0]->index << PAGE_SHIFT);
-    p9_put32(&m, want);
-    struct p9_data data = {piece, n, false};
-    err = p9_rpc(c, &m, &data);
-    if (!err) {
-        got = p9_get32(&m);
-        if (m.bad || got > want)
-            err = -EIO;
-    }
-    p9_end(&m);
+    u32 got;
+    for (unsigned i = 0; i < n; i++)
+        piece[i] = (struct virtio_buf){page_to_phys(pages[i]), PAGE_SIZE};
+    int err = move(inode, false, (u64)pages[0]->index << PAGE_SHIFT, piece, n, n * (u32)PAGE_SIZE, &got);
     if (err)
         return err;
     for (unsigned i = 0; i < n; i++) {
@@ -103,7 +115,7 @@ static int read_some(struct inode *inode, struct page **pages, unsigned n)
 static int read_pages(struct address_space *m, struct page **pages, unsigned n)
 {
     struct inode *inode = m->host;
-    unsigned most = min((unsigned)P9_MAX_PAGES, (unsigned)((p9_client_of(inode)->msize - 64) / PAGE_SIZE));
+    unsigned most = most_pages(inode);
     for (unsigned i = 0; i < n; i += most) {
         int err = read_some(inode, pages + i, min(most, n - i));
         if (err)
@@ -113,46 +125,30 @@ static int read_pages(struct address_space *m, struct page **pages, unsigned n)
 }
 
 /* Writes bytes [from, to) of the run that begins at file offset pos; *done: how many the host took. 0 or -errno. */
-static int write_some(struct inode *inode, u32 fid, u64 pos, struct page **pages, u32 from, u32 to, u32 *done)
+static int write_some(struct inode *inode, u64 pos, struct page **pages, u32 from, u32 to, u32 *done)
 {
-    struct p9_client *c = p9_client_of(inode);
     struct virtio_buf piece[P9_MAX_PAGES];
-    struct p9_msg m;
     unsigned n = 0;
-    int err = p9_begin(&m, P9_TWRITE);
-    if (err)
-        return err;
     for (u32 at = from; at < to; n++) {
         u32 off = at & (u32)~PAGE_MASK, part = min((u32)PAGE_SIZE - off, to - at);
         piece[n] = (struct virtio_buf){page_to_phys(pages[at >> PAGE_SHIFT]) + off, part};
         at += part;
     }
-    struct p9_data data = {piece, n, true};
-    p9_put32(&m, fid);
-    p9_put64(&m, pos + from);
-    p9_put32(&m, to - from);
-    err = p9_rpc(c, &m, &data);
-    *done = err ? 0 : p9_get32(&m);
-    p9_end(&m);
-    return !err && (!*done || *done > to - from) ? -EIO : err;
+    return move(inode, true, pos + from, piece, n, to - from, done);
 }
 
 static int write_pages(struct address_space *mapping, struct page **pages, unsigned n)
 {
     struct inode *inode = mapping->host;
-    struct p9_client *c = p9_client_of(inode);
-    u32 most = min((u32)P9_MAX_PAGES, (u32)((c->msize - 64) / PAGE_SIZE)) * (u32)PAGE_SIZE;
+    u32 most = most_pages(inode) * (u32)PAGE_SIZE;
     u64 pos = (u64)pages[0]->index << PAGE_SHIFT, size = READ_ONCE(mapping->size);
-    u32 fid = p9_inode_of(inode)->write_fid;
     if (pos >= size)
         return 0; /* truncated meanwhile */
     u32 bytes = (u32)min(size - pos, (u64)n * PAGE_SIZE);
-    if (fid == P9_NOFID)
-        return -EIO;
     for (u32 at = 0, done; at < bytes; at += done) {
         /* from within a page a message may touch one page more than its length says */
         u32 to = min(bytes, ALIGN_DOWN(at, (u32)PAGE_SIZE) + most);
-        int err = write_some(inode, fid, pos, pages, at, to, &done);
+        int err = write_some(inode, pos, pages, at, to, &done);
         if (err)
             return err;
     }
@@ -188,6 +184,40 @@ static int sync_file(struct file *f, u64 start, u64 end, bool data_only)
     err = p9_rpc(p9_client_of(f->inode), &m, NULL);
     p9_end(&m);
     return err;
+}
+
+/* ---- O_DIRECT ---- */
+
+/* Reads go on until the host has no more; the helper's requests may be larger than a message. */
+static int direct_move(void *ctx, bool write, u64 pos, const struct bio_seg *seg, u32 n, u32 bytes, u32 *done)
+{
+    struct virtio_buf piece[DIRECT_PAGES];
+    for (u32 i = 0; i < n; i++)
+        piece[i] = (struct virtio_buf){seg[i].addr, seg[i].len};
+    return move(ctx, write, pos, piece, n, bytes, done);
+}
+
+static ssize_t direct(struct file *f, const struct iobuf *b, size_t n, u64 *pos, bool write)
+{
+    struct direct_io io = {&f->inode->mapping, 0, most_pages(f->inode), direct_move, f->inode};
+    return direct_rw(&io, b, n, pos, write);
+}
+
+static ssize_t read(struct file *f, const struct iobuf *b, size_t n, u64 *pos)
+{
+    if (unlikely(f->flags & O_DIRECT) && !b->kernel) {
+        u64 size = READ_ONCE(f->inode->mapping.size);
+        return *pos < size ? direct(f, b, min(n, (size_t)(size - *pos)), pos, false) : 0;
+    }
+    return generic_file_read(f, b, n, pos);
+}
+
+static ssize_t write_direct(struct file *f, const struct iobuf *b, size_t n, u64 *pos)
+{
+    ssize_t done = direct(f, b, n, pos, true);
+    if (done > 0 && *pos > f->inode->mapping.size)
+        WRITE_ONCE(f->inode->mapping.size, *pos);
+    return done;
 }
 
 /* ---- directories ---- */
@@ -250,8 +280,10 @@ static void release_dir(struct file *f)
 
 const struct file_ops p9_dir_fops = {.readdir = read_dir, .release = release_dir, .fsync = sync_file};
 const struct file_ops p9_file_fops = {
-    .read = generic_file_read,
+    .read = read,
     .write = generic_file_write,
+    .write_direct = write_direct,
+    .direct = true,
     .mmap = generic_file_mmap,
     .fsync = sync_file,
     .flush = flush,

@@ -189,5 +189,6 @@ const struct file_ops tmpfs_file_fops = {.read = generic_file_read,
                                          .write = write,
                                          .lseek = lseek,
                                          .mmap = mmap,
+                                         .direct = true, /* and goes through memory, of course */
                                          .fsync = fsync,
                                          .fallocate = fallocate};

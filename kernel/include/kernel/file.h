@@ -52,6 +52,8 @@ struct iovec_k {
 };
 struct iobuf {
     bool kernel;
+    bool nowait; /* RWF_NOWAIT: -EAGAIN rather than wait; only files with FMODE_NOWAIT see it */
+    bool append, noappend; /* RWF_APPEND, RWF_NOAPPEND: instead of what the file's O_APPEND says */
     u64 addr; /* user address or pointer */
     const struct iovec_k *iov;
     u32 nr_iov;
@@ -88,6 +90,9 @@ struct file_ops {
      */
     int (*readdir)(struct file *f, emit_fn *emit, void *ctx);
     int (*fsync)(struct file *f, u64 start, u64 end, bool data_only);
+    bool direct; /* O_DIRECT is understood */
+    /* generic_file_write() of a file with O_DIRECT, inode->lock held; -ENOTBLK: through the cache. NULL: always that way. */
+    ssize_t (*write_direct)(struct file *f, const struct iobuf *buf, size_t n, u64 *pos);
     int (*fallocate)(struct file *f, int mode, u64 off, u64 len);
     int (*open)(
         struct file *
@@ -123,6 +128,7 @@ struct file {
 #define FMODE_PATH  8u /* O_PATH: names a place only */
 #define FMODE_STREAM                                                                               \
     16u /* no position: pipes, sockets, terminals; lseek gives -ESPIPE, no pos_lock taken */
+#define FMODE_NOWAIT      64u /* set by open: RWF_NOWAIT is understood */
 #define FMODE_MOUNT_WRITE 32u /* counted in mount->writers */
 
 /*
