@@ -1,10 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What the calls about files answer, in a fresh tmpfs; the outputs under two kernels must be the same. */
-#define SAY(call)                                                                                  \
-    do {                                                                                           \
-        errno = 0;                                                                                 \
-        printf("%s = %s\n", #call, answer((long)(call)));                                          \
-    } while (0)
+#define SAY_VALUE say_plain
+#include "say.h"
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -26,16 +23,6 @@
 #include <sys/wait.h>
 #include <sys/xattr.h>
 #include <unistd.h>
-
-static const char *answer(long r)
-{
-    static char text[32];
-
-    if (r == -1)
-        return strerrorname_np(errno) ? strerrorname_np(errno) : "?";
-    snprintf(text, sizeof(text), "%ld", r);
-    return text;
-}
 
 static void show(const char *name)
 {

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* process_madvise, process_mrelease, remap_file_pages; the outputs under two kernels must be the same. */
+#define SAY_VALUE say_plain
+#include "say.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -13,23 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define PAGE 4096ul
 #define RW   (PROT_READ | PROT_WRITE)
-
-static const char *answer(long r)
-{
-    static char text[32];
-    if (r == -1)
-        return strerrorname_np(errno) ? strerrorname_np(errno) : "?";
-    snprintf(text, sizeof(text), "%ld", r);
-    return text;
-}
-
-#define SAY(call)                                                                                  \
-    do {                                                                                           \
-        errno = 0;                                                                                 \
-        printf("%s = %s\n", #call, answer((long)(call)));                                          \
-    } while (0)
 
 static long advise(int fd, const struct iovec *v, unsigned long n, int advice, unsigned flags)
 {

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* For the programs of tests/linux: a call and its answer as one line, "CALL = VALUE" or "CALL = ERRNO". */
+/*
+ * For the programs of tests/linux: a call and its answer as one line, "CALL = VALUE" or "CALL = ERRNO". Values above 4,096 are
+ * addresses, which differ, unless the program defines SAY_VALUE as say_plain before.
+ */
 #ifndef TESTS_LINUX_SAY_H
 #define TESTS_LINUX_SAY_H
 #include <errno.h>
@@ -12,20 +15,28 @@
 
 #define PAGE 4096ul
 
-static inline const char *answer(long r)
+#ifndef SAY_VALUE
+#define SAY_VALUE answer
+#endif
+
+static inline const char *say_plain(long r)
 {
     static char text[32];
     if (r == -1)
         return strerrorname_np(errno) ? strerrorname_np(errno) : "?";
-    snprintf(text, sizeof(text), r > 4096 ? "address" : "%ld", r);
+    snprintf(text, sizeof(text), "%ld", r);
     return text;
+}
+static inline const char *answer(long r)
+{
+    return r > 4096 ? "address" : say_plain(r);
 }
 
 #define SAY(call)                                                                                  \
     do {                                                                                           \
         errno = 0;                                                                                 \
         long say_result = (long)(call);                                                            \
-        printf("%s = %s\n", #call, answer(say_result));                                            \
+        printf("%s = %s\n", #call, SAY_VALUE(say_result));                                         \
     } while (0)
 
 /* A call that must fail with this error, on every kernel; main returns say_failed. The table of docs/TESTING.md counts on these. */

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* prctl(PR_SET_MM) in all its options, and what /proc/self shows of it; the outputs under two kernels must be the same. */
+#define SAY_VALUE say_plain
+#include "say.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/prctl.h>
@@ -13,21 +15,6 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-static const char *answer(long r)
-{
-    static char text[32];
-    if (r == -1)
-        return strerrorname_np(errno) ? strerrorname_np(errno) : "?";
-    snprintf(text, sizeof(text), "%ld", r);
-    return text;
-}
-
-#define SAY(call)                                                                                  \
-    do {                                                                                           \
-        errno = 0;                                                                                 \
-        printf("%s = %s\n", #call, answer((long)(call)));                                          \
-    } while (0)
 
 static long set(unsigned long option, unsigned long addr, unsigned long a4, unsigned long a5)
 {

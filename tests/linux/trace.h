@@ -2,6 +2,8 @@
 /* What the programs about ptrace share: calls printed with their answers, wait statuses in words. */
 #ifndef TESTS_LINUX_TRACE_H
 #define TESTS_LINUX_TRACE_H
+#define SAY_VALUE say_plain
+#include "say.h"
 #include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -20,23 +22,6 @@
 #include <sys/user.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-#define PAGE 4096ul
-
-static inline const char *answer(long r)
-{
-    static char text[32];
-    if (r == -1)
-        return strerrorname_np(errno) ? strerrorname_np(errno) : "?";
-    snprintf(text, sizeof(text), "%ld", r);
-    return text;
-}
-
-#define SAY(call)                                                                                  \
-    do {                                                                                           \
-        errno = 0;                                                                                 \
-        printf("%s = %s\n", #call, answer((long)(call)));                                          \
-    } while (0)
 
 /* The system call itself: PEEK* store at data. */
 static inline long pt(long req, pid_t pid, unsigned long addr, unsigned long data)
