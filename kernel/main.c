@@ -16,6 +16,7 @@
 #include <mm/mm.h>
 #include <mm/percpu.h>
 #include <mm/phys.h>
+#include <mm/reclaim.h>
 #include <mm/vma.h>
 #include <port/clock.h>
 #include <port/log.h>
@@ -97,6 +98,8 @@ static void run_init(void)
 /* Returns to user mode as the first program. */
 static void init_main(void *arg)
 {
+    if (reclaim_start())
+        panic("no memory for kswapd");
     int err = fs_boot(boot_initrd, boot_initrd_size);
     if (err)
         panic("no root file system: error %d", err);

@@ -171,6 +171,13 @@ int cache_swap_out(struct address_space *m, struct page *page);
 bool cache_swap_in(struct address_space *m, u64 index, swp_entry_t e, struct page *page);
 void *cache_value(struct address_space *m, u64 index);
 bool cache_forget_value(struct address_space *m, u64 index);
+/*
+ * Reclaim. The page is locked and m's. evict: clean, not mapped, and nobody but the cache and the caller has a reference: it leaves the
+ * cache, a shadow takes its place, and its references are 0: it is the caller's to free. False: it stays.
+ * write_page: a dirty page is written now, alone; false: it was not, or failed. May sleep.
+ */
+bool cache_evict(struct address_space *m, struct page *page);
+bool cache_write_page(struct page *page);
 
 /*
  * Takes the clean pages of [first,last] out, also from page tables, waiting for their locks and write-back. 0; -EBUSY: one is dirty

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * LRU membership: every page that could be reclaimed is on exactly one list of one shard of its node's lruvec from the
- * moment it is charged until it is freed. The shard is (frame number / 64) % LRU_SHARDS, so that it needs no storage.
+ * moment it is charged until it is freed, but for while somebody has isolated it. Pages with PG_swapbacked are in the shard
+ * (frame number / 64) % LRU_SHARDS, so that it needs no storage; all others are in LRU_FILE_SHARD, so that they leave in the order
+ * in which they came.
  */
 #ifndef MM_LRU_H
 #define MM_LRU_H
@@ -14,16 +16,48 @@ void lru_add(struct page *page);
 void lru_remove(struct page *page);
 /* A page moves to the unevictable list (and is not active any more) or back. True when it was on the other. */
 bool lru_set_unevictable(struct page *page, bool unevictable);
-/* Second touch: referenced becomes active. */
+/*
+ * A program has used the page by a system call. The second time it becomes active; further times only count once it is active, so
+ * callers may leave out what lru_is_hot().
+ */
+static inline bool lru_is_hot(u32 flags)
+{
+    return (flags & (1u << PG_referenced | 1u << PG_active)) == (1u << PG_referenced | 1u << PG_active);
+}
 void lru_mark_accessed(struct page *page);
 /* Drops one reference of each page; those that reach 0 leave their lruvec (one lock for runs) and are freed. n <= 512. */
 void page_put_batch(struct page **pages, unsigned n);
 const char *lru_validate(void);
 
-static inline struct lru_shard *lru_shard_of(const struct page *page)
+/* flags: the page's. */
+static inline struct lru_shard *lru_shard_of(const struct page *page, u32 flags)
 {
-    return &nodes[page_node(page)]->lruvec.shard[page_to_pfn(page) / 64 % LRU_SHARDS];
+    unsigned i = flags & 1u << PG_swapbacked ? page_to_pfn(page) / 64 % LRU_SHARDS : LRU_FILE_SHARD;
+    return &nodes[page_node(page)]->lruvec.shard[i];
 }
+
+/*
+ * Takes up to nr pages from the end of a list: off their list (PG_lru clear), with a reference, counted as isolated; the oldest
+ * first. Pages of zones above `zone` and pages that are just being freed go to the list's head instead. *scanned: pages looked at.
+ * Returns how many. nr <= LRU_BATCH.
+ */
+#define LRU_BATCH 32
+unsigned lru_isolate(struct node *node, enum lru_list list, unsigned nr, enum zone_type zone, bool unmapped_only,
+                     struct page **out, unsigned *scanned);
+/* The page itself; false: it is on no list, or nobody has a reference any more. */
+bool lru_isolate_page(struct page *page);
+/* Puts isolated pages on the lists that their flags now name, at the head, the first one deepest, and drops their references. */
+void lru_putback(struct page **pages, unsigned n);
+/* n isolated pages of one kind and node are isolated no more: they were freed. */
+void lru_isolated_freed(struct page *page);
+/* Written back after reclaim had met it dirty (PG_reclaim): goes to the end of the inactive list. */
+void lru_rotate_reclaimable(struct page *page);
+/* To the head of the inactive list, neither active nor referenced: MADV_COLD. */
+void lru_deactivate(struct page *page);
+/* Clean anonymous page that may vanish (MADV_FREE): loses PG_swapbacked and goes to the inactive list of files. */
+void lru_lazyfree(struct page *page);
+/* Pages on a list of the node, in zones up to `zone`. */
+u64 lru_size(unsigned node, enum lru_list list, enum zone_type zone);
 
 /*
  * lru_add for a page of the node that nobody else can see yet and that has PG_lru already; list is what its flags name. Each

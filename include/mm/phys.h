@@ -69,10 +69,11 @@ struct zone {
 };
 
 /*
- * The lists a reclaimable page is on. Sharded by CPU so that faults on different CPUs share no
- * lock; see mm/lru.h.
+ * The lists a reclaimable page is on. Anonymous and shared memory is sharded by frame number, so that faults on different CPUs
+ * share no lock; pages of files have one shard, LRU_FILE_SHARD, whose lists are in order. See mm/lru.h.
  */
-#define LRU_SHARDS 8
+#define LRU_SHARDS     8
+#define LRU_FILE_SHARD LRU_SHARDS
 enum lru_list {
     LRU_INACTIVE_ANON,
     LRU_ACTIVE_ANON,
@@ -86,7 +87,11 @@ struct lru_shard {
     struct page_list list[NR_LRU_LISTS];
 } __aligned_to(64);
 struct lruvec {
-    struct lru_shard shard[LRU_SHARDS];
+    struct lru_shard shard[LRU_SHARDS + 1];
+    u64 nonresident_age;    /* evictions and activations; mm/reclaim/workingset.c */
+    u64 cost[2];            /* of reclaiming anonymous pages [0] and pages of files [1], by the file shard's lock */
+    u64 refaults[2];        /* WORKINGSET_ACTIVATE_* at the end of the last reclaim */
+    u64 pick[NR_LRU_LISTS]; /* which shard is scanned next */
 };
 
 struct node {
@@ -196,11 +201,16 @@ u64 zone_pageblocks(struct zone *z, enum migrate_type type);
 const char *phys_validate(void);
 
 /*
- * Upward edge of design section 3: called when an allocation with GFP_RECLAIM finds no page.
- * Returns pages freed.
+ * Upward edge of design section 3: what an allocation asks for that finds no page. All walk the zonelist of the node as far as
+ * gfp allows. Any may be NULL.
  */
 struct reclaim_ops {
+    /* Direct reclaim, with GFP_RECLAIM. Returns pages freed. May sleep. */
     u64 (*reclaim)(unsigned node, gfp_t gfp, unsigned order);
+    /* A zone is below its low watermark: background reclaim is due. Never sleeps. */
+    void (*wake)(unsigned node, gfp_t gfp, unsigned order);
+    /* Could another round help: would all that is reclaimable lift a zone above its min watermark? */
+    bool (*worth_retry)(unsigned node, gfp_t gfp, unsigned order);
     /*
      * Nothing can be reclaimed any more. False: the allocation fails. True: memory was freed, or is being freed by somebody who
      * dies, or the caller dies itself: it tries again. May sleep.

@@ -63,6 +63,11 @@ static inline void rmap_remove(struct page *page);
  * non-zero and returns it. Page locked or otherwise pinned. fn may take pt locks, not sleep. */
 int rmap_walk(struct page *page, int (*fn)(void *ctx, struct vma *vma, u64 addr), void *ctx);
 /*
+ * Entries through which the page was used since the last call: their A bits, which are cleared. *vm_flags: the flags of these areas
+ * together; VM_LOCKED in it: a locked area maps the page, which is PG_mlocked now. As rmap_walk(); no sleeping.
+ */
+unsigned rmap_referenced(struct page *page, u64 *vm_flags);
+/*
  * A page of the swap cache, locked, is mapped at addr, where its swap entry stood: owner, index, reference, mapcount. The entry itself
  * and rss are the caller's. Under pt_lock.
  */

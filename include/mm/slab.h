@@ -35,6 +35,8 @@ static inline void slab_free(struct slab_cache *, void *obj);
  */
 u64 slab_shrink(struct slab_cache *);
 u64 slab_shrink_all(void);
+/* Frees the empty slabs of all caches, but not what the CPUs' stacks hold. Pages freed; 0 when somebody else is at it. Does not wait. */
+u64 slab_trim(void);
 
 /*
  * Up to 4 MiB; NULL when out of memory. kfree(NULL) does nothing. Alignment: power-of-two sizes are

@@ -36,6 +36,8 @@ int backing_dev_start(struct backing_dev *b);
 u64 backing_dev_flush(struct backing_dev *b, u64 dirtied_before);
 /* Wakes the flusher. Any context. */
 void backing_dev_kick(struct backing_dev *b);
+/* The same, and it is to write all that is dirty now, however young: memory is short. Any context. */
+void backing_dev_kick_all(struct backing_dev *b);
 
 /* A mapping has got its first dirty page, or is about to end. tree_lock held for note, not for forget. */
 void writeback_note_dirty(struct address_space *m);

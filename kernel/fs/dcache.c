@@ -303,6 +303,11 @@ void dcache_prune(struct dentry *parent)
     }
 }
 
+u64 dcache_unused(void)
+{
+    return READ_ONCE(nr_unused);
+}
+
 u64 dcache_shrink(u64 count)
 {
     struct dentry *batch[KILL_BATCH];

@@ -43,6 +43,7 @@ void dentry_move(struct dentry *d, struct dentry *new_parent, const char *name, 
 void dentry_exchange(struct dentry *a, struct dentry *b);
 void dcache_prune(struct dentry *parent); /* frees unused dentries below parent */
 u64 dcache_shrink(u64 count);
+u64 dcache_unused(void); /* dentries that dcache_shrink() could look at */
 bool dentry_is_ancestor(const struct dentry *a, const struct dentry *d); /* a == d counts */
 static inline bool dentry_is_dir(const struct dentry *d)
 {

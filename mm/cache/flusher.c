@@ -118,10 +118,22 @@ u64 backing_dev_flush(struct backing_dev *b, u64 dirtied_before)
     return total;
 }
 
+enum { KICK_LOOK = 1, KICK_ALL = 2 };
+
+static void kick(struct backing_dev *b, u32 what)
+{
+    __atomic_fetch_or(&b->kicked, what, __ATOMIC_RELEASE);
+    waitq_wake_all(&b->wait);
+}
+
 void backing_dev_kick(struct backing_dev *b)
 {
-    WRITE_ONCE(b->kicked, 1);
-    waitq_wake_all(&b->wait);
+    kick(b, KICK_LOOK);
+}
+
+void backing_dev_kick_all(struct backing_dev *b)
+{
+    kick(b, KICK_ALL);
 }
 
 static bool too_many(void)
@@ -137,10 +149,13 @@ static int flusher(void *arg)
     for (;;) {
         u64 period = READ_ONCE(sysctl_dirty_writeback_centisecs) * NS_PER_CENTISEC;
         waitq_wait_until(&b->wait, READ_ONCE(b->kicked), period ? clock_ns() + period : U64_MAX);
-        WRITE_ONCE(b->kicked, 0);
+        u32 kicked = __atomic_exchange_n(&b->kicked, 0, __ATOMIC_ACQUIRE);
         u64 now = clock_ns(), age = READ_ONCE(sysctl_dirty_expire_centisecs) * NS_PER_CENTISEC;
         while (backing_dev_flush(b, now > age ? now - age : 0)) /* large files come in stretches */
             ;
+        u64 most = kicked & KICK_ALL ? (u64)stat_sum(NR_FILE_DIRTY) : 0, n = 0, done = 0;
+        while (done < most && (n = backing_dev_flush(b, U64_MAX)))
+            done += n;
         while (too_many() && backing_dev_flush(b, U64_MAX))
             ;
     }

@@ -8,11 +8,14 @@
  *  C1. A page is in the tree at index i exactly while its owner is the mapping and its index i; the tree holds one reference.
  *  C2. nrpages is the number of pages in the tree; nrdirty those with PG_dirty and CACHE_MARK_DIRTY; nrswapped that of swap
  *      entries, values that stand for pages of shared memory in swap.
+ *  C3. Where there is no page, the tree of a file may hold a value, too: the shadow of one that was reclaimed (mm/reclaim/workingset.c).
+ *      Whoever looks for a page takes a value for nothing.
  *
  * Locks: tree_lock. Readers: RCU and page_try_get, then the check of owner and index.
  */
 #include <lib/errno.h>
 #include <mm/lru.h>
+#include <mm/reclaim.h>
 #include <mm/slab.h>
 #include <mm/stat.h>
 #include <mm/vma.h>
@@ -71,6 +74,8 @@ void mapping_destroy(struct address_space *m)
     writeback_forget(m);
     cache_remove_range(m, 0, U64_MAX); /* with each page locked: who has one locked may use its mapping */
     shmem_swap_forget(m);
+    spin_lock(&m->tree_lock); /* who has evicted the last page is done with m when he gives the lock back */
+    spin_unlock(&m->tree_lock);
     ASSERT(m->nrpages == 0 && m->nrswapped == 0); /* C2 */
     xa_destroy(&m->pages);
 }
@@ -85,13 +90,15 @@ static void account(struct address_space *m, struct page *page, s64 n)
 }
 
 /* One try under tree_lock. */
-static int insert_locked(struct address_space *m, u64 index, struct page *page)
+static int insert_locked(struct address_space *m, u64 index, struct page *page, void **shadow)
 {
     spin_lock(&m->tree_lock);
     /* Complete before it can be found: a finder that met another owner would look again and again. */
     WRITE_ONCE(page->index, (u32)index);
     store_release(&page->owner, (u64)(uptr)m);
     int err = xa_insert(&m->pages, index, page);
+    if (unlikely(err == -EBUSY) && !(m->flags & AS_SHMEM) && xa_is_value(xa_load(&m->pages, index)))
+        err = xa_store(&m->pages, index, page, shadow);
     if (err) {
         WRITE_ONCE(page->owner, 0UL);
     } else {
@@ -119,13 +126,14 @@ int cache_insert(struct address_space *m, u64 index, struct page *page)
         page_set(page, PG_swapbacked);
     if (unlikely(m->flags & AS_UNEVICTABLE))
         page_set(page, PG_unevictable);
-    int err = insert_locked(m, index, page);
+    void *shadow = NULL;
+    int err = insert_locked(m, index, page, &shadow);
     if (err == -ENOMEM) {
         /* Nodes are allocated under a spinlock and so without sleeping: make one ready and try again. */
         void *node = slab_alloc(xa_node_cache, GFP_KERNEL);
         if (node) {
             slab_free(xa_node_cache, node);
-            err = insert_locked(m, index, page);
+            err = insert_locked(m, index, page, &shadow);
         }
     }
     if (err) {
@@ -134,23 +142,31 @@ int cache_insert(struct address_space *m, u64 index, struct page *page)
         return err;
     }
     account(m, page, 1);
+    if (unlikely(shadow) && !page_test(page, PG_dirty))
+        workingset_refaulted(page, xa_to_value(shadow));
     lru_add(page);
     return 0;
 }
 
-/* The tree forgets a page of its. tree_lock held; the tree's reference stays for the caller to drop. */
-static void erase_locked(struct address_space *m, struct page *page)
+/* The tree forgets a page of its; entry (may be NULL) takes its place. tree_lock held; the tree's reference stays for the caller to drop. */
+static void replace_locked(struct address_space *m, struct page *page, void *entry)
 {
     u64 index = page->index;
+    void *old;
     if (page_test_and_clear(page, PG_dirty)) {
         m->nrdirty--;
         if (m->ops->write_pages)
             stat_node_add(page_node(page), NR_FILE_DIRTY, -1);
     }
-    void *old = xa_erase(&m->pages, index);
-    ASSERT(old == page); /* C1 */
+    int err = xa_store(&m->pages, index, entry, &old); /* needs no memory: there is an entry. A clean page has no marks */
+    ASSERT(!err && old == page); /* C1 */
     m->nrpages--;
     store_release(&page->owner, 0UL);
+}
+
+static void erase_locked(struct address_space *m, struct page *page)
+{
+    replace_locked(m, page, NULL);
 }
 
 static void has_left(struct address_space *m, struct page *page)
@@ -254,6 +270,24 @@ bool cache_remove(struct address_space *m, struct page *page)
     has_left(m, page);
     page_put(page);
     return true;
+}
+
+bool cache_evict(struct address_space *m, struct page *page)
+{
+    s32 refs = 2;
+    spin_lock(&m->tree_lock);
+    bool go = page_mapping(page) == m && __atomic_compare_exchange_n(&page->refcount, &refs, 0, false, __ATOMIC_ACQ_REL,
+                                                                     __ATOMIC_RELAXED);
+    if (go && (page_test(page, PG_dirty) || page_mapped(page))) {
+        __atomic_store_n(&page->refcount, 2, __ATOMIC_RELEASE);
+        go = false;
+    }
+    if (go) {
+        account(m, page, -1);
+        replace_locked(m, page, xa_mk_value(workingset_evicted(page)));
+    }
+    spin_unlock(&m->tree_lock); /* m may end from here on */
+    return go;
 }
 
 bool cache_remove_unused(struct address_space *m, struct page *page)

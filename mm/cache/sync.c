@@ -16,6 +16,7 @@
  * Locks: page lock around each page's write.
  */
 #include <lib/errno.h>
+#include <mm/lru.h>
 #include <mm/rmap.h>
 #include <mm/stat.h>
 #include <mm/pt.h>
@@ -70,7 +71,8 @@ static bool begin_write(struct address_space *m, struct page *page)
     return true;
 }
 
-static void end_write(struct address_space *m, struct page *page)
+/* Write-back of a page, which stays locked, is over. What reclaim is waiting for goes to where it looks next. */
+static void written(struct address_space *m, struct page *page)
 {
     stat_node_add(page_node(page), NR_WRITEBACK, -1);
     spin_lock(&m->tree_lock);
@@ -78,8 +80,30 @@ static void end_write(struct address_space *m, struct page *page)
         xa_clear_mark(&m->pages, page->index, CACHE_MARK_WRITEBACK);
     spin_unlock(&m->tree_lock);
     page_end_writeback(page);
+    if (unlikely(page_test(page, PG_reclaim)) && page_test_and_clear(page, PG_reclaim))
+        lru_rotate_reclaimable(page);
+}
+
+static void end_write(struct address_space *m, struct page *page)
+{
+    written(m, page);
     page_unlock(page);
     page_put(page);
+}
+
+bool cache_write_page(struct page *page)
+{
+    struct address_space *m = page_mapping(page);
+    if (!m || !m->ops->write_pages || !begin_write(m, page))
+        return false;
+    page_get(page);
+    int err = m->ops->write_pages(m, &page, 1);
+    if (err)
+        errseq_set(&m->wb_err, err);
+    stat_node_add(page_node(page), NR_WRITTEN, 1);
+    written(m, page);
+    page_put(page);
+    return !err;
 }
 
 /* The dirty page that is next in the mapping from *index on, referenced, or NULL. */

@@ -112,6 +112,8 @@ u64 cache_invalidate(struct address_space *m, u64 first, u64 last)
         rcu_read_unlock();
         if (!page)
             return dropped;
+        if (xa_is_value(page) && !(m->flags & AS_SHMEM))
+            cache_forget_value(m, index);
         if (held) {
             if (!page_mapped(page) && !page_test(page, PG_dirty) && page_try_lock(page)) {
                 if (!page_test(page, PG_writeback))

@@ -2,6 +2,7 @@
 /* /proc/zoneinfo, and the vmstat and numastat of a node. */
 #include <mm/obs.h>
 #include <mm/phys.h>
+#include <mm/reclaim.h>
 #include <mm/stat.h>
 
 /* Linux has a fifth zone, for device memory; it is always empty here. */
@@ -117,7 +118,8 @@ static void put_zone(struct seq *s, const struct zone *z, bool first)
         seq_printf(s, "\n      %-12s %lu", vmstat_numa_rows[i].name,
                    numa_value(&c, &vmstat_numa_rows[i]));
     put_pagesets(s, z);
-    seq_printf(s, "\n  node_unreclaimable:  %u\n  start_pfn:           %lu\n", 0, z->start_pfn);
+    seq_printf(s, "\n  node_unreclaimable:  %u\n  start_pfn:           %lu\n",
+               (unsigned)reclaim_node_given_up(z->node), z->start_pfn);
 }
 
 void proc_text_zoneinfo(struct seq *s)

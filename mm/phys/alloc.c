@@ -5,10 +5,15 @@
  *
  *      zonelist of the node, zones that gfp allows
  *        1. above the low watermark
- *        2. above min (GFP_HIGH: half of min; GFP_MEMALLOC: to the last page)
- *        3. this CPU's lists are emptied; with GFP_RECLAIM also those of the others, then
- *           reclaim, while it makes progress
- *        4. NULL, with a line in the log unless GFP_NOWARN
+ *        2. kswapd is woken
+ *        3. above min (GFP_HIGH: half of min; a victim of the OOM killer: a quarter; GFP_MEMALLOC: to the last page);
+ *           once more after this CPU's lists were emptied
+ *        4. with GFP_RECLAIM: reclaim, then the lists of all CPUs, in turns while that makes progress or could, at most
+ *           RECLAIM_ROUNDS times in vain; once for blocks above COSTLY_ORDER
+ *        5. out_of_memory(), then again 4.
+ *        6. NULL, with a line in the log unless GFP_NOWARN
+ *
+ * A thread that reclaims (THREAD_MEMALLOC) is served from the reserve and never comes to 4.
  *
  * A zone beyond the first that serves an allocation counts numa_miss there and numa_foreign at the
  * first, if the nodes differ.
@@ -23,6 +28,7 @@
 const struct reclaim_ops *phys_reclaim_ops;
 
 #define RECLAIM_ROUNDS   16
+#define COSTLY_ORDER     3
 #define WARN_INTERVAL_NS 5000000000UL
 #define WARN_BURST       10
 
@@ -100,29 +106,57 @@ static struct page *walk_zones(unsigned node, gfp_t gfp, unsigned order, enum wa
     return NULL;
 }
 
-static struct page *alloc_reclaim(unsigned node, gfp_t gfp, unsigned order)
+/* What waits in the lists of other CPUs goes to its zones; false: nothing does. */
+static bool drain_others(void)
 {
     struct zone *z;
     u64 waiting = 0;
     for_each_zone (z)
         waiting += pcp_pages(z);
-    if (waiting) {
+    if (waiting)
         pcp_drain_all();
-        struct page *page = walk_zones(node, gfp, order, WMARK_MIN);
-        if (page)
+    return waiting;
+}
+
+/* After a round that left no page: is another one worth it? *vain: rounds without progress so far. */
+static bool retry_reclaim(unsigned node, gfp_t gfp, unsigned order, u64 freed, unsigned *vain)
+{
+    const struct reclaim_ops *ops = phys_reclaim_ops;
+    if (gfp & GFP_NORETRY || order > COSTLY_ORDER)
+        return false;
+    *vain = freed ? 0 : *vain + 1;
+    if (*vain > RECLAIM_ROUNDS)
+        return false;
+    if (ops->worth_retry)
+        return ops->worth_retry(node, gfp, order);
+    return freed;
+}
+
+static struct page *alloc_reclaim(unsigned node, gfp_t gfp, unsigned order)
+{
+    const struct reclaim_ops *ops = phys_reclaim_ops;
+    const u32 *thread = sched_mem_flags();
+    unsigned vain = 0;
+    for (;;) {
+        u64 freed = ops && ops->reclaim ? ops->reclaim(node, gfp, order) : 0;
+        struct page *page = freed ? walk_zones(node, gfp, order, WMARK_MIN) : NULL;
+        if (!page && drain_others())
+            page = walk_zones(node, gfp, order, WMARK_MIN);
+        if (!page && READ_ONCE(*thread) & THREAD_OOM_VICTIM && !(gfp & GFP_OOM_VICTIM)) {
+            gfp |= GFP_OOM_VICTIM;
+            page = walk_zones(node, gfp, order, WMARK_MIN);
+        }
+        if (page || !ops || (gfp & GFP_OOM_VICTIM && !(gfp & GFP_NOFAIL)))
             return page;
-    }
-    for (unsigned round = 0; phys_reclaim_ops && (round < RECLAIM_ROUNDS || (gfp & GFP_NOFAIL));
-         round++) {
-        stat_event(gfp_zone(gfp) == ZONE_MOVABLE ? ALLOCSTALL_MOVABLE : ALLOCSTALL_NORMAL);
-        u64 freed = phys_reclaim_ops->reclaim(node, gfp, order);
-        struct page *page = walk_zones(node, gfp, order, WMARK_MIN);
-        if (page)
+        if (retry_reclaim(node, gfp, order, freed, &vain)) {
+            sched_cond();
+            continue;
+        }
+        page = walk_zones(node, gfp, order, WMARK_HIGH); /* somebody else has just freed a lot */
+        if (page || !ops->out_of_memory || !ops->out_of_memory(gfp, order))
             return page;
-        if ((!freed || (gfp & GFP_NORETRY)) && !(gfp & GFP_NOFAIL))
-            break;
+        vain = 0;
     }
-    return NULL;
 }
 
 /* Makes tails point at the head. */
@@ -133,27 +167,37 @@ static void make_compound(struct page *page, unsigned order)
         page[i].owner = (u64)(uptr)page | PAGE_OWNER_TAIL;
 }
 
-struct page *alloc_slow(unsigned node, gfp_t gfp, unsigned order)
+/* Every zone is below its low watermark. */
+static struct page *alloc_short(unsigned node, gfp_t gfp, unsigned order)
 {
-    struct page *page = walk_zones(node, gfp, order, WMARK_LOW);
-    if (!page)
-        page = walk_zones(node, gfp, order, WMARK_MIN);
+    u32 thread = *sched_mem_flags();
+    if (thread & THREAD_MEMALLOC)
+        gfp |= GFP_MEMALLOC;
+    if (thread & THREAD_OOM_VICTIM)
+        gfp |= GFP_OOM_VICTIM;
+    if (phys_reclaim_ops && phys_reclaim_ops->wake)
+        phys_reclaim_ops->wake(node, gfp, order);
+    struct page *page = walk_zones(node, gfp, order, WMARK_MIN);
     if (!page) {
         pcp_drain_local();
         page = walk_zones(node, gfp, order, WMARK_MIN);
     }
     if (!page && (gfp & GFP_RECLAIM) && !(gfp & GFP_MEMALLOC))
         page = alloc_reclaim(node, gfp, order);
-    while (!page && (gfp & GFP_RECLAIM) && !(gfp & GFP_MEMALLOC) && phys_reclaim_ops &&
-           phys_reclaim_ops->out_of_memory && phys_reclaim_ops->out_of_memory(gfp, order)) {
-        if (*sched_mem_flags() & THREAD_OOM_VICTIM)
-            gfp |= GFP_HIGH;
-        page = alloc_reclaim(node, gfp, order);
-    }
     while (!page && (gfp & GFP_NOFAIL) && (gfp & GFP_RECLAIM)) {
         sched_yield_cpu();
-        page = alloc_reclaim(node, gfp | GFP_MEMALLOC, order);
+        page = walk_zones(node, gfp | GFP_MEMALLOC, order, WMARK_MIN);
+        if (!page && !(gfp & GFP_MEMALLOC))
+            page = alloc_reclaim(node, gfp, order);
     }
+    return page;
+}
+
+struct page *alloc_slow(unsigned node, gfp_t gfp, unsigned order)
+{
+    struct page *page = walk_zones(node, gfp, order, WMARK_LOW);
+    if (!page)
+        page = alloc_short(node, gfp, order);
     if (!page) {
         if (!(gfp & GFP_NOWARN))
             warn_failure(gfp, order);

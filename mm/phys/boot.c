@@ -12,6 +12,7 @@
 #include <mm/pt.h>
 #include <mm/rmap.h>
 #include <mm/slab.h>
+#include <mm/shrinker.h>
 #include <mm/vma.h>
 
 int mm_boot(void)
@@ -35,5 +36,6 @@ int mm_boot(void)
         return err;
     if ((err = cache_boot()))
         return err;
+    shrinkers_boot();
     return vma_boot();
 }

@@ -177,7 +177,7 @@ static int alloc_nodes(void)
         nodes[n] = node;
         for (unsigned k = 0; k < MAX_ZONES; k++)
             init_zone(&node->zone[k], n, k);
-        for (unsigned i = 0; i < LRU_SHARDS; i++)
+        for (unsigned i = 0; i <= LRU_SHARDS; i++)
             spin_init(&node->lruvec.shard[i].lock, RANK_LRU);
     }
     return 0;

@@ -122,6 +122,8 @@ bool watermark_ok(const struct zone *z, unsigned order, u64 mark, enum zone_type
         keep = 0;
     else if (gfp & GFP_HIGH)
         keep -= keep / 2;
+    if (gfp & GFP_OOM_VICTIM)
+        keep -= keep / 2;
     if (!(gfp & GFP_MEMALLOC))
         keep += READ_ONCE(z->lowmem_reserve[asked]);
     if (free < size || free - size < keep)

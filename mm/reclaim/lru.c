@@ -10,44 +10,34 @@
  *   last reference dropped ──> off its list ──> free (which clears flags and owner)
  *
  * Invariants
- *  L1. PG_lru is set exactly while the page is on a list, namely the one that its flags name, of the shard that its frame
- *      number names; both change only under that shard's lock.
+ *  L1. PG_lru is set exactly while the page is on a list, namely the one that its flags name, of the shard that its flags and
+ *      its frame number name; both change only under that shard's lock. PG_swapbacked, which says which shard, changes only while
+ *      PG_lru is clear.
  *  L2. A page whose references have reached 0 is touched by nobody but the one who dropped the last: finders use
  *      page_try_get(), walkers of the list too.
  *
+ *  L3. A page without PG_lru that is counted as isolated has a reference of the one who isolated it. He alone puts it back, on the
+ *      list that its flags name by then, or frees it.
+ *
  * Locks: lru_shard.lock, in runs: 64 consecutive frames share a shard, so a batch takes it once per run.
  */
-#include <mm/lru.h>
 #include <mm/mlock.h>
-#include <mm/stat.h>
 #include <mm/swap.h>
 #include <port/log.h>
+#include "reclaim_internal.h"
 
 BUILD_ASSERT((int)NR_ACTIVE_ANON - (int)NR_INACTIVE_ANON == (int)LRU_ACTIVE_ANON);
 BUILD_ASSERT((int)NR_UNEVICTABLE - (int)NR_INACTIVE_ANON == (int)LRU_UNEVICTABLE);
 
-static inline enum lru_list list_of(u32 flags)
-{
-    unsigned active = (flags >> PG_active) & 1;
-    if (unlikely(flags & (1u << PG_unevictable)))
-        return LRU_UNEVICTABLE;
-    return (flags & (1u << PG_swapbacked) ? LRU_INACTIVE_ANON : LRU_INACTIVE_FILE) + active;
-}
-
-static inline void count(struct mm_cpu *cpu, const struct page *page, enum lru_list list, s64 n)
-{
-    cpu->zone_lru[page_zone_slot(page)][list] += n;
-}
-
 void lru_add(struct page *page)
 {
-    struct lru_shard *shard = lru_shard_of(page);
-    enum lru_list list = list_of(READ_ONCE(page->flags));
+    struct lru_shard *shard = lru_shard_of(page, READ_ONCE(page->flags));
+    enum lru_list list = lru_list_of(READ_ONCE(page->flags));
     spin_lock(&shard->lock);
     page_set(page, PG_lru);
     page_list_add(&shard->list[list], page);
     spin_unlock(&shard->lock);
-    count(cpu_local(), page, list, 1);
+    lru_count(cpu_local(), page, list, 1);
 }
 
 __noinline_fn void lru_add_fresh_contended(struct lru_shard *shard, struct page *page,
@@ -60,36 +50,34 @@ __noinline_fn void lru_add_fresh_contended(struct lru_shard *shard, struct page 
 
 void lru_remove(struct page *page)
 {
-    struct lru_shard *shard = lru_shard_of(page);
-    spin_lock(&shard->lock);
+    struct lru_shard *shard = lru_lock_shard(page);
     ASSERT(page_test(page, PG_lru));
-    enum lru_list list = list_of(READ_ONCE(page->flags));
+    enum lru_list list = lru_list_of(READ_ONCE(page->flags));
     page_clear(page, PG_lru);
     page_list_remove(&shard->list[list], page);
     spin_unlock(&shard->lock);
-    count(cpu_local(), page, list, -1);
+    lru_count(cpu_local(), page, list, -1);
 }
 
 bool lru_set_unevictable(struct page *page, bool unevictable)
 {
-    struct lru_shard *shard = lru_shard_of(page);
+    struct lru_shard *shard = lru_lock_shard(page);
     struct mm_cpu *cpu = cpu_local();
     bool moved = false;
-    spin_lock(&shard->lock);
     u32 flags = READ_ONCE(page->flags);
     if (flags & (1u << PG_lru) && unevictable != !!(flags & (1u << PG_unevictable))) {
-        enum lru_list list = list_of(flags);
+        enum lru_list list = lru_list_of(flags);
         page_list_remove(&shard->list[list], page);
-        count(cpu, page, list, -1);
+        lru_count(cpu, page, list, -1);
         if (unevictable) {
             page_clear(page, PG_active);
             page_set(page, PG_unevictable);
         } else {
             page_clear(page, PG_unevictable);
         }
-        list = list_of(READ_ONCE(page->flags));
+        list = lru_list_of(READ_ONCE(page->flags));
         page_list_add(&shard->list[list], page);
-        count(cpu, page, list, 1);
+        lru_count(cpu, page, list, 1);
         moved = true;
     }
     spin_unlock(&shard->lock);
@@ -98,17 +86,16 @@ bool lru_set_unevictable(struct page *page, bool unevictable)
 
 static void activate(struct page *page)
 {
-    struct lru_shard *shard = lru_shard_of(page);
+    struct lru_shard *shard = lru_lock_shard(page);
     struct mm_cpu *cpu = cpu_local();
-    spin_lock(&shard->lock);
     u32 flags = READ_ONCE(page->flags);
     if ((flags & (1u << PG_lru)) && !(flags & (1u << PG_active | 1u << PG_unevictable))) {
-        enum lru_list list = list_of(flags);
+        enum lru_list list = lru_list_of(flags);
         page_list_remove(&shard->list[list], page);
         page_set(page, PG_active);
         page_list_add(&shard->list[list + 1], page);
-        count(cpu, page, list, -1);
-        count(cpu, page, list + 1, 1);
+        lru_count(cpu, page, list, -1);
+        lru_count(cpu, page, list + 1, 1);
         cpu->event[PGACTIVATE]++;
     }
     spin_unlock(&shard->lock);
@@ -122,6 +109,7 @@ void lru_mark_accessed(struct page *page)
     } else if (!(flags & (1u << PG_active | 1u << PG_unevictable)) && (flags & (1u << PG_lru))) {
         activate(page);
         page_clear(page, PG_referenced);
+        workingset_age(page_node(page), 1);
     }
 }
 
@@ -129,11 +117,10 @@ void page_free_last(struct page *page)
 {
     u32 flags = page->flags;
     ASSERT(!(flags & (1u << PG_locked | 1u << PG_writeback | 1u << PG_slab | 1u << PG_table)));
-    if (flags & (1u << PG_lru)) {
+    if (flags & (1u << PG_lru))
         lru_remove(page);
-        if (unlikely(flags & (1u << PG_mlocked)))
-            mlock_freed(flags, 1);
-    }
+    if (unlikely(flags & (1u << PG_mlocked)))
+        mlock_freed(flags, 1);
     free_pages(page, unlikely(flags & (1u << PG_head)) ? page_order(page) : 0);
 }
 
@@ -151,7 +138,7 @@ struct run {
 
 static void run_unlink(struct run *r)
 {
-    enum lru_list kind = list_of(r->flags);
+    enum lru_list kind = lru_list_of(r->flags);
     struct page_list *l = &r->shard->list[kind];
     if (r->outer_prev)
         pfn_to_page(r->outer_prev)->next = r->outer_next;
@@ -179,7 +166,7 @@ static void run_end(struct run *r)
 
 static __noinline_fn void run_begin(struct run *r, struct page *page, u32 flags)
 {
-    struct lru_shard *shard = lru_shard_of(page);
+    struct lru_shard *shard = lru_shard_of(page, flags);
     if (shard != r->shard) {
         run_end(r);
         r->shard = shard;

@@ -12,7 +12,7 @@ static const char *check_page(const struct page *page, unsigned node, unsigned s
         return "page on an LRU list without PG_lru";
     if (page->refcount <= 0)
         return "free page on an LRU list";
-    if (page_node(page) != node || page_to_pfn(page) / 64 % LRU_SHARDS != shard)
+    if (page_node(page) != node || lru_shard_of(page, flags) != &nodes[node]->lruvec.shard[shard])
         return "page on the LRU list of another shard";
     if (flags & (1u << PG_swapbacked))
         want = LRU_INACTIVE_ANON;
@@ -55,7 +55,7 @@ const char *lru_validate(void)
 {
     for (unsigned n = 0; n < nr_nodes; n++) {
         u64 sum[NR_LRU_LISTS] = {0}, mlocked = 0;
-        for (unsigned i = 0; i < LRU_SHARDS; i++) {
+        for (unsigned i = 0; i <= LRU_SHARDS; i++) {
             struct lru_shard *s = &nodes[n]->lruvec.shard[i];
             const char *err = NULL;
             spin_lock(&s->lock);

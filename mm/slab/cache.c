@@ -183,6 +183,18 @@ u64 slab_shrink_all(void)
     return pages;
 }
 
+u64 slab_trim(void)
+{
+    struct slab_cache *c;
+    u64 pages = 0;
+    if (!mutex_trylock(&slab_caches_lock))
+        return 0;
+    list_for_each_entry (c, &slab_caches, list)
+        pages += slab_free_empty(c);
+    mutex_unlock(&slab_caches_lock);
+    return pages;
+}
+
 int slab_cache_destroy(struct slab_cache *c)
 {
     mutex_lock(&slab_caches_lock);

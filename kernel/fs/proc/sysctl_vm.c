@@ -8,6 +8,8 @@
 #include "pfs.h"
 #include <mm/oom.h>
 #include <mm/phys.h>
+#include <mm/reclaim.h>
+#include <mm/shrinker.h>
 #include <mm/stat.h>
 #include <mm/swap.h>
 #include <mm/writeback.h>
@@ -18,7 +20,7 @@ struct vm_knob {
     u64 min, max;
 };
 
-static u64 dirtytime_expire = 43200, laptop_mode, swappiness = 60, stat_interval = 1, vfs_cache_pressure = 100, watermark_boost = 15000,
+static u64 dirtytime_expire = 43200, laptop_mode, stat_interval = 1, watermark_boost = 15000,
            page_lock_unfairness = 5, pagelist_high_fraction;
 
 #define INT_MAX 0x7fffffffUL
@@ -38,8 +40,8 @@ static const struct vm_knob knobs[] = {
     {"page_lock_unfairness", &page_lock_unfairness, NULL, 0, INT_MAX},
     {"panic_on_oom", &sysctl_panic_on_oom, NULL, 0, 2},
     {"stat_interval", &stat_interval, NULL, 0, INT_MAX},
-    {"swappiness", &swappiness, NULL, 0, 200},
-    {"vfs_cache_pressure", &vfs_cache_pressure, NULL, 0, INT_MAX},
+    {"swappiness", &sysctl_swappiness, NULL, 0, 200},
+    {"vfs_cache_pressure", &sysctl_vfs_cache_pressure, NULL, 0, INT_MAX},
     {"watermark_boost_factor", &watermark_boost, NULL, 0, INT_MAX},
 };
 
@@ -177,7 +179,7 @@ static int drop_caches(const char *text, size_t n, void *arg)
         stat_event(DROP_PAGECACHE);
     }
     if (what & 2) {
-        dcache_shrink(~0UL);
+        shrinkers_drop_all();
         stat_event(DROP_SLAB);
     }
     return 0;
