@@ -28,7 +28,7 @@ static struct slab_cache *xa_node_cache;
 
 static void *node_alloc(void)
 {
-    return slab_alloc(xa_node_cache, GFP_NOWAIT);
+    return slab_alloc(xa_node_cache, GFP_NOWAIT | GFP_NOWARN);
 }
 
 static void node_free_callback(struct rcu_head *head)

@@ -9,7 +9,7 @@
  *
  * Locks: none; the caller may hold any lock that sleeps.
  */
-#include <mm/vma.h>
+#include <mm/psi.h>
 #include "reclaim_internal.h"
 
 static void shrink_nodes(unsigned node, struct scan_control *sc)
@@ -75,9 +75,12 @@ u64 reclaim_direct(unsigned node, gfp_t gfp, unsigned order)
     };
     if (reclaim_wait_reserve(node, gfp))
         return 1; /* it is being killed: the allocation looks again, and gives up */
+    u64 stall;
     u32 before = *thread;
+    psi_memstall_enter(&stall);
     *thread = before | THREAD_MEMALLOC;
     u64 freed = run(node, &sc);
     *thread = before;
+    psi_memstall_leave(&stall);
     return freed;
 }

@@ -12,7 +12,7 @@
  */
 #include <lib/errno.h>
 #include <lib/fmt.h>
-#include <mm/lru.h>
+#include <mm/psi.h>
 #include <port/clock.h>
 #include <port/log.h>
 #include "reclaim_internal.h"
@@ -124,6 +124,7 @@ static int kswapd(void *arg)
 {
     struct reclaim_state *s = arg;
     unsigned order = 0, zone = MAX_ZONES - 1;
+    u64 stall;
     *sched_mem_flags() |= THREAD_MEMALLOC | THREAD_KSWAPD;
     for (;;) {
         nap_or_sleep(s, order, zone);
@@ -132,7 +133,9 @@ static int kswapd(void *arg)
             order = (wanted >> 8) & 255;
             zone = wanted >> 16;
         }
+        psi_memstall_enter(&stall);
         order = balance(s, order, zone);
+        psi_memstall_leave(&stall);
     }
     return 0;
 }
