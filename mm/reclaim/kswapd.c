@@ -12,6 +12,7 @@
  */
 #include <lib/errno.h>
 #include <lib/fmt.h>
+#include <mm/oom.h>
 #include <mm/psi.h>
 #include <port/clock.h>
 #include <port/log.h>
