@@ -50,8 +50,11 @@ bool lru_isolate_page(struct page *page);
 void lru_putback(struct page **pages, unsigned n);
 /* n isolated pages of one kind and node are isolated no more: they were freed. */
 void lru_isolated_freed(struct page *page);
-/* Written back after reclaim had met it dirty (PG_reclaim): goes to the end of the inactive list. */
-void lru_rotate_reclaimable(struct page *page);
+/*
+ * Write-back of a page ends that reclaim has met (PG_reclaim): before reclaim looks at a list again, the page goes to the end of the
+ * inactive one. Any context, interrupts too.
+ */
+void lru_rotate_later(const struct page *page);
 /* To the head of the inactive list, neither active nor referenced: MADV_COLD. */
 void lru_deactivate(struct page *page);
 /* Clean anonymous page that may vanish (MADV_FREE): loses PG_swapbacked and goes to the inactive list of files. */

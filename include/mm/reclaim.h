@@ -22,6 +22,9 @@ void workingset_age(unsigned node, u64 n);
 u64 workingset_evicted(struct page *page);
 /* The page comes back. It is not on a list yet, and begins as active one if it had been here but for lack of memory. */
 void workingset_refaulted(struct page *page, u64 shadow);
+/* The same for a page that goes to swap: 32 bits, the rest of its slot's word; 0: none. */
+u32 workingset_evicted_swap(struct page *page);
+void workingset_refaulted_swap(struct page *page, u32 shadow);
 /* Would a page come back as active one now? */
 bool workingset_is_recent(u64 shadow, bool file);
 

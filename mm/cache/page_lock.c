@@ -7,6 +7,7 @@
  */
 #include <lib/hash.h>
 #include <mm/cache.h>
+#include <mm/lru.h>
 #include <mm/psi.h>
 #include <port/log.h>
 #include <port/sched.h>
@@ -96,7 +97,10 @@ static void end(struct page *page, u32 bits)
 
 void page_end_writeback(struct page *page)
 {
+    bool reclaim = page_test(page, PG_reclaim);
     end(page, 1u << PG_writeback);
+    if (unlikely(reclaim))
+        lru_rotate_later(page); /* which does not look at what it may be by now */
 }
 
 void page_end_read(struct page *page, bool good)

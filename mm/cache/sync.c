@@ -16,7 +16,6 @@
  * Locks: page lock around each page's write.
  */
 #include <lib/errno.h>
-#include <mm/lru.h>
 #include <mm/rmap.h>
 #include <mm/stat.h>
 #include <mm/pt.h>
@@ -71,7 +70,7 @@ static bool begin_write(struct address_space *m, struct page *page)
     return true;
 }
 
-/* Write-back of a page, which stays locked, is over. What reclaim is waiting for goes to where it looks next. */
+/* Write-back of a page, which stays locked, is over. */
 static void written(struct address_space *m, struct page *page)
 {
     stat_node_add(page_node(page), NR_WRITEBACK, -1);
@@ -80,8 +79,6 @@ static void written(struct address_space *m, struct page *page)
         xa_clear_mark(&m->pages, page->index, CACHE_MARK_WRITEBACK);
     spin_unlock(&m->tree_lock);
     page_end_writeback(page);
-    if (unlikely(page_test(page, PG_reclaim)) && page_test_and_clear(page, PG_reclaim))
-        lru_rotate_reclaimable(page);
 }
 
 static void end_write(struct address_space *m, struct page *page)

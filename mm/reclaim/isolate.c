@@ -83,12 +83,59 @@ static struct lru_shard *pick_shard(struct lruvec *v, enum lru_list list)
     return NULL; /* they have shrunk meanwhile */
 }
 
+/*
+ * Pages that were written, until somebody takes them up: frame numbers, 0: free place. When all are taken a page is forgotten, and found
+ * again by the usual scan. Without references: a frame that was freed meanwhile has no PG_reclaim, or another one's, which does no harm.
+ */
+static u32 written_frames[256];
+static u32 written_at, written_seen;
+
+void lru_rotate_later(const struct page *page)
+{
+    u32 free = 0, at = __atomic_fetch_add(&written_at, 1, __ATOMIC_RELAXED) % ARRAY_SIZE(written_frames);
+    __atomic_compare_exchange_n(&written_frames[at], &free, (u32)page_to_pfn(page), false, __ATOMIC_RELEASE, __ATOMIC_RELAXED);
+}
+
+static void rotate_reclaimable(struct page *page)
+{
+    struct lru_shard *shard = lru_lock_shard(page);
+    struct mm_cpu *cpu = cpu_local();
+    u32 flags = READ_ONCE(page->flags);
+    const u32 unfit = 1u << PG_unevictable | 1u << PG_dirty | 1u << PG_writeback;
+    if (flags & 1u << PG_lru && flags & 1u << PG_reclaim && !(flags & unfit)) {
+        page_clear(page, PG_reclaim);
+        enum lru_list list = lru_list_of(flags);
+        page_list_remove(&shard->list[list], page);
+        lru_count(cpu, page, list, -1);
+        page_clear(page, PG_active);
+        list = lru_list_of(READ_ONCE(page->flags));
+        page_list_add_tail(&shard->list[list], page);
+        lru_count(cpu, page, list, 1);
+        cpu->event[PGROTATED]++;
+    }
+    spin_unlock(&shard->lock);
+}
+
+static void rotate_written(void)
+{
+    u32 at = __atomic_load_n(&written_at, __ATOMIC_ACQUIRE);
+    if (likely(at == READ_ONCE(written_seen)))
+        return;
+    WRITE_ONCE(written_seen, at);
+    for (unsigned i = 0; i < ARRAY_SIZE(written_frames); i++) {
+        u32 pfn = READ_ONCE(written_frames[i]) ? __atomic_exchange_n(&written_frames[i], 0, __ATOMIC_ACQUIRE) : 0;
+        if (pfn)
+            rotate_reclaimable(pfn_to_page(pfn));
+    }
+}
+
 unsigned lru_isolate(struct node *node, enum lru_list list, unsigned nr, enum zone_type zone, bool unmapped_only,
                      struct page **out, unsigned *scanned)
 {
     ASSERT(nr <= LRU_BATCH);
     unsigned n = 0, tries = lru_is_file(list) ? 1 : LRU_SHARDS;
     *scanned = 0;
+    rotate_written();
     for (unsigned i = 0; i < tries && *scanned < nr; i++) {
         struct lru_shard *shard = pick_shard(&node->lruvec, list);
         if (!shard)
@@ -155,24 +202,6 @@ void lru_putback(struct page **pages, unsigned n)
 void lru_isolated_freed(struct page *page)
 {
     stat_node_add(page_node(page), isolated_gauge(READ_ONCE(page->flags)), -1);
-}
-
-void lru_rotate_reclaimable(struct page *page)
-{
-    struct lru_shard *shard = lru_lock_shard(page);
-    struct mm_cpu *cpu = cpu_local();
-    u32 flags = READ_ONCE(page->flags);
-    if (flags & 1u << PG_lru && !(flags & (1u << PG_unevictable | 1u << PG_dirty))) {
-        enum lru_list list = lru_list_of(flags);
-        page_list_remove(&shard->list[list], page);
-        lru_count(cpu, page, list, -1);
-        page_clear(page, PG_active);
-        list = lru_list_of(READ_ONCE(page->flags));
-        page_list_add_tail(&shard->list[list], page);
-        lru_count(cpu, page, list, 1);
-        cpu->event[PGROTATED]++;
-    }
-    spin_unlock(&shard->lock);
 }
 
 void lru_deactivate(struct page *page)

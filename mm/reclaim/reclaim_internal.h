@@ -5,6 +5,7 @@
 #include <mm/lru.h>
 #include <mm/reclaim.h>
 #include <mm/stat.h>
+#include <mm/swap.h>
 #include <port/sched.h>
 
 #define DEF_PRIORITY         12 /* a scan looks at 1/2^priority of each list; 0: at all */
@@ -69,7 +70,7 @@ struct scan_control {
 /* Slots that anonymous pages could go to. */
 static inline u64 reclaim_swap_room(void)
 {
-    return 0;
+    return (u64)max(swap_free_pages(), 0L);
 }
 
 /* What a list of the node has cost: pages that go through a device, and pages that were looked at in vain. */
@@ -85,6 +86,7 @@ void reclaim_snapshot(struct node *node);
 struct shrink_result {
     struct scan_tally met;
     u32 pageout, activated;
+    struct swap_plug *plug; /* what is being written to swap */
 };
 /*
  * Frees those of n isolated pages that may go; the others are put back, active if they were used. ignore_references: whoever

@@ -7,6 +7,7 @@
  *   dirty page of a file                              back, active, PG_reclaim: when it is clean it goes to the end of its list.
  *                                                     The flusher writes; kswapd itself only when nothing but dirty pages comes by
  *   under write-back                                  the same
+ *   anonymous, shared memory                          gets a slot of swap first; written when dirty; freed once that is done
  *   mapped                                            entries taken away (rmap_unmap), unless that fails
  *   clean, nobody else has a reference                out of the cache (cache_evict), freed
  *
@@ -94,6 +95,37 @@ static bool free_lazy(struct page *page)
     return true;
 }
 
+/* Anonymous or shared memory, not mapped any more, in the swap cache. */
+static enum verdict shrink_swapped(struct page *page, const struct scan_control *sc, struct shrink_result *r)
+{
+    s32 one = 1;
+    if (page_test(page, PG_dirty)) {
+        if (!sc->may_writepage)
+            return KEEP;
+        page_set(page, PG_reclaim); /* it is to be freed as soon as it is written */
+        stat_node_add(page_node(page), NR_VMSCAN_WRITE, 1);
+        if (swap_write(page, r->plug)) {
+            page_clear(page, PG_reclaim);
+            return KEEP;
+        }
+        r->pageout++;
+        return KEEP;
+    }
+    if (page_mapping(page) || !swap_remove(page, workingset_evicted_swap(page)))
+        return KEEP;
+    return __atomic_compare_exchange_n(&page->refcount, &one, 0, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED) ? FREED : KEEP;
+}
+
+/* It stays: slots that nobody needs are given back when swap is half full, and shared memory is in one cache only (W2 of mm/swap.h). */
+static void stays(struct page *page, enum verdict v)
+{
+    if (!page_test(page, PG_swapcache) || page_test(page, PG_writeback))
+        return;
+    bool full = v == ACTIVATE && (u64)swap_free_pages() * 2 < swap_total_pages();
+    if (page_mapping(page) || (full && !swap_count(page)))
+        swap_remove(page, 0);
+}
+
 /* The page is locked. FREED: its references are 0. */
 static enum verdict shrink_locked(struct page *page, struct node *node, struct scan_control *sc, struct shrink_result *r,
                                   bool ignore_references)
@@ -108,8 +140,12 @@ static enum verdict shrink_locked(struct page *page, struct node *node, struct s
     enum use use = ignore_references ? USE_NONE : check_use(page);
     if (use == USE_ACTIVATE || use == USE_KEEP)
         return use == USE_KEEP ? KEEP : ACTIVATE;
-    if (page_test(page, PG_swapbacked))
-        return ACTIVATE; /* there is no place for it but memory */
+    if (page_test(page, PG_swapbacked) && !page_test(page, PG_swapcache)) {
+        if (!(sc->gfp & GFP_IO) || !sc->may_swap || page_pinned(page))
+            return KEEP;
+        if (!page_test(page, PG_uptodate) || swap_add(page))
+            return ACTIVATE; /* there is no place for it but memory */
+    }
     if (page_mapped(page)) {
         rmap_unmap(page);
         if (page_mapped(page))
@@ -117,6 +153,8 @@ static enum verdict shrink_locked(struct page *page, struct node *node, struct s
     }
     if (unlikely(page_pinned(page)))
         return ACTIVATE;
+    if (page_test(page, PG_swapcache))
+        return shrink_swapped(page, sc, r);
     if (page_test(page, PG_dirty)) {
         enum verdict v = clean_file(page, node, sc, use, r);
         if (v != FREED)
@@ -133,6 +171,8 @@ unsigned shrink_pages(struct page **pages, unsigned n, struct node *node, struct
 {
     struct page *gone[LRU_BATCH];
     unsigned nr_gone = 0, nr_back = 0;
+    struct swap_plug plug = {NULL};
+    r->plug = &plug;
     ASSERT(n <= LRU_BATCH);
     for (unsigned i = 0; i < n; i++) {
         struct page *page = pages[i];
@@ -148,6 +188,7 @@ unsigned shrink_pages(struct page **pages, unsigned n, struct node *node, struct
             gone[nr_gone++] = page;
             continue;
         }
+        stays(page, v);
         if (v == ACTIVATE && !page_test(page, PG_mlocked)) {
             page_set(page, PG_active);
             r->activated++;
@@ -155,6 +196,7 @@ unsigned shrink_pages(struct page **pages, unsigned n, struct node *node, struct
         page_unlock(page);
         pages[nr_back++] = page;
     }
+    swap_flush(&plug);
     stat_event_add(PGACTIVATE, r->activated);
     if (nr_gone)
         free_page_batch(gone, nr_gone);
