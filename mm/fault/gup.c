@@ -233,12 +233,12 @@ static void count_populated(const struct fault *f, u32 r)
 static int populate_area(struct vma *vma, u64 *at, u64 stop, bool *unlocked)
 {
     u32 flags = (vma->flags & (VM_WRITE | VM_SHARED)) == VM_WRITE ? FAULT_WRITE : 0;
-    if (!(vma->flags & VM_ACCESS))
-        return -EFAULT;
     if (vma->flags & (VM_IO | VM_PFNMAP | VM_LOCKONFAULT)) {
         *at = stop;
         return 0;
     }
+    if (!(vma->flags & VM_ACCESS))
+        return -EFAULT;
     if (vma_is_secret(vma) || fault_check_access(vma, flags) & VM_FAULT_PKUERR)
         return -EFAULT;
     for (; *at < stop; *at += PAGE_SIZE) {

@@ -76,8 +76,9 @@ s64 sys_mm_mlock(struct mm *mm, u64 addr, u64 len, int flags)
     else
         err = addr + size < addr ? -EINVAL : apply(mm, addr, addr + size, set, LOCK_BITS & ~set);
     mmap_write_unlock(mm);
-    if (err || flags & UAPI_MLOCK_ONFAULT)
+    if (err)
         return err;
+    /* With MLOCK_ONFAULT, too: areas that took it are passed over, those that are never locked are filled, as on Linux. */
     err = mm_populate(mm, addr, size, false);
     return err == -EFAULT ? -ENOMEM : err == -ENOMEM ? -EAGAIN : err;
 }

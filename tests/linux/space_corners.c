@@ -208,6 +208,19 @@ static void guarded(void)
     window("guarded");
 }
 
+/* Locking on fault passes over what it locks, but fills what is never locked, or fails at it. */
+static void on_fault(void)
+{
+    mmap(AT(0), 4 * PAGE, RW, MAP_ANONYMOUS | DROPPABLE | FIX, -1, 0);
+    mmap(AT(8), 4 * PAGE, PROT_NONE, MAP_ANONYMOUS | DROPPABLE | FIX, -1, 0);
+    map(16, 4, PROT_NONE, ANON, -1);
+    SAY(mlock2(AT(0), 2 * PAGE, MLOCK_ONFAULT));
+    SAY(mlock2(AT(8), 2 * PAGE, MLOCK_ONFAULT));
+    SAY(mlock2(AT(16), 2 * PAGE, MLOCK_ONFAULT));
+    SAY(mlock2(AT(16), 2 * PAGE, 0));
+    window("locked on fault");
+}
+
 static void run(void (*one)(void))
 {
     fflush(stdout);
@@ -234,5 +247,6 @@ int main(void)
     run(pinned);
     run(droppable);
     run(guarded);
+    run(on_fault);
     return 0;
 }
