@@ -54,6 +54,16 @@ static int make_frame_table(void)
     return 0;
 }
 
+/* It goes with the last area: no page is in the swap cache then. */
+static void drop_frame_table(void)
+{
+    for (unsigned i = 0; i < MAX_SWAP_AREAS; i++)
+        if (swap_areas[i])
+            return;
+    vfree(swap_slot_of_frame);
+    swap_slot_of_frame = NULL;
+}
+
 static void release(struct swap_area *a)
 {
     for (unsigned i = 0; i < SWAP_NR_IO; i++)
@@ -135,6 +145,7 @@ struct swap_area *swap_area_alloc(const struct swap_setup *setup)
     }
     if (err) {
         release(a);
+        drop_frame_table();
         return ERR_PTR(err);
     }
     return a;
@@ -145,16 +156,10 @@ void swap_area_free(struct swap_area *a)
     ASSERT(!(a->flags & SWAP_AREA_WRITABLE) && !a->inuse);
     spin_lock(&swap_lock);
     store_release(&swap_areas[a->type], (struct swap_area *)NULL);
-    bool last = true;
-    for (unsigned i = 0; i < MAX_SWAP_AREAS; i++)
-        last &= !swap_areas[i];
     spin_unlock(&swap_lock);
     rcu_synchronize(); /* W6 */
     release(a);
-    if (last) {
-        vfree(swap_slot_of_frame);
-        swap_slot_of_frame = NULL;
-    }
+    drop_frame_table();
 }
 
 /* ---- among the others ---- */

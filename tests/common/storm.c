@@ -133,6 +133,9 @@ static void set_up(const struct storm_config *cfg)
         storm.shared[i] =
             host_file_new(FILE_PAGES * PAGE_SIZE, i + PK_SHARED_FILE == PK_SHARED_FILE);
     mutex_init(&storm.cut_mutex, RANK_INODE);
+    rwsem_init(&storm.swap_lock, RANK_KERNEL);
+    if (cfg->swap_pages)
+        storm_swap_on();
     for (u32 i = 0; i < FILE_PAGES; i++) {
         u64 word = storm_constant(i);
         memcpy(storm.constant->disk + i * PAGE_SIZE, &word, 8);
@@ -220,6 +223,8 @@ struct storm_stats storm_run(const struct storm_config *cfg)
     }
     for (u32 i = 0; i < cfg->processes; i++)
         host_mm_exit(mm[i]);
+    if (storm.swap.area)
+        assert_int_equal(host_swap_off(&storm.swap), 0);
     check_device();
     host_file_put(storm.constant);
     for (u32 i = 0; i < NR_SHARED_FILES; i++)

@@ -34,6 +34,7 @@ struct storm_config {
     bool validate_each_step; /* only with one worker and without forks */
     u32 levels;
     u32 switch_permille; /* 0 = 50 */
+    u32 swap_pages;      /* slots of a swap device, 0: none; then pages are swapped out at any time */
     bool wide;           /* slices and common pages lie in several level-2 tables, seldom with shared files: fork shares those */
     u32 fork_share;      /* sysctl_fork_share: least entries of a table that fork shares; 0 = it copies */
     enum { FOCUS_NONE, FOCUS_COMMON, FOCUS_FILES } focus; /* all work on the common pages, or on a few pages of the shared
@@ -44,6 +45,7 @@ struct storm_stats {
     u64 steps, forks, checks;
     u64 faults_seen, oom_seen; /* signals that the model expected; failures that were asked for */
     u64 cut_seen;              /* SIGBUS on what was cut off */
+    u64 swapped_out, swapped_off; /* pages; swapoffs that brought all back */
 };
 
 /* Runs it to the end; a wrong byte, a broken invariant or a leak fails the test with the seed in its message. */

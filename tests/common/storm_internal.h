@@ -3,6 +3,7 @@
 #ifndef TESTS_COMMON_STORM_INTERNAL_H
 #define TESTS_COMMON_STORM_INTERNAL_H
 #include "storm.h"
+#include <host/swap.h>
 #include <lib/rand.h>
 
 #define STORM_BASE   0x555500000000UL
@@ -60,6 +61,8 @@ struct storm {
     struct mutex cut_mutex; /* one truncation at a time */
     bool slot_used[MAX_SLOTS];
     spinlock_t lock; /* slot_used, children */
+    struct host_swap swap;
+    struct rwsem swap_lock; /* swapoff, and who swaps out */
     struct storm_stats stats;
     struct host_thread *child[4096];
     u32 nr_children;
@@ -81,6 +84,7 @@ bool storm_step(struct worker *w);
 void storm_check_slice(struct worker *w);
 /* Our word of a page of the file with a device, on the device. */
 void storm_check_device(u32 slot, u32 file_page);
+void storm_swap_on(void);
 /* Maps the common pages of a process. */
 void storm_map_common(void);
 /* What the constant file holds. */

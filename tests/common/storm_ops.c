@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* The operations of a storm's worker, each with what it does to the model. See storm.h. */
 #include "storm_internal.h"
+#include <mm/pt.h>
+#include <mm/rmap.h>
 #include <port/log.h>
 #include <port/uaccess.h>
 
@@ -585,6 +587,86 @@ struct op {
     u32 weight;
 };
 
+/* ---- swap ---- */
+
+void storm_swap_on(void)
+{
+    const struct host_swap_config cfg = {.pages = storm.cfg.swap_pages, .prio = -1, .disk = storm.cfg.seed % 2};
+    int err = host_swap_on(&storm.swap, &cfg);
+    storm_check(!err || (err == -12 && may_fail()), "swapon: %d", err);
+}
+
+/* The page that is mapped at addr, whoever else maps it, as reclaim would: however far it comes. */
+static void swap_out(struct worker *w, u64 addr, struct swap_plug *plug)
+{
+    struct page *page = NULL;
+    mmap_read_lock(w->mm);
+    pte_t *p = pt_lock_entry(w->mm, addr);
+    if (p) {
+        pte_t e = pte_load(p);
+        if (pte_mapped(e) && !pte_special(e))
+            page = pfn_to_page(pte_pfn(e));
+        if (page)
+            page_get(page);
+        pt_unlock(pt_table_page(p));
+    }
+    mmap_read_unlock(w->mm);
+    if (!page)
+        return;
+    if (page_test(page, PG_swapbacked) && !page_test(page, PG_unevictable) && page_try_lock(page)) {
+        if (!page_test(page, PG_writeback) && page_test(page, PG_uptodate) && (page_is_anon(page) || page_mapping(page)) &&
+            (page_test(page, PG_swapcache) || !swap_add(page))) {
+            rmap_unmap(page);
+            swap_write(page, plug);
+            if (pick(w, 2))
+                swap_flush(plug);
+            if (page_test(page, PG_swapcache) && swap_remove(page, 0))
+                count(&storm.stats.swapped_out);
+        }
+        page_unlock(page);
+    }
+    page_put(page);
+}
+
+static void do_swap_out(struct worker *w)
+{
+    u32 first, n;
+    pick_range(w, &first, &n);
+    struct swap_plug plug = {NULL};
+    host_core_enter();
+    down_read(&storm.swap_lock);
+    if (storm.swap.area) {
+        for (u32 i = first; i < first + n; i++)
+            swap_out(w, page_addr(w, i), &plug);
+        for (u32 i = pick(w, COMMON_PAGES); i < COMMON_PAGES; i++)
+            swap_out(w, common_addr(i), &plug);
+        swap_flush(&plug);
+    }
+    up_read(&storm.swap_lock);
+    host_core_exit();
+}
+
+static void do_page_out(struct worker *w)
+{
+    u32 first, n;
+    pick_range(w, &first, &n);
+    host_madvise(page_addr(w, first), n * PAGE_SIZE, pick(w, 4) ? UAPI_MADV_PAGEOUT : UAPI_MADV_WILLNEED);
+}
+
+static void do_swap_off(struct worker *w)
+{
+    host_core_enter();
+    down_write(&storm.swap_lock);
+    int err = storm.swap.area ? host_swap_off(&storm.swap) : 0;
+    storm_check(!err || (err == -12 && may_fail()), "swapoff: %d", err);
+    count(&storm.stats.swapped_off);
+    vmalloc_purge(); /* tables of the kernel's space stay: the same addresses again */
+    if (!err)
+        storm_swap_on();
+    up_write(&storm.swap_lock);
+    host_core_exit();
+}
+
 static void wish_to_fork(struct worker *w)
 {
 }
@@ -599,6 +681,12 @@ static const struct op file_ops[] = {{touch_some, 30},   {do_mmap, 10},    {do_m
 
 bool storm_step(struct worker *w)
 {
+    if (storm.cfg.swap_pages && pick(w, 6) == 0) {
+        const u32 draw = pick(w, 64);
+        count(&storm.stats.steps);
+        (draw == 0 ? do_swap_off : draw < 16 ? do_page_out : do_swap_out)(w);
+        return true;
+    }
     const struct op *ops = storm.cfg.focus == FOCUS_COMMON  ? common_ops
                            : storm.cfg.focus == FOCUS_FILES ? file_ops
                                                             : all_ops;

@@ -14,8 +14,11 @@ static u64 first_seed(void)
 
 static void report(const char *name, struct storm_stats s)
 {
-    printf("  %s: %lu steps, %lu forks, %lu signals, %lu cut off, %lu out of memory, %lu pages checked\n", name, s.steps,
+    printf("  %s: %lu steps, %lu forks, %lu signals, %lu cut off, %lu out of memory, %lu pages checked", name, s.steps,
            s.forks, s.faults_seen, s.cut_seen, s.oom_seen, s.checks);
+    if (s.swapped_out)
+        printf(", %lu swapped out, %lu swapoffs", s.swapped_out, s.swapped_off);
+    printf("\n");
 }
 
 /* One worker, everything validated after each step: finds which step breaks an invariant. */
@@ -78,6 +81,23 @@ static void memory_runs_out(void **state)
     assert_true(s.oom_seen > 0);
 }
 
+static void swapping(void **state)
+{
+    struct storm_config cfg = {.seed = first_seed(), .cpus = 1, .ram_mib = 32, .processes = 1, .workers = 1, .rounds = 1,
+                               .steps = 400, .validate_each_step = true, .swap_pages = 512};
+    report("swap, sequential", storm_run(&cfg));
+    cfg = (struct storm_config){.seed = first_seed(), .cpus = 4, .ram_mib = 64, .processes = 3, .workers = 3, .rounds = 3, .steps = 150,
+                                .fork_depth = 2, .swap_pages = 1024};
+    for (u32 i = 0; i < 4; i++) {
+        cfg.fork_share = i % 2;
+        cfg.seed += i;
+        cfg.fail_permille = i / 2 * 15;
+        struct storm_stats s = storm_run(&cfg);
+        report(i % 2 ? "swap, tables shared" : "swap", s);
+        assert_true(s.swapped_out > 0 && s.swapped_off > 0);
+    }
+}
+
 static void two_nodes_and_many_cpus(void **state)
 {
     const struct storm_config cfg = {.seed = first_seed(), .cpus = 64, .ram_mib = 64, .processes = 4, .workers = 8,
@@ -100,7 +120,7 @@ static void seeds(void **state)
             .levels = 4 + r / 2047 % 2, .two_nodes = r / 4099 % 4 == 0, .switch_permille = 1u << r / 16411 % 10, 
             .focus = r / 65537 % 3, .tight = r / 8191 % 8 == 0,
             .fork_share = (const u32[]){0, 1, 1, 16}[r / 131101 % 4],
-            .wide = r / 262147 % 3 == 0};
+            .wide = r / 262147 % 3 == 0, .swap_pages = (const u32[]){0, 0, 64, 1024}[r / 524309 % 4]};
         if (cfg.focus) { /* looked at more often: what is wrong may be put right by the next call */
             cfg.rounds = 8;
             cfg.steps = 20;
@@ -114,6 +134,8 @@ static void seeds(void **state)
         sum.oom_seen += one.oom_seen;
         sum.cut_seen += one.cut_seen;
         sum.checks += one.checks;
+        sum.swapped_out += one.swapped_out;
+        sum.swapped_off += one.swapped_off;
         runs++;
         seed++;
     } while (time(NULL) < end);
@@ -130,6 +152,7 @@ int main(void)
         cmocka_unit_test(five_levels),
         cmocka_unit_test(allocations_fail),
         cmocka_unit_test(memory_runs_out),
+        cmocka_unit_test(swapping),
         cmocka_unit_test(two_nodes_and_many_cpus),
         cmocka_unit_test(seeds),
     };

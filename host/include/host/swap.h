@@ -16,6 +16,10 @@ struct host_swap {
     bool hold;       /* transfers wait for host_swap_let_go() */
     bool fail_write; /* each write fails */
     bool fail_read;
+    bool disk;       /* a thread completes them, later */
+    bool stop;
+    spinlock_t lock; /* queue */
+    struct waitq work;
     struct swap_io *queue[HOST_SWAP_QUEUE];
     unsigned queued;
     u64 reads, writes, transfers, discarded; /* pages; transfers; slots */
@@ -25,6 +29,7 @@ struct host_swap_config {
     u64 pages; /* usable ones */
     s32 prio;  /* negative: default */
     bool discard;
+    bool disk; /* a thread of its own does the work; else it is done at once */
     const u32 *bad;
     u32 nr_bad;
 };
