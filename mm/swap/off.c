@@ -6,7 +6,7 @@
  *   each mm         entries in tables      as a read fault would; a shared table becomes the mm's own
  *   the rest        pages in the swap cache that no entry wants
  *
- * It goes round until no slot is in use: entries wander (fork, mremap) while we look.
+ * A page of a process that can't be read is given up: PTE_MARKER_POISON, as on Linux. It goes round until no slot is in use: entries wander (fork, mremap) while we look.
  *
  * Locks: mmap_lock of one address space at a time, for reading; the page lock.
  */
@@ -31,6 +31,24 @@ static int is_ours(void *ctx, u64 addr, unsigned level, pte_t e)
     return 1;
 }
 
+/* What was at addr can't be read: whoever looks there gets a SIGBUS, as if memory had failed. */
+static void poison(struct vma *vma, u64 addr)
+{
+    pte_t *p = pt_alloc(vma->mm, addr);
+    if (!p)
+        return;
+    struct page *table = pt_table_page(p);
+    pt_lock(table);
+    pte_t e = pte_load(p);
+    if (pte_swap(e)) {
+        pte_store(p, (pte_t){PTE_MARKER_POISON});
+        pt_count(table, RSS_SWAP, -1);
+        rss_add(vma->mm, RSS_SWAP, -1);
+        swap_free(pte_to_swp(e));
+    }
+    pt_unlock(table);
+}
+
 static int unuse_vma(struct vma *vma, unsigned type)
 {
     struct entry_search s = {.type = type};
@@ -39,8 +57,10 @@ static int unuse_vma(struct vma *vma, unsigned type)
         if (!pt_for_each(vma->mm, addr, vma_end(vma), is_ours, &s))
             return 0;
         u32 r = fault_swap_in(vma, s.found);
+        if (r & VM_FAULT_OOM)
+            return -ENOMEM;
         if (r & VM_FAULT_ERROR)
-            return r & VM_FAULT_OOM ? -ENOMEM : -EIO;
+            poison(vma, s.found);
         if (sched_fatal_signal())
             return -EINTR;
         sched_cond();

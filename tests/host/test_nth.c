@@ -5,6 +5,7 @@
  * failures succeeds and does what it should, and in the end nothing has leaked.
  */
 #include "../common/machine.h"
+#include <host/swap.h>
 #include <mm/sys.h>
 
 #define R     UAPI_PROT_READ
@@ -67,6 +68,41 @@ static void file_area(u64 flags)
     memset(file->disk, 0x77, LEN);
     struct map_file mf = host_map_file(file);
     must(host_mmap(BASE, LEN, R | W, flags | UAPI_MAP_FIXED, &mf, 0));
+}
+
+static struct host_swap disk;
+
+static void swap_area(void)
+{
+    must(host_swap_on(&disk, &(struct host_swap_config){.pages = 4 * PAGES, .prio = -1}));
+}
+
+static void touched_with_swap(void)
+{
+    swap_area();
+    touched_area();
+}
+
+static void swapped(void)
+{
+    touched_with_swap();
+    must(host_madvise(BASE, LEN, UAPI_MADV_PAGEOUT));
+}
+
+static void swapped_and_forked(void)
+{
+    int err;
+    swapped();
+    child = host_fork(&err);
+    must(err);
+}
+
+static void shared_swapped(void)
+{
+    swap_area();
+    must(host_mmap(BASE, LEN, R | W, UAPI_MAP_SHARED | UAPI_MAP_ANONYMOUS | UAPI_MAP_FIXED, NULL, 0));
+    touch(BASE, LEN);
+    must(host_madvise(BASE, LEN, UAPI_MADV_PAGEOUT));
 }
 
 static void private_file(void)
@@ -236,6 +272,31 @@ static s64 do_mlock(void)
 {
     return host_mlock(BASE + PAGE_SIZE, LEN - 2 * PAGE_SIZE, 0);
 }
+static s64 do_pageout(void)
+{
+    return host_madvise(BASE, LEN, UAPI_MADV_PAGEOUT);
+}
+static s64 do_read_everywhere(void)
+{
+    for (u64 i = 0; i < PAGES; i++) {
+        u8 b;
+        s64 r = of_fault(host_load_u8(BASE + i * PAGE_SIZE, &b));
+        if (r)
+            return r;
+    }
+    return 0;
+}
+static s64 do_swap_on(void)
+{
+    return host_swap_on(&disk, &(struct host_swap_config){.pages = 4 * PAGES, .prio = -1});
+}
+static s64 do_swap_off(void)
+{
+    host_core_enter();
+    s64 r = host_swap_off(&disk);
+    host_core_exit();
+    return r;
+}
 static s64 do_msync(void)
 {
     s64 r = do_write_everywhere();
@@ -290,6 +351,15 @@ static void moved(void)
         assert_int_equal(b, (u8)((BASE >> PAGE_SHIFT) + i));
     }
 }
+/* What could not be read for swapoff is poisoned. */
+static void whole_is_there_or_lost(void)
+{
+    for (u64 a = BASE; a < BASE + LEN; a += PAGE_SIZE) {
+        u8 b;
+        u32 r = host_load_u8(a, &b);
+        assert_true(r == VM_FAULT_POISON || (r == 0 && b == (u8)(a >> PAGE_SHIFT)));
+    }
+}
 static void child_has_the_old(void)
 {
     host_mm_switch(child);
@@ -335,6 +405,20 @@ static const struct scene {
     {"madvise populate write", area, do_populate_write, NULL},
     {"mlock", touched_area, do_mlock, whole_is_there},
     {"msync", shared_file, do_msync, NULL},
+    {"swapon", nothing, do_swap_on, NULL},
+    {"swapoff", swapped, do_swap_off, whole_is_there_or_lost},
+    {"swapoff, forked", swapped_and_forked, do_swap_off, whole_is_there_or_lost},
+    {"swapoff, shared", shared_swapped, do_swap_off, whole_is_there},
+    {"pageout", touched_with_swap, do_pageout, whole_is_there},
+    {"fault: swapped, read", swapped, do_read_everywhere, whole_is_there},
+    {"fault: swapped, write", swapped, do_write_everywhere, NULL},
+    {"fault: swapped, shared by fork, write", swapped_and_forked, do_write_everywhere, child_has_the_old},
+    {"fault: shared memory, swapped", shared_swapped, do_read_everywhere, whole_is_there},
+    {"fork of swapped", swapped, do_fork, whole_is_there},
+    {"mremap of swapped", swapped, do_mremap_move, moved},
+    {"mlock of swapped", swapped, do_mlock, whole_is_there},
+    {"willneed of swapped", swapped, do_willneed, whole_is_there},
+    {"dontneed of swapped", swapped, do_dontneed, edges_are_there},
     {"write through the cache", just_file, do_cache_write, NULL},
     {"read through the cache", just_file, do_cache_read, NULL},
     {"truncate", shared_file, do_truncate, NULL},
@@ -358,7 +442,7 @@ static bool run(const struct scene *s, enum failpoint point, u64 n, bool for_goo
     host_fail_none();
     if (r < 0 && !hit)
         fail_msg("%s fails with %ld though nothing was made to fail", s->name, r);
-    if (r < 0 && r != (point == FAIL_IO ? -5 : -12) && (point == FAIL_IO || r != -11)) /* madvise says EAGAIN */
+    if (r < 0 && r != (point == FAIL_IO && s->call != do_mlock ? -5 : -12) && /* mlock says ENOMEM */ (point == FAIL_IO || r != -11)) /* madvise says EAGAIN */
         fail_msg("%s with %s %lu failing: %ld", s->name, point_name[point], n, r);
     const char *bad = machine_validate();
     if (bad)
@@ -378,6 +462,11 @@ static bool run(const struct scene *s, enum failpoint point, u64 n, bool for_goo
     host_mm_exit(space);
     if (file)
         host_file_put(file);
+    if (disk.area) {
+        host_core_enter();
+        assert_int_equal(host_swap_off(&disk), 0);
+        host_core_exit();
+    }
     machine_down();
     return hit;
 }
