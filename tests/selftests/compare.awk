@@ -31,6 +31,7 @@ FNR == 1 { k++; run = "" }
     else have[line]++
 }
 /^Testing .*\.\.\. *(done|skipped|failed)/ { # uffd-unit-tests
+    if (/hugetlb|move-pmd|minor-collapse/) next # huge pages
     line = $0
     sub(/\.\.\..*/, "", line)
     if (/ skipped/) { skip[k]++; next }
