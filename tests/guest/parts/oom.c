@@ -301,14 +301,17 @@ static bool memory_back(long before)
     return false;
 }
 
+/* Sets the situation's knob, or gives it back the value it had. */
 static void set_knob(const char *knob, bool back)
 {
-    char path[128], value[32] = "0";
+    static long old;
+    char path[128], value[32];
     if (!knob)
         return;
     snprintf(path, sizeof(path), "/proc/sys/vm/%.*s", (int)strcspn(knob, "="), knob);
+    snprintf(value, sizeof(value), "%ld", back ? old : atol(knob + strcspn(knob, "=") + 1));
     if (!back)
-        snprintf(value, sizeof(value), "%s", knob + strcspn(knob, "=") + 1);
+        old = value_of(path, "");
     if (!put(path, value))
         printf("%s: no such knob\n", path);
 }
@@ -363,8 +366,11 @@ static bool play_situation(const struct situation *s)
     printf(" killed%s;", *killed ? killed : " nobody");
     print_ends();
     clear_stage();
-    n += log_killed(killed, sizeof(killed)); /* some of a crowd may have gone since */
-    bool counted = value_of("/proc/vmstat", "oom_kill ") - count == (long)n;
+    bool counted = false;
+    for (int i = 0; i < 50 && !counted; i++, nap()) { /* some of a crowd may have gone since, or be on their way */
+        n += log_killed(killed, sizeof(killed));
+        counted = value_of("/proc/vmstat", "oom_kill ") - count == (long)n;
+    }
     set_knob(s->knob, true);
     bool back = memory_back(before);
     printf("%s%s%s%s\n", ok ? "" : " (cast incomplete)", in_time ? "" : " (still growing)", counted ? "" : " (miscounted)",

@@ -242,7 +242,7 @@ static int by_cow(unsigned stop)
 }
 static int by_fork_bomb(unsigned stop)
 {
-    for (unsigned i = 0; i < 300; i++) {
+    for (unsigned i = 0; i < 150; i++) {
         pid_t pid = fork();
         if (pid < 0)
             return errno;

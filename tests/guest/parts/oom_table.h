@@ -6,7 +6,7 @@
 /* Somebody small who has nothing to do with it. */
 #define BYSTANDER {"bystander", by_anon, 2, 0, 0}
 #define HOG(how)  {"hog", how, 0, 0, 0}
-#define ALONE(word, how) {"one/" word, NULL, {HOG(how)}}
+#define ALONE(word, how) {"alone/" word, NULL, {HOG(how)}}
 #define BESIDE(word, how) {"beside/" word, NULL, {BYSTANDER, HOG(how)}}
 /* Memory that comes back only when its owner's files are closed, after its mm: others may have to go meanwhile, who are not told of. */
 #define CROWD {"crowd", by_anon, 1, -950, MANY}
@@ -75,7 +75,7 @@ static const struct situation table[] = {
     FIRST("equal-adj", 4, by_anon, 0, 0),
     {"first/hog+500", NULL, {BYSTANDER, {"hog", by_anon, 0, 500, 0}}},
     {"first/hog-300", NULL, {{"holder", by_anon, 16, 0, 0}, {"hog", by_anon, 0, -300, 0}}},
-    {"first/hog-900", NULL, {{"holder", by_anon, 16, 0, 0}, BYSTANDER, {"hog", by_anon, 0, -900, 0}}},
+    {"first/hog-990", NULL, {{"holder", by_anon, 16, 0, 0}, BYSTANDER, {"hog", by_anon, 0, -990, 0}}},
     {"first/two-holders", NULL, {{"large", by_anon, 16, 980, 0}, {"small", by_anon, 4, 980, 0}, HOG(by_anon)}},
     {"first/three-levels", NULL, {{"a", by_anon, 2, 980, 0}, {"b", by_anon, 2, 990, 0}, {"c", by_anon, 2, 1000, 0}, HOG(by_anon)}},
     {"first/shared-counts", NULL, {{"holder", by_shared, 16, 980, 0}, {"empty", by_anon, 1, 980, 0}, HOG(by_anon)}},
@@ -118,12 +118,12 @@ static const struct situation table[] = {
     {"many/holders-first", NULL, {{"small", by_anon, 2, 1000, MANY}, HOG(by_anon)}},
     {"many/users", NULL, {{"a", by_anon, 4, 0, NOBODY}, {"b", by_anon, 4, 0, 0}, {"hog", by_anon, 0, 0, NOBODY}}},
     {"many/cow", NULL, {HOG(by_cow)}},
-    {"many/bomb", NULL, {HOG(by_fork_bomb)}},
+    {"many/bomb", "oom_dump_tasks=0", {HOG(by_fork_bomb)}},
     /* the knobs */
     {"knob/allocating-hog", "oom_kill_allocating_task=1", {BYSTANDER, HOG(by_anon)}},
-    {"knob/allocating-spares-large", "oom_kill_allocating_task=1", {{"holder", by_anon, 24, 1000, 0}, HOG(by_anon)}},
-    {"knob/allocating-read", "oom_kill_allocating_task=1", {{"holder", by_anon, 24, 1000, 0}, HOG(by_read)}},
-    {"knob/allocating-tables", "oom_kill_allocating_task=1", {{"holder", by_anon, 8, 1000, 0}, HOG(by_tables)}},
+    {"knob/allocating-beside-large", "oom_kill_allocating_task=1", {{"holder", by_anon, 24, 0, 0}, HOG(by_anon)}},
+    {"knob/allocating-read", "oom_kill_allocating_task=1", {{"holder", by_anon, 24, 0, 0}, HOG(by_read)}},
+    {"knob/allocating-tables", "oom_kill_allocating_task=1", {{"holder", by_anon, 8, 0, 0}, HOG(by_tables)}},
     {"knob/allocating-unkillable", "oom_kill_allocating_task=1", {{"holder", by_anon, 60, 0, 0}, {"hog", by_anon, 0, -999, 0}}},
     /* what ends without a kill */
     {"none/small-tmpfs", NULL, {BYSTANDER, HOG(by_small_tmpfs)}},
