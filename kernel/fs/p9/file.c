@@ -207,6 +207,9 @@ static ssize_t read(struct file *f, const struct iobuf *b, size_t n, u64 *pos)
 {
     if (unlikely(f->flags & O_DIRECT) && !b->kernel) {
         u64 size = READ_ONCE(f->inode->mapping.size);
+        int err = cache_sync(&f->inode->mapping, 0, U64_MAX); /* all, so that the host knows the size */
+        if (err)
+            return err;
         return *pos < size ? direct(f, b, min(n, (size_t)(size - *pos)), pos, false) : 0;
     }
     return generic_file_read(f, b, n, pos);

@@ -21,11 +21,11 @@ static void say(const char *what, long r)
 {
     printf("%s = %ld%s%s\n", what, r, r < 0 ? " " : "", r < 0 ? strerrorname_np(errno) : "");
 }
-#define SAY(...)                                                                                                               \
-    do {                                                                                                                       \
-        errno = 0;                                                                                                             \
-        long r_ = (long)(__VA_ARGS__);                                                                                         \
-        say(#__VA_ARGS__, r_);                                                                                                 \
+#define SAY(...)                                                                                   \
+    do {                                                                                           \
+        errno = 0;                                                                                 \
+        long r_ = (long)(__VA_ARGS__);                                                             \
+        say(#__VA_ARGS__, r_);                                                                     \
     } while (0)
 
 static void show(int fd, long off, unsigned long n)
@@ -37,7 +37,9 @@ static void show(int fd, long off, unsigned long n)
         h = (h ^ (uint8_t)p[i]) * 16777619u;
     struct stat st;
     fstat(fd, &st);
-    printf("  %ld bytes, %08x; size %ld, %ld blocks\n", r, h, S_ISREG(st.st_mode) ? (long)st.st_size : 0, S_ISREG(st.st_mode) ? (long)st.st_blocks : 0);
+    printf("  %ld bytes, %08x; size %ld, %ld blocks\n", r, h,
+           S_ISREG(st.st_mode) ? (long)st.st_size : 0,
+           S_ISREG(st.st_mode) ? (long)st.st_blocks : 0);
     free(p);
 }
 
@@ -51,8 +53,11 @@ static void fill(int fd)
 
 static void allocate(int fd, long size)
 {
-    static const int modes[] = {0, 1, 2, 3, 4, 5, 7, 8, 9, 0x10, 0x11, 0x12, 0x20, 0x21, 0x40, 0x41, 0x80, 0x13};
-    const long ranges[][2] = {{0, 4096}, {4096, 8192}, {100, 1000}, {5000, 10000}, {0, 0}, {-1, 5}, {5, -1}, {size - 4096, 8192}, {size, 4096}, {61440, 4096}, {8192, 512}};
+    static const int modes[] = {0,    1,    2,    3,    4,    5,    7,    8,    9,
+                                0x10, 0x11, 0x12, 0x20, 0x21, 0x40, 0x41, 0x80, 0x13};
+    const long ranges[][2] = {{0, 4096},    {4096, 8192},  {100, 1000}, {5000, 10000},
+                              {0, 0},       {-1, 5},       {5, -1},     {size - 4096, 8192},
+                              {size, 4096}, {61440, 4096}, {8192, 512}};
     char text[80];
     for (unsigned k = 0; k < sizeof(modes) / sizeof(*modes); k++)
         for (unsigned i = 0; i < sizeof(ranges) / sizeof(*ranges); i++) {
@@ -61,7 +66,8 @@ static void allocate(int fd, long size)
             fill(fd);
             errno = 0;
             long r = fallocate(fd, modes[k], ranges[i][0], ranges[i][1]);
-            snprintf(text, sizeof(text), "fallocate %#x %ld %ld", modes[k], ranges[i][0], ranges[i][1]);
+            snprintf(text, sizeof(text), "fallocate %#x %ld %ld", modes[k], ranges[i][0],
+                     ranges[i][1]);
             say(text, r);
             show(fd, 0, 65536);
             if (size == 65536 && ftruncate(fd, 65536))
@@ -115,17 +121,21 @@ static void direct(const char *path)
         return;
     fill(c);
     memset(buf, 0, 65536);
-    static const long cases[][3] = {{0, 4096, 0}, {0, 512, 0}, {0, 512, 512}, {512, 4096, 0}, {100, 4096, 0}, {0, 100, 0}, {0, 4096, 100}, {512, 1536, 1024}, {0, 0, 0}, {0, 0, 5}, {0, 32768, 4096}};
+    static const long cases[][3] = {{0, 4096, 0},   {0, 512, 0}, {0, 512, 512},   {512, 4096, 0},
+                                    {100, 4096, 0}, {0, 100, 0}, {0, 4096, 100},  {512, 1536, 1024},
+                                    {0, 0, 0},      {0, 0, 5},   {0, 32768, 4096}};
     for (unsigned k = 0; k < sizeof(cases) / sizeof(*cases); k++) {
         char text[64];
         errno = 0;
         memset(buf, 0, 40960);
-        snprintf(text, sizeof(text), "direct pread to +%ld, %ld at %ld", cases[k][0], cases[k][1], cases[k][2]);
+        snprintf(text, sizeof(text), "direct pread to +%ld, %ld at %ld", cases[k][0], cases[k][1],
+                 cases[k][2]);
         say(text, pread(d, buf + cases[k][0], (size_t)cases[k][1], cases[k][2]));
         printf("  %d %d\n", buf[cases[k][0]], buf[cases[k][0] + 500]);
         memset(buf, (int)k + 3, 40960);
         errno = 0;
-        snprintf(text, sizeof(text), "direct pwrite from +%ld, %ld at %ld", cases[k][0], cases[k][1], cases[k][2]);
+        snprintf(text, sizeof(text), "direct pwrite from +%ld, %ld at %ld", cases[k][0],
+                 cases[k][1], cases[k][2]);
         say(text, pwrite(d, buf + cases[k][0], (size_t)cases[k][1], cases[k][2]));
         show(c, 0, 65536);
     }
@@ -174,7 +184,8 @@ int main(int argc, char **argv)
     mkdir("/tmp/calls", 0700);
     if (mount("none", "/tmp/calls", "tmpfs", 0, "size=4m"))
         perror("mount");
-    int t = open("/tmp/calls/f", O_RDWR | O_CREAT, 0600), b = open(disk, O_RDWR), n = open("/dev/null", O_RDWR), p[2];
+    int t = open("/tmp/calls/f", O_RDWR | O_CREAT, 0600), b = open(disk, O_RDWR),
+        n = open("/dev/null", O_RDWR), p[2];
     long size = lseek(b, 0, SEEK_END);
     if (pipe(p))
         return 1;

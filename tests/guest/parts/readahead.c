@@ -246,17 +246,21 @@ static void advice(void)
     for (unsigned i = 0; i < 20; i++)
         get(i, 1);
     picture("noreuse");
-    static const long ranges[][2] = {{0, 4096}, {100, 4096}, {40960, 1 << 20}, {5000, 100}, {0, 8 << 20}, {0, 0}, {30 << 20, 8 << 20}, {40l << 20, 4096}};
+    static const long ranges[][2] = {{0, 4096},           {100, 4096},      {40960, 1 << 20},
+                                     {5000, 100},         {0, 8 << 20},     {0, 0},
+                                     {30 << 20, 8 << 20}, {40l << 20, 4096}};
     for (unsigned k = 0; k < 8; k++) {
         fresh();
-        printf("willneed %ld %ld = %d\n", ranges[k][0], ranges[k][1], advise(ranges[k][0], ranges[k][1], POSIX_FADV_WILLNEED));
+        printf("willneed %ld %ld = %d\n", ranges[k][0], ranges[k][1],
+               advise(ranges[k][0], ranges[k][1], POSIX_FADV_WILLNEED));
         picture("willneed");
         fresh();
         long r = readahead(fd, ranges[k][0], (size_t)ranges[k][1]);
         printf("readahead = %ld\n", r);
         picture("readahead");
         fresh();
-        r = madvise(map + (ranges[k][0] & ~4095l) % (16 << 20), (size_t)ranges[k][1], MADV_WILLNEED);
+        r = madvise(map + (ranges[k][0] & ~4095l) % (16 << 20), (size_t)ranges[k][1],
+                    MADV_WILLNEED);
         printf("madvise = %ld\n", r);
         picture("madvise");
         fresh();
@@ -266,14 +270,17 @@ static void advice(void)
         picture("dontneed");
     }
     fresh();
-    int r[] = {advise(-1, 5, POSIX_FADV_WILLNEED), advise(0, -1, POSIX_FADV_WILLNEED), advise(0, 0, 6), advise(0, 0, -1)};
+    int r[] = {advise(-1, 5, POSIX_FADV_WILLNEED), advise(0, -1, POSIX_FADV_WILLNEED),
+               advise(0, 0, 6), advise(0, 0, -1)};
     printf("errors %d %d %d %d\n", r[0], r[1], r[2], r[3]);
     int p[2], w = open(device, O_WRONLY);
     if (pipe(p))
         die("pipe");
-    printf("pipe %d %ld", posix_fadvise(p[0], 0, 0, POSIX_FADV_NORMAL), (long)readahead(p[0], 0, 1));
+    printf("pipe %d %ld", posix_fadvise(p[0], 0, 0, POSIX_FADV_NORMAL),
+           (long)readahead(p[0], 0, 1));
     printf(" %d\n", errno);
-    printf("write only %d %ld", posix_fadvise(w, 0, 0, POSIX_FADV_NORMAL), (long)readahead(w, 0, 1));
+    printf("write only %d %ld", posix_fadvise(w, 0, 0, POSIX_FADV_NORMAL),
+           (long)readahead(w, 0, 1));
     printf(" %d\n", errno);
     close(w);
     close(p[0]);
