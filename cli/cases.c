@@ -89,6 +89,8 @@ void cases_read(struct case_list *list, const char *path)
             value++;
         if (!strcmp(line, "run"))
             c = new_case(list, CASE_RUN, value);
+        else if (!strcmp(line, "host"))
+            c = new_case(list, CASE_HOST, value);
         else if (!strcmp(line, "boot"))
             c = new_case(list, CASE_BOOT, value);
         else if (!c || !set_key(c, line, value))

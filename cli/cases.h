@@ -9,6 +9,7 @@
 
 enum case_kind {
     CASE_RUN,     /* `pagoda run -- sh -c SCRIPT` */
+    CASE_HOST,    /* `sh -c SCRIPT` on the host, which starts guests itself */
     CASE_BOOT,    /* busybox initramfs on QEMU's serial console */
     CASE_PROGRAM, /* a program of build/tests/guest: ends with status 0 */
     CASE_SAME,    /* a program of build/tests/linux: says the same as under Linux */

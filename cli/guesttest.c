@@ -201,6 +201,21 @@ static int judge(const struct guest_case *c, const struct result *r, const char 
     return good ? TEST_PASSED : TEST_FAILED;
 }
 
+/* The script finds this program in $PAGODA and the kernel to test in $PAGODA_KERNEL. */
+static int test_host(const struct guest_case *c, const char *kernel, int log)
+{
+    char *const argv[] = {"timeout", xasprintf("%d", c->timeout), "sh", "-c", c->script, NULL};
+    char *programs = path_build("tests"), *self = path_self();
+
+    setenv("PAGODA", self, 1);
+    setenv("PAGODA_TESTS", programs, 1);
+    setenv("PAGODA_KERNEL", kernel, 1);
+    free(programs);
+    free(self);
+    struct result r = run_apart(argv, c->input);
+    return judge(c, &r, c->expect, c->status, log);
+}
+
 static int test_same(const struct guest_case *c, const char *kernel, int log)
 {
     struct result linux_says = run_guest(c, "linux"), says = run_guest(c, kernel);
@@ -301,6 +316,8 @@ int guest_test(const struct guest_case *c, const char *kernel, int log)
         free(path);
     }
     switch (c->kind) {
+    case CASE_HOST:
+        return test_host(c, kernel, log);
     case CASE_BOOT:
         return test_boot(c, kernel, log);
     case CASE_SAME:
