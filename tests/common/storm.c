@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The frame of a storm: processes, workers, forks, rounds, and the end at which everything must have come back. */
+#include <host/swap.h>
+#include <mm/reclaim.h>
 #include "storm_internal.h"
 #include <mm/pt.h>
 #include <port/log.h>
@@ -186,10 +188,50 @@ static void validate_file(struct host_file *f)
         fail_msg("%s (seed %lu)", bad, storm.cfg.seed);
 }
 
+/* Reclaim without need: what can go, goes, at any moment. */
+static struct squeezer {
+    struct host_thread *thread;
+    bool stop;
+} squeezer;
+
+static int squeeze(void *arg)
+{
+    while (!READ_ONCE(squeezer.stop)) {
+        host_core_enter();
+        phys_reclaim_ops->reclaim(0, GFP_HIGHUSER_MOVABLE, 0);
+        host_core_exit();
+        for (unsigned i = 0; i < 20 && !READ_ONCE(squeezer.stop); i++)
+            sched_yield_cpu();
+    }
+    return 0;
+}
+
+static void squeeze_begin(void)
+{
+    assert_int_equal(reclaim_start(), 0);
+}
+
+static void squeeze_round(bool on)
+{
+    WRITE_ONCE(squeezer.stop, !on);
+    if (on)
+        squeezer.thread = host_thread_start(squeeze, NULL, "squeeze", U32_MAX);
+    else
+        host_thread_join(squeezer.thread);
+}
+
+static void squeeze_end(void)
+{
+    storm.stats.reclaimed = stat_event_sum(PGSTEAL_DIRECT);
+    phys_reclaim_ops = NULL;
+}
+
 struct storm_stats storm_run(const struct storm_config *cfg)
 {
     u32 n = cfg->processes * cfg->workers;
     set_up(cfg);
+    if (cfg->squeeze)
+        squeeze_begin();
     struct mm **mm = calloc(cfg->processes, sizeof(*mm));
     struct worker **w = calloc(n, sizeof(*w));
     struct host_thread **t = calloc(n, sizeof(*t));
@@ -210,11 +252,15 @@ struct storm_stats storm_run(const struct storm_config *cfg)
     }
     for (u32 round = 0; round < cfg->rounds; round++) {
         set_failures(true);
+        if (cfg->squeeze)
+            squeeze_round(true);
         for (u32 i = 0; i < n; i++)
             t[i] = host_user_thread(w[i]->mm, worker_main, w[i], "worker");
         for (u32 i = 0; i < n; i++)
             host_thread_join(t[i]);
         join_children();
+        if (cfg->squeeze)
+            squeeze_round(false);
         set_failures(false);
         assert_machine_valid();
         validate_file(storm.constant);
@@ -223,6 +269,8 @@ struct storm_stats storm_run(const struct storm_config *cfg)
     }
     for (u32 i = 0; i < cfg->processes; i++)
         host_mm_exit(mm[i]);
+    if (cfg->squeeze)
+        squeeze_end();
     if (storm.swap.area)
         assert_int_equal(host_swap_off(&storm.swap), 0);
     check_device();

@@ -29,6 +29,7 @@ struct storm_config {
     u32 fork_depth;
     u32 fail_permille; /* chance of an allocation to fail */
     bool tight;  /* memory is meant to run out */
+    bool squeeze; /* reclaim runs all the time, however much memory there is */
     bool two_nodes; /* RAM in two ranges with a hole between, each a node */
     bool threads;
     bool validate_each_step; /* only with one worker and without forks */
@@ -45,6 +46,7 @@ struct storm_stats {
     u64 steps, forks, checks;
     u64 faults_seen, oom_seen; /* signals that the model expected; failures that were asked for */
     u64 cut_seen;              /* SIGBUS on what was cut off */
+    u64 reclaimed; /* pages, with squeeze */
     u64 swapped_out, swapped_off; /* pages; swapoffs that brought all back */
 };
 

@@ -120,7 +120,7 @@ static void seeds(void **state)
             .levels = 4 + r / 2047 % 2, .two_nodes = r / 4099 % 4 == 0, .switch_permille = 1u << r / 16411 % 10, 
             .focus = r / 65537 % 3, .tight = r / 8191 % 8 == 0,
             .fork_share = (const u32[]){0, 1, 1, 16}[r / 131101 % 4],
-            .wide = r / 262147 % 3 == 0, .swap_pages = (const u32[]){0, 0, 64, 1024}[r / 524309 % 4]};
+            .squeeze = r / 1048583 % 4 == 0, .wide = r / 262147 % 3 == 0, .swap_pages = (const u32[]){0, 0, 64, 1024}[r / 524309 % 4]};
         if (cfg.focus) { /* looked at more often: what is wrong may be put right by the next call */
             cfg.rounds = 8;
             cfg.steps = 20;
@@ -143,9 +143,34 @@ static void seeds(void **state)
     report("seeds", sum);
 }
 
+static void reclaiming(const char *name, const struct storm_config *cfg)
+{
+    struct storm_stats s = storm_run(cfg);
+    report(name, s);
+    assert_true(s.reclaimed > 0);
+}
+
+/* Pages vanish from under everybody all the time: clean ones, dirty ones, anonymous ones by way of swap. */
+static void reclaim_all_the_time(void **state)
+{
+    struct storm_config cfg = {.seed = first_seed(), .cpus = 1, .ram_mib = 16, .processes = 1, .workers = 1,
+                               .rounds = 3, .steps = 200, .squeeze = true, .swap_pages = 16384};
+    reclaiming("with reclaim, alone", &cfg);
+    cfg.cpus = 4;
+    cfg.ram_mib = 64;
+    cfg.processes = 2;
+    cfg.workers = 3;
+    cfg.fork_depth = 2;
+    for (cfg.fork_share = 0; cfg.fork_share <= 1; cfg.fork_share++)
+        reclaiming("with reclaim", &cfg);
+    cfg.fail_permille = 20;
+    reclaiming("with reclaim, failing", &cfg);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(reclaim_all_the_time),
         cmocka_unit_test(one_worker_validated_at_each_step),
         cmocka_unit_test(many_workers),
         cmocka_unit_test(wide_spaces),
