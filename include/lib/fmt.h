@@ -40,6 +40,7 @@ struct seq {
     char *buf;
     size_t size, len;
     bool overflow, more;
+    int err; /* the reader gets this instead of the text */
     size_t whole; /* length of the records that are complete */
     u64 cursor;
 };

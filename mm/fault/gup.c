@@ -44,6 +44,7 @@ static void pin(struct mm *mm, struct page *page)
         page_set(page, PG_pinned);
     }
     __atomic_fetch_add(&page->refcount, PIN_BIAS, __ATOMIC_RELAXED);
+    stat_node_add(page_node(page), NR_FOLL_PIN_ACQUIRED, 1);
 }
 
 /* The page at addr with a reference, or a pin, if its entry allows the access, else NULL. *unshare: it is shared, and a pin was
@@ -174,6 +175,7 @@ void unpin_user_pages(struct page **pages, u64 n, bool dirty)
         }
         if (dirty && page_mapping(page))
             cache_set_dirty(page);
+        stat_node_add(page_node(page), NR_FOLL_PIN_RELEASED, 1);
         if (__atomic_sub_fetch(&page->refcount, PIN_BIAS, __ATOMIC_ACQ_REL) == 0)
             page_free_last(page);
     }

@@ -99,6 +99,8 @@ const char *const stat_node_name[NR_NODE_STATS] = {
     [NR_MLOCK] = "nr_mlock",
     [NR_DIRTIED] = "nr_dirtied",
     [NR_WRITTEN] = "nr_written",
+    [NR_FOLL_PIN_ACQUIRED] = "nr_foll_pin_acquired",
+    [NR_FOLL_PIN_RELEASED] = "nr_foll_pin_released",
     [NR_SWAPCACHE] = "nr_swapcached",
 };
 

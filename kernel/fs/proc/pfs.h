@@ -80,6 +80,7 @@ struct pid_entry {
     int (*open)(struct file *f, struct pid_inode *pi); /* instead of show: sets f->ops */
     const struct inode_ops *iops; /* directories and links */
     u8 where;                     /* IN_PID, IN_TASK */
+    bool stays;                   /* an open file shows it when the process is gone, too; else reading is ESRCH */
     bool ptrace, attach;          /* opening needs the right to look into the process; to change it */
 };
 #define IN_PID  1

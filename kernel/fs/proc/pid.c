@@ -246,11 +246,13 @@ static const struct pid_entry entries[] = {
     {.name = "environ",
      .mode = S_IFREG | 0400,
      .show = pid_show_environ,
+     .stays = true,
      .where = IN_PID | IN_TASK,
      .ptrace = true},
     {.name = "auxv",
      .mode = S_IFREG | 0400,
      .show = pid_show_auxv,
+     .stays = true,
      .where = IN_PID | IN_TASK,
      .ptrace = true},
     {.name = "status", .mode = S_IFREG | 0444, .show = pid_show_status, .where = IN_PID | IN_TASK},
@@ -292,12 +294,13 @@ static const struct pid_entry entries[] = {
     {.name = "cwd", .mode = S_IFLNK | 0777, .iops = &pid_cwd_iops, .where = IN_PID | IN_TASK},
     {.name = "root", .mode = S_IFLNK | 0777, .iops = &pid_root_iops, .where = IN_PID | IN_TASK},
     {.name = "exe", .mode = S_IFLNK | 0777, .iops = &pid_exe_iops, .where = IN_PID | IN_TASK},
-    {.name = "mounts", .mode = S_IFREG | 0444, .show = show_mounts0, .where = IN_PID | IN_TASK},
+    {.name = "mounts", .mode = S_IFREG | 0444, .show = show_mounts0, .stays = true, .where = IN_PID | IN_TASK},
     {.name = "mountinfo",
      .mode = S_IFREG | 0444,
      .show = show_mountinfo,
+     .stays = true,
      .where = IN_PID | IN_TASK},
-    {.name = "mountstats", .mode = S_IFREG | 0400, .show = show_mountstats, .where = IN_PID},
+    {.name = "mountstats", .mode = S_IFREG | 0400, .show = show_mountstats, .stays = true, .where = IN_PID},
     {.name = "clear_refs", .mode = S_IFREG | 0200, .store = pid_store_clear_refs, .where = IN_PID | IN_TASK},
     {.name = "smaps",
      .mode = S_IFREG | 0444,
@@ -345,9 +348,9 @@ static const struct pid_entry entries[] = {
      .show = pid_show_io,
      .where = IN_PID | IN_TASK,
      .ptrace = true},
-    {.name = "uid_map", .mode = S_IFREG | 0644, .show = show_id_map, .where = IN_PID | IN_TASK},
-    {.name = "gid_map", .mode = S_IFREG | 0644, .show = show_id_map, .where = IN_PID | IN_TASK},
-    {.name = "projid_map", .mode = S_IFREG | 0644, .show = show_id_map, .where = IN_PID | IN_TASK},
+    {.name = "uid_map", .mode = S_IFREG | 0644, .show = show_id_map, .stays = true, .where = IN_PID | IN_TASK},
+    {.name = "gid_map", .mode = S_IFREG | 0644, .show = show_id_map, .stays = true, .where = IN_PID | IN_TASK},
+    {.name = "projid_map", .mode = S_IFREG | 0644, .show = show_id_map, .stays = true, .where = IN_PID | IN_TASK},
     {.name = "timerslack_ns",
      .mode = S_IFREG | 0666,
      .show = pid_show_timerslack,
@@ -356,6 +359,7 @@ static const struct pid_entry entries[] = {
     {.name = "setgroups",
      .mode = S_IFREG | 0644,
      .show = show_setgroups,
+     .stays = true,
      .where = IN_PID | IN_TASK},
 };
 
@@ -403,8 +407,10 @@ static void pid_text_done(void *arg)
 static void pid_text_show(struct seq *s, void *arg)
 {
     struct pid_inode *pi = &((struct pid_text *)arg)->pi;
-    if (READ_ONCE(pi->p->state) != PROCESS_REAPED)
+    if (READ_ONCE(pi->p->state) != PROCESS_REAPED || pi->e->stays)
         pi->e->show(s, pi);
+    else
+        s->err = -ESRCH;
 }
 static int pid_text_store(const char *text, size_t n, void *arg)
 {

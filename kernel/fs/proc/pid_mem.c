@@ -62,8 +62,10 @@ void pid_show_smaps(struct seq *s, struct pid_inode *pi)
 void pid_show_smaps_rollup(struct seq *s, struct pid_inode *pi)
 {
     struct mm *mm = pid_get_mm(pi);
-    if (!mm)
+    if (!mm) { /* unlike in smaps, whose areas just end */
+        s->err = -ESRCH;
         return;
+    }
     obs_smaps_rollup(s, mm);
     mm_put(mm);
 }

@@ -43,6 +43,10 @@ static int make_part(struct text *t, u64 cursor)
         seq_init(&t->seq, t->buf, t->size);
         t->seq.cursor = cursor;
         t->show(&t->seq, t->arg);
+        if (unlikely(t->seq.err)) {
+            t->seq.len = 0;
+            return t->seq.err;
+        }
         if (!t->seq.overflow)
             return 0;
         if (size >= MAX_TEXT)
