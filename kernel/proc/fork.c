@@ -74,6 +74,7 @@ static struct process *new_process(const struct clone_request *r, struct task *l
     p->membarrier = cur->membarrier;
     p->has_subreaper = cur->has_subreaper || cur->child_subreaper;
     p->oom_score_adj = cur->oom_score_adj;
+    p->oom_score_adj_min = cur->oom_score_adj_min;
     p->start_ns = leader->start_ns;
     p->tty = cur->tty;
     str_copy(p->exe_path, cur->exe_path, sizeof(p->exe_path));

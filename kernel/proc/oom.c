@@ -77,6 +77,49 @@ void oom_task_done(const struct oom_task *t)
         mm_drop(t->mm);
 }
 
+struct adjust {
+    struct process *of;
+    struct mm *mm;
+    s16 adj;
+    bool old;
+};
+
+static void adjust(struct process *p, const struct adjust *a)
+{
+    p->oom_score_adj = a->adj;
+    if (!a->old && capable(24 /* CAP_SYS_RESOURCE */))
+        p->oom_score_adj_min = a->adj;
+}
+
+static int adjust_sharer(void *ctx, struct process *p)
+{
+    const struct adjust *a = ctx;
+    struct oom_task t;
+    if (p == a->of || !show(p, &t))
+        return 0;
+    if (t.mm == a->mm && !(t.flags & OOM_TASK_INIT))
+        adjust(p, a);
+    oom_task_done(&t);
+    return 0;
+}
+
+int oom_set_adj(struct process *p, s16 adj, bool old)
+{
+    struct adjust a = {.of = p, .adj = adj, .old = old};
+    struct oom_task t;
+    if (adj < (old ? p->oom_score_adj : p->oom_score_adj_min) && !capable(24 /* CAP_SYS_RESOURCE */))
+        return -EACCES;
+    adjust(p, &a);
+    if (!show(p, &t))
+        return 0;
+    /* A child by vfork runs in its parent's memory only until it execs: it sets its own. */
+    a.mm = t.mm && !(t.flags & OOM_TASK_VFORK) && READ_ONCE(t.mm->users) > 1 ? t.mm : NULL;
+    if (a.mm)
+        process_for_each(adjust_sharer, &a);
+    oom_task_done(&t);
+    return 0;
+}
+
 struct visit {
     bool (*fn)(void *ctx, const struct oom_task *t);
     void *ctx;

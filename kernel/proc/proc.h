@@ -74,6 +74,8 @@ struct oom_task;
 /* A process as the OOM killer sees it; false: it has ended. *out stays valid until oom_task_done(). */
 bool oom_task_of(struct process *p, struct oom_task *out);
 void oom_task_done(const struct oom_task *t);
+/* Sets oom_score_adj of p and of who shares its memory. old: by oom_adj, which asks for privilege to lower it at all. 0, -EACCES. */
+int oom_set_adj(struct process *p, s16 adj, bool old);
 
 /* A process group; freed with its last member. */
 struct pgrp {

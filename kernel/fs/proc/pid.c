@@ -109,13 +109,6 @@ static void show_oom_score_adj(struct seq *s, struct pid_inode *pi)
 {
     seq_printf(s, "%d\n", pi->p->oom_score_adj);
 }
-static int set_oom_adj(struct pid_inode *pi, s64 v)
-{
-    if (v < pi->p->oom_score_adj && !capable(CAP_SYS_RESOURCE))
-        return -EACCES;
-    pi->p->oom_score_adj = (s16)v;
-    return 0;
-}
 static int parse_s64(const char *text, s64 *v)
 {
     const char *end;
@@ -125,24 +118,49 @@ static int parse_s64(const char *text, s64 *v)
         return -EINVAL;
     return 0;
 }
+/* A number as kstrtoint takes it, with spaces around. 0, -EINVAL, -ERANGE. */
+static int parse_int(const char *text, size_t n, s64 *v)
+{
+    char buf[13];
+    const char *p = buf, *end;
+    n = min(n, sizeof(buf) - 1);
+    memcpy(buf, text, n);
+    while (n && (buf[n - 1] == ' ' || (buf[n - 1] >= '\t' && buf[n - 1] <= '\r')))
+        n--;
+    buf[n] = 0;
+    while (*p == ' ' || (*p >= '\t' && *p <= '\r'))
+        p++;
+    if (str_parse_s64(p, 0, v, &end) || *end)
+        return -EINVAL;
+    return *v > 0x7fffffffL || *v < -0x80000000L ? -ERANGE : 0;
+}
 static int store_oom_score_adj(struct pid_inode *pi, const char *text, size_t n)
 {
     s64 v;
-    if (parse_s64(text, &v) || v < -1000 || v > 1000)
+    int err = parse_int(text, n, &v);
+    if (err)
+        return err;
+    if (v < OOM_SCORE_ADJ_MIN || v > OOM_SCORE_ADJ_MAX)
         return -EINVAL;
-    return set_oom_adj(pi, v);
+    return oom_set_adj(pi->p, (s16)v, false);
 }
+/* The old scale: -17 never, 15 first. */
+#define OOM_ADJ_NEVER (-17)
+#define OOM_ADJ_MAX   15
 static void show_oom_adj(struct seq *s, struct pid_inode *pi)
 {
     int a = pi->p->oom_score_adj;
-    seq_printf(s, "%d\n", a == 1000 ? 15 : a * 17 / 1000);
+    seq_printf(s, "%d\n", a == OOM_SCORE_ADJ_MAX ? OOM_ADJ_MAX : min(a * -OOM_ADJ_NEVER / OOM_SCORE_ADJ_MAX, OOM_ADJ_MAX));
 }
 static int store_oom_adj(struct pid_inode *pi, const char *text, size_t n)
 {
     s64 v;
-    if (parse_s64(text, &v) || v < -17 || v > 15)
+    int err = parse_int(text, n, &v);
+    if (err)
+        return err;
+    if ((v < -16 || v > OOM_ADJ_MAX) && v != OOM_ADJ_NEVER)
         return -EINVAL;
-    return set_oom_adj(pi, v == 15 ? 1000 : v * 1000 / 17);
+    return oom_set_adj(pi->p, (s16)(v == OOM_ADJ_MAX ? OOM_SCORE_ADJ_MAX : v * OOM_SCORE_ADJ_MAX / -OOM_ADJ_NEVER), true);
 }
 static void show_oom_score(struct seq *s, struct pid_inode *pi)
 {

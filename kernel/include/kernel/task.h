@@ -157,7 +157,7 @@ struct process {
         dead_nivcsw, dead_io_read, dead_io_write; /* of ended threads */
     u64 gone_calls[4]; /* rchar, wchar, syscr, syscw of ended threads and reaped children */
     u64 maxrss;      /* pages, at exec or exit */
-    s16 oom_score_adj;
+    s16 oom_score_adj, oom_score_adj_min; /* min: as low as it may be set without privilege */
     struct mm *oom_mm; /* kernel/proc/oom.c */
     struct rcu_head rcu;
     char exe_path[256];
