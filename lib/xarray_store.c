@@ -26,7 +26,30 @@ static struct xa_node *node_alloc(struct xarray *xa, struct xa_node *parent, u32
     node->parent = parent;
     node->offset = (u8)offset;
     node->shift = (u8)shift;
+    node->array = xa;
     return node;
+}
+
+/* node leaves the tree. */
+static void node_free(struct xarray *xa, struct xa_node *node)
+{
+    if (node->values) {
+        node->values = 0;
+        if (xa->ops->note_values)
+            xa->ops->note_values(node);
+    }
+    xa->ops->free_rcu(node);
+}
+
+/* A slot of leaf held `was` and holds `is` now. */
+static void count_values(struct xa_node *leaf, const void *was, const void *is)
+{
+    u8 before = leaf->values;
+    if (likely(!before && !xa_is_value(was) && !xa_is_value(is)))
+        return;
+    leaf->values = (u8)(before + xa_is_value(is) - xa_is_value(was));
+    if (leaf->array->ops->note_values)
+        leaf->array->ops->note_values(leaf);
 }
 
 static void put_slot(struct xa_node *node, u32 slot, void *entry)
@@ -68,7 +91,7 @@ static void shrink(struct xarray *xa)
             WRITE_ONCE(xa->root_marks, (u8)marks);
         }
         store_release(&xa->root, child);
-        xa->ops->free_rcu(node);
+        node_free(xa, node);
     }
 }
 
@@ -86,7 +109,7 @@ static void trim(struct xarray *xa, struct xa_node *node)
         } else {
             store_release(&xa->root, NULL);
         }
-        xa->ops->free_rcu(node);
+        node_free(xa, node);
         node = parent;
     }
     shrink(xa);
@@ -110,6 +133,8 @@ static int grow(struct xarray *xa)
     for (u32 mark = 0; mark < XA_NR_MARKS; mark++)
         top->marks[mark] = deep ? below->marks[mark] != 0 : (xa->root_marks >> mark) & 1;
     put_slot(top, 0, root);
+    if (!deep)
+        count_values(top, NULL, root);
     if (deep) {
         below->parent = top;
         below->offset = 0;
@@ -181,6 +206,7 @@ static int store(struct xarray *xa, u64 index, void *entry, void **old, bool onl
     if (*old && only_absent)
         return -EBUSY;
     put_slot(leaf, slot, entry);
+    count_values(leaf, *old, entry);
     return 0;
 }
 
@@ -228,6 +254,7 @@ void *xa_erase(struct xarray *xa, u64 index)
     clear_marks(node, slot);
     store_release(&node->slots[slot], NULL);
     WRITE_ONCE(node->present, node->present & ~BIT(slot));
+    count_values(node, entry, NULL);
     trim(xa, node);
     return entry;
 }
@@ -245,7 +272,7 @@ void xa_destroy(struct xarray *xa)
             node = xa_to_node(node->slots[slot]);
         } else {
             struct xa_node *parent = node->parent;
-            xa->ops->free_rcu(node);
+            node_free(xa, node);
             node = parent;
         }
     }

@@ -40,10 +40,12 @@ enum xa_mark {
 };
 
 struct xa_node {
-    u64 rcu[2]; /* not used by the xarray: room for free_rcu()'s list head */
+    u64 room[2]; /* not used by the xarray: for note_values() while the node is in the tree, then for free_rcu() */
     struct xa_node *parent;
     u8 shift;  /* of the index, to find the slot */
     u8 offset; /* our slot in parent */
+    u8 values; /* slots that hold values; 0 once it was taken out */
+    struct xarray *array;
     u64 present;
     u64 marks[XA_NR_MARKS];
     void *slots[XA_SLOTS];
@@ -52,8 +54,10 @@ struct xa_node {
 struct xa_ops {
     /* sizeof(struct xa_node) bytes aligned to 8, of any content; NULL when there is no memory. */
     void *(*alloc)(void);
-    /* Frees such a node after a grace period. May write its first 16 bytes at once. */
+    /* Frees such a node after a grace period. May write its room at once. */
     void (*free_rcu)(void *node);
+    /* May be NULL. The number of values, or of other entries beside values, of a node with shift 0 has changed; its room is zero at first. */
+    void (*note_values)(struct xa_node *node);
 };
 
 struct xarray {

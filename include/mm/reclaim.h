@@ -28,6 +28,11 @@ void workingset_refaulted_swap(struct page *page, u32 shadow);
 /* Would a page come back as active one now? */
 bool workingset_is_recent(u64 shadow, bool file);
 
+/* A node of a file's tree has got or lost values; its tree_lock held. Nodes that hold nothing but shadows go when they are too many. */
+struct xa_node;
+void shadow_note_values(struct xa_node *node);
+void shadow_boot(void);
+
 /* kswapd has given the node up: nothing in it can be reclaimed (/proc/zoneinfo). */
 bool reclaim_node_given_up(unsigned node);
 

@@ -41,7 +41,7 @@ static void node_free_rcu(void *node)
     rcu_call(node, node_free_callback);
 }
 
-static const struct xa_ops cache_xa_ops = {.alloc = node_alloc, .free_rcu = node_free_rcu};
+static const struct xa_ops cache_xa_ops = {.alloc = node_alloc, .free_rcu = node_free_rcu, .note_values = shadow_note_values};
 BUILD_ASSERT(sizeof(struct rcu_head) <= 16);
 
 int page_lock_boot(void);
@@ -49,7 +49,7 @@ int page_lock_boot(void);
 int cache_boot(void)
 {
     shmem_swap_boot();
-    xa_node_cache = slab_cache_create("radix_tree_node", sizeof(struct xa_node), 0, SLAB_RECLAIM);
+    xa_node_cache = slab_cache_create("radix_tree_node", sizeof(struct xa_node), 8, SLAB_RECLAIM);
     return xa_node_cache ? page_lock_boot() : -ENOMEM;
 }
 

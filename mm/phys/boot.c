@@ -12,6 +12,7 @@
 #include <mm/pt.h>
 #include <mm/rmap.h>
 #include <mm/slab.h>
+#include <mm/reclaim.h>
 #include <mm/shrinker.h>
 #include <mm/vma.h>
 
@@ -37,5 +38,6 @@ int mm_boot(void)
     if ((err = cache_boot()))
         return err;
     shrinkers_boot();
+    shadow_boot();
     return vma_boot();
 }

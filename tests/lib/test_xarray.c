@@ -30,7 +30,7 @@ static void node_free(void *node)
     free(node);
 }
 
-static const struct xa_ops ops = {node_alloc, node_free};
+static const struct xa_ops ops = {.alloc = node_alloc, .free_rcu = node_free};
 
 static void *entry(u64 v)
 {

@@ -35,7 +35,7 @@ static void node_free(void *node)
     removed[nr_removed++] = node;
 }
 
-static const struct xa_ops ops = {node_alloc, node_free};
+static const struct xa_ops ops = {.alloc = node_alloc, .free_rcu = node_free};
 static struct xarray xa = XA_INIT(&ops);
 
 /* Small indexes most often, so that the tree changes its height; large ones at times. */

@@ -122,6 +122,9 @@ static void shadows_go_with_the_file(void **state)
 {
     up(32);
     struct host_file *f = numbered_file(600);
+    s64 at = host_mmap_anon(1000 * PAGE_SIZE); /* as many shadows are kept as fit the lists */
+    for (u64 i = 0; i < 1000; i++)
+        assert_int_equal(host_store_u8((u64)at + i * PAGE_SIZE, 1), 0);
     for (u64 i = 0; i < 600; i++)
         read_page(f, i);
     while (f->mapping.nrpages)
@@ -132,8 +135,24 @@ static void shadows_go_with_the_file(void **state)
     assert_non_null(cache_value(&f->mapping, 100));
     assert_int_equal(host_file_truncate(f, 300 * PAGE_SIZE), 0);
     assert_null(cache_value(&f->mapping, 300));
+    assert_int_equal(stat_sum(NR_WORKINGSET_NODES), 4);
+    host_munmap((u64)at, 1000 * PAGE_SIZE);
     assert_null(mapping_validate(&f->mapping));
     host_file_put(f);
+    down();
+}
+
+static void shadows_are_bounded(void **state)
+{
+    up(8);
+    struct host_file *f = numbered_file(40000);
+    for (u64 i = 0; i < 40000; i++)
+        read_page(f, i);
+    assert_true(stat_sum(WORKINGSET_NODERECLAIM) > 100);
+    assert_true(stat_sum(NR_WORKINGSET_NODES) > 50 && stat_sum(NR_WORKINGSET_NODES) < 2048 / 8 + 100);
+    assert_null(mapping_validate(&f->mapping));
+    host_file_put(f);
+    assert_int_equal(stat_sum(NR_WORKINGSET_NODES), 0);
     down();
 }
 
@@ -324,6 +343,7 @@ int main(void)
         cmocka_unit_test(what_was_read_twice_stays_longer),
         cmocka_unit_test(refaults_activate),
         cmocka_unit_test(shadows_go_with_the_file),
+        cmocka_unit_test(shadows_are_bounded),
         cmocka_unit_test(pinned_and_locked_pages_stay),
         cmocka_unit_test(dirty_pages_are_written_first),
         cmocka_unit_test(executable_code_stays_a_round_longer),
