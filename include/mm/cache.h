@@ -113,6 +113,7 @@ void cache_present(struct address_space *m, u64 index, u32 n, u8 *vec);
 
 struct cache_stat {
     u64 cached, dirty, writeback; /* pages */
+    u64 evicted, recently_evicted; /* of which only a shadow is left; that would be here with a little more memory */
 };
 /* Counts the pages of [first,last]. Never waits for one. */
 void cache_stat(struct address_space *m, u64 first, u64 last, struct cache_stat *out);

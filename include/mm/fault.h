@@ -28,6 +28,7 @@
 #define VM_FAULT_PKUERR  128u /* SIGSEGV, forbidden by the protection key VM_FAULT_KEY() */
 #define VM_FAULT_POISON  256u /* BUS_MCEERR_AR */
 #define VM_FAULT_USER    512u /* internal: a userfaultfd has to answer (fault_ask_user) */
+#define VM_FAULT_DIRTIED 1024u /* internal: made a page of a file on a device dirty */
 #define VM_FAULT_KEY_SHIFT 28
 #define VM_FAULT_KEY(r)  ((r) >> VM_FAULT_KEY_SHIFT)
 #define VM_FAULT_ERROR   (VM_FAULT_PKUERR | VM_FAULT_POISON | VM_FAULT_OOM | VM_FAULT_SIGBUS | VM_FAULT_MAPERR | VM_FAULT_ACCERR | VM_FAULT_KILLED)

@@ -26,12 +26,17 @@ struct backing_dev {
     u32 ra_pages; /* readahead of files opened from now on (mm/readahead.h) */
     u32 io_pages; /* of one request that suits the device: larger reads are not cut down to ra_pages */
     u64 written;       /* pages, since the start; the flusher's own */
+    s32 users;         /* flusher threads, and faults that are being braked */
+    bool stopping;
+    struct waitq gone; /* who ends the device waits here for its users */
     u64 rate;          /* pages a second that the device takes, smoothed; 0: not known yet */
 };
 
 void backing_dev_init(struct backing_dev *b, const char *name);
 /* Starts the device's flusher thread. 0 or -ENOMEM. */
 int backing_dev_start(struct backing_dev *b);
+/* Ends the flusher and waits until nobody uses b. No mapping names b any more, but what the flusher holds itself. Sleeps. */
+void backing_dev_stop(struct backing_dev *b);
 /* One pass now, in the caller's thread: mappings dirty since before dirtied_before (clock_ns); pages written. Sleeps. */
 u64 backing_dev_flush(struct backing_dev *b, u64 dirtied_before);
 /* Wakes the flusher. Any context. */
@@ -50,6 +55,13 @@ struct dirty_limits {
 void writeback_limits(struct dirty_limits *out);
 /* The caller has made `pages` pages of m dirty: may sleep, ends early on a fatal signal. No lock held but the inode's. */
 void writeback_throttle(struct address_space *m, u32 pages);
+
+/*
+ * The same for a fault, in two halves: with its locks held, the device that is to brake it, kept from ending, or NULL for not now; then,
+ * without any, the brake.
+ */
+struct backing_dev *writeback_hold_dirtied(struct address_space *m);
+void writeback_brake_held(struct backing_dev *b);
 
 /* /proc/sys/vm: Linux's names, units and defaults. Of each pair the one set last is in force, the other reads as 0. */
 extern u64 sysctl_dirty_background_ratio, sysctl_dirty_ratio; /* percent of free and file pages: 10, 20 */

@@ -16,6 +16,7 @@ struct p9_channel {
     struct p9_channel *next;
     struct virtq *q;
     char tag[TAG_MAX];
+    u32 in_use; /* atomic: a channel carries one session */
 };
 static struct p9_channel *channels; /* filled at boot only */
 
@@ -33,12 +34,22 @@ static void done(struct virtq *q, void *token, u32 written)
     waitq_wake_all(&x->wait);
 }
 
-struct p9_channel *p9_channel_find(const char *tag)
+struct p9_channel *p9_channel_claim(const char *tag)
 {
-    for (struct p9_channel *c = channels; c; c = c->next)
-        if (!str_cmp(c->tag, tag))
+    long err = -ENOENT;
+    for (struct p9_channel *c = channels; c; c = c->next) {
+        if (str_cmp(c->tag, tag))
+            continue;
+        if (!__atomic_exchange_n(&c->in_use, 1, __ATOMIC_ACQUIRE))
             return c;
-    return NULL;
+        err = -EBUSY;
+    }
+    return ERR_PTR(err);
+}
+
+void p9_channel_release(struct p9_channel *c)
+{
+    __atomic_store_n(&c->in_use, 0, __ATOMIC_RELEASE);
 }
 
 s64 p9_channel_exchange(struct p9_channel *c, const struct virtio_buf *bufs, unsigned n_out, unsigned n_in)

@@ -32,7 +32,8 @@ static s64 count(struct file *f, u64 urange, u64 uout, u32 flags)
     struct inode *i = f->inode, *data = i->ops && i->ops->data ? i->ops->data(i) : NULL;
     if (r.off >> PAGE_SHIFT <= last)
         cache_stat(data ? &data->mapping : &i->mapping, r.off >> PAGE_SHIFT, last, &n);
-    struct cachestat out = {.nr_cache = n.cached, .nr_dirty = n.dirty, .nr_writeback = n.writeback};
+    struct cachestat out = {.nr_cache = n.cached, .nr_dirty = n.dirty, .nr_writeback = n.writeback,
+                            .nr_evicted = n.evicted, .nr_recently_evicted = n.recently_evicted};
     return copy_to_user(uout, &out, sizeof(out)) ? -EFAULT : 0;
 }
 

@@ -54,4 +54,7 @@ struct page *cache_new_page(struct address_space *m, u64 index, gfp_t gfp);
  * finds out why by its own try.
  */
 int cache_wait_uptodate(struct address_space *m, struct page *page);
+struct backing_dev;
+/* One of b->users goes. */
+void backing_dev_leave(struct backing_dev *b);
 #endif

@@ -17,6 +17,7 @@
 #include <mm/writeback.h>
 #include <port/clock.h>
 #include <port/log.h>
+#include "cache_internal.h"
 
 #define NS_PER_CENTISEC 10000000UL
 
@@ -30,6 +31,9 @@ void backing_dev_init(struct backing_dev *b, const char *name)
     list_init(&b->dirty);
     waitq_init(&b->wait);
     waitq_init(&b->brake);
+    waitq_init(&b->gone);
+    b->users = 0;
+    b->stopping = false;
     b->pass = b->written = b->rate = 0;
     b->kicked = 0;
     b->ra_pages = b->io_pages = RA_PAGES_DEFAULT;
@@ -146,9 +150,9 @@ static bool too_many(void)
 static int flusher(void *arg)
 {
     struct backing_dev *b = arg;
-    for (;;) {
+    while (!READ_ONCE(b->stopping)) {
         u64 period = READ_ONCE(sysctl_dirty_writeback_centisecs) * NS_PER_CENTISEC;
-        waitq_wait_until(&b->wait, READ_ONCE(b->kicked), period ? clock_ns() + period : U64_MAX);
+        waitq_wait_until(&b->wait, READ_ONCE(b->kicked) || READ_ONCE(b->stopping), period ? clock_ns() + period : U64_MAX);
         u32 kicked = __atomic_exchange_n(&b->kicked, 0, __ATOMIC_ACQUIRE);
         u64 now = clock_ns(), age = READ_ONCE(sysctl_dirty_expire_centisecs) * NS_PER_CENTISEC;
         while (backing_dev_flush(b, now > age ? now - age : 0)) /* large files come in stretches */
@@ -159,10 +163,38 @@ static int flusher(void *arg)
         while (too_many() && backing_dev_flush(b, U64_MAX))
             ;
     }
+    backing_dev_leave(b);
     return 0;
 }
 
 int backing_dev_start(struct backing_dev *b)
 {
-    return kthread_start(flusher, b, "flush") ? 0 : -ENOMEM;
+    __atomic_fetch_add(&b->users, 1, __ATOMIC_RELAXED);
+    if (kthread_start(flusher, b, "flush"))
+        return 0;
+    __atomic_fetch_sub(&b->users, 1, __ATOMIC_RELAXED);
+    return -ENOMEM;
+}
+
+void backing_dev_leave(struct backing_dev *b)
+{
+    spin_lock(&b->lock); /* who waits in stop looks under it: b may be gone when we give it back */
+    if (!__atomic_sub_fetch(&b->users, 1, __ATOMIC_RELAXED))
+        waitq_wake_all(&b->gone);
+    spin_unlock(&b->lock);
+}
+
+static bool unused(struct backing_dev *b)
+{
+    spin_lock(&b->lock);
+    bool none = !READ_ONCE(b->users);
+    spin_unlock(&b->lock);
+    return none;
+}
+
+void backing_dev_stop(struct backing_dev *b)
+{
+    WRITE_ONCE(b->stopping, true);
+    waitq_wake_all(&b->wait);
+    waitq_wait(&b->gone, unused(b));
 }

@@ -241,9 +241,10 @@ ssize_t cache_write(struct address_space *m, u64 pos, u64 user_src, size_t n)
     if (likely(page) && likely(page_test(page, PG_uptodate))) {
         size_t left = copy_from_user((char *)page_to_virt(page) + (pos & ~PAGE_MASK), user_src, n);
         size_t done = n - left;
-        if (done && !page_test(page, PG_dirty))
-            cache_set_dirty(page);
+        bool fresh = done && !page_test(page, PG_dirty) && cache_set_dirty(page);
         page_put(page);
+        if (unlikely(fresh) && m->bdi)
+            writeback_throttle(m, 1);
         if (pos + done > READ_ONCE(m->size))
             WRITE_ONCE(m->size, pos + done);
         return unlikely(left) && !done ? -EFAULT : (ssize_t)done;

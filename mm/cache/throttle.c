@@ -14,6 +14,7 @@
 #include <mm/phys.h>
 #include <mm/stat.h>
 #include <mm/writeback.h>
+#include "cache_internal.h"
 #include <port/clock.h>
 
 #define PAGES_PER_LOOK 32u
@@ -79,14 +80,35 @@ static void brake(struct backing_dev *b, u64 pages)
     }
 }
 
-void writeback_throttle(struct address_space *m, u32 pages)
+/* Counts pages that were made dirty on this CPU. 0, or how many are to be answered for now. */
+static u64 count_dirtied(u32 pages)
 {
     struct mm_cpu *cpu = cpu_local();
     cpu->dirtied += pages;
     if (likely(cpu->dirtied < PAGES_PER_LOOK))
-        return;
+        return 0;
     u64 n = cpu->dirtied;
     cpu->dirtied = 0;
-    if (m->bdi)
+    return n;
+}
+
+void writeback_throttle(struct address_space *m, u32 pages)
+{
+    u64 n = count_dirtied(pages);
+    if (n && m->bdi)
         brake(m->bdi, n);
+}
+
+struct backing_dev *writeback_hold_dirtied(struct address_space *m)
+{
+    if (!count_dirtied(1))
+        return NULL;
+    __atomic_fetch_add(&m->bdi->users, 1, __ATOMIC_RELAXED);
+    return m->bdi;
+}
+
+void writeback_brake_held(struct backing_dev *b)
+{
+    brake(b, PAGES_PER_LOOK);
+    backing_dev_leave(b);
 }

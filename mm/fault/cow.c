@@ -56,17 +56,18 @@ static u32 shared_write(struct fault *f)
             return VM_FAULT_SIGBUS;
         }
     }
+    bool dirtied = false;
     pt_lock(table);
     pte_t now = pte_load(f->pte);
     if ((now.v & ~PTE_A) == (f->orig.v & ~PTE_A)) {
         if (page)
-            cache_set_dirty(page); /* before the entry, under pt_lock: see mm/cache/sync.c */
+            dirtied = cache_set_dirty(page); /* before the entry, under pt_lock: see mm/cache/sync.c */
         make_writable(f);
     }
     pt_unlock(table);
     if (page)
         page_put(page);
-    return 0;
+    return dirtied && m->bdi ? VM_FAULT_DIRTIED : 0;
 }
 
 /* The program has not written: its rights stay as they were, and the copy is clean. pt_lock held. */

@@ -29,6 +29,7 @@
  */
 #include <lib/errno.h>
 #include <mm/stat.h>
+#include <mm/writeback.h>
 #include <port/log.h>
 #include "fault_internal.h"
 
@@ -110,12 +111,15 @@ static u32 try_under_mmap_lock(struct mm *mm, u64 exact, u32 flags, bool *again)
     u64 addr = page_align_down(exact);
     u32 r = VM_FAULT_MAPERR;
     struct vma *vma = addr < mm->task_size ? find_or_grow(mm, addr, &write, &r) : (mmap_read_lock(mm), write = false, NULL);
+    struct backing_dev *brake = NULL;
     *again = false;
     if (vma) {
         r = fault_check_access(vma, flags);
         if (!r) {
             struct fault f = {.mm = mm, .vma = vma, .addr = addr, .flags = flags};
             r = fault_handle(&f);
+            if (unlikely(r & VM_FAULT_DIRTIED))
+                brake = writeback_hold_dirtied(vma->mapping);
             if (unlikely(r & VM_FAULT_USER)) {
                 r = fault_wait_user(&f, exact, write);
                 *again = !r;
@@ -127,7 +131,9 @@ static u32 try_under_mmap_lock(struct mm *mm, u64 exact, u32 flags, bool *again)
         mmap_write_unlock(mm);
     else
         mmap_read_unlock(mm);
-    return r;
+    if (unlikely(brake))
+        writeback_brake_held(brake);
+    return r & ~VM_FAULT_DIRTIED;
 }
 
 static __noinline_fn u32 fault_under_mmap_lock(struct mm *mm, u64 addr, u32 flags)
@@ -146,6 +152,7 @@ u32 mm_fault(struct mm *mm, u64 addr, u32 flags)
 {
     stat_event(PGFAULT);
     struct vma *vma = vma_lock_find(mm, addr);
+    struct backing_dev *brake = NULL;
     u32 r = VM_FAULT_RETRY;
     if (likely(vma)) {
         r = fault_check_access(vma, flags);
@@ -156,8 +163,13 @@ u32 mm_fault(struct mm *mm, u64 addr, u32 flags)
             f.addr = page_align_down(addr);
             f.flags = flags;
             r = fault_handle(&f);
+            if (unlikely(r & VM_FAULT_DIRTIED))
+                brake = writeback_hold_dirtied(vma->mapping);
         }
         vma_read_unlock(vma);
+        if (unlikely(brake)) /* with no lock held */
+            writeback_brake_held(brake);
+        r &= ~VM_FAULT_DIRTIED;
     }
     if (unlikely(r & VM_FAULT_RETRY))
         r = fault_under_mmap_lock(mm, addr, flags);

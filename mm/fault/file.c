@@ -64,7 +64,7 @@ static void fault_around(struct fault *f)
         struct page *page = pages[i];
         if (!page || unlikely(page_test(page, PG_readahead))) /* a fault of its own starts the next window */
             continue;
-        found++;
+        found += !page_test(page, PG_workingset); /* as on Linux: what was read again because memory is short is no hit */
         if (!pte_none(pte_load(&pte[i])) || !still_cached(page, m, first + i))
             continue;
         kind = page_rss_kind(page);
@@ -111,14 +111,14 @@ static __always_inline_fn u32 install(struct fault *f, bool write, u64 bits, u64
         mlock_page(page);
     rmap_add(page); /* first: write-back passes a page over that nobody maps */
     if (m && write)
-        cache_set_dirty(page); /* before the entry, under pt_lock: see mm/cache/sync.c */
+        r = cache_set_dirty(page) && m->bdi ? VM_FAULT_DIRTIED : 0; /* before the entry, under pt_lock: see mm/cache/sync.c */
     if (was)
         pt_take(f->pte);
     rss_add(f->mm, page_rss_kind(page), 1);
     pt_count(table, page_rss_kind(page), 1);
     pt_install(f->pte, pte_make(page_to_pfn(page), bits));
     pt_unlock(table);
-    return 0;
+    return r;
 }
 
 static u32 install_cached(struct fault *f, bool write)

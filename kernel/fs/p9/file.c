@@ -9,6 +9,7 @@
  */
 #include "p9.h"
 #include "../direct.h"
+#include "../internal.h"
 #include <lib/errno.h>
 #include <mm/phys.h>
 #include <mm/slab.h>
@@ -156,7 +157,19 @@ static int write_pages(struct address_space *mapping, struct page **pages, unsig
 }
 
 const struct mapping_ops p9_mapping_ro_ops = {.read_pages = read_pages};
-const struct mapping_ops p9_mapping_ops = {.read_pages = read_pages, .write_pages = write_pages};
+/* The flusher's hold on a file that nobody has open any more. */
+static bool try_get(struct address_space *m)
+{
+    return inode_try_get(m->host);
+}
+
+static void put(struct address_space *m)
+{
+    inode_put(m->host);
+}
+
+const struct mapping_ops p9_mapping_ops = {
+    .read_pages = read_pages, .write_pages = write_pages, .try_get = try_get, .put = put};
 
 void p9_flush_inode(struct inode *inode)
 {

@@ -89,6 +89,7 @@ struct inode *p9_inode_get(struct superblock *sb, u32 fid, struct p9_qid qid)
     }
     *p = (struct p9_inode){fid, P9_NOFID, P9_NOFID};
     inode->priv = p;
+    inode->mapping.bdi = &c->bdi;
     inode->ino = qid.path;
     load_attributes(inode, &m);
     p9_end(&m);

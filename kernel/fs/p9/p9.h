@@ -14,6 +14,7 @@
 #define KERNEL_FS_P9_H
 #include <kernel/file.h>
 #include <kernel/virtio.h>
+#include <mm/writeback.h>
 
 #define P9_NOFID (~0u)
 #define P9_HDR   7 /* size[4] type[1] tag[2] */
@@ -49,8 +50,9 @@ struct p9_qid {
 };
 
 struct p9_channel; /* a virtio-9p device, kernel/dev/virtio_9p.c */
-/* The device with this mount tag, or NULL. */
-struct p9_channel *p9_channel_find(const char *tag);
+/* The device with this mount tag, for one session: ERR_PTR(-ENOENT), ERR_PTR(-EBUSY). */
+struct p9_channel *p9_channel_claim(const char *tag);
+void p9_channel_release(struct p9_channel *c);
 
 /*
  * One exchange: out[0..n_out) goes to the server, the answer lands in in[0..n_in). Sleeps until it has come; a fatal signal does
@@ -67,6 +69,7 @@ struct p9_client {
     u32 *free_fids;    /* stack of clunked ones, lock */
     u32 nr_free, cap_free;
     bool read_only, cache_mmap;
+    struct backing_dev bdi; /* of all files: write-back by age and amount, and its brake */
 };
 
 /* A message being built or taken apart: one page each way; longer data travels in pages of its own. */

@@ -81,11 +81,19 @@ static void show_options(struct superblock *sb, struct seq *s)
     seq_printf(s, ",access=client,msize=%u,trans=virtio", c->msize);
 }
 
+/* The flusher may hold the last reference to an inode, and puts it before it ends. */
+static void disconnect(struct p9_client *c)
+{
+    backing_dev_stop(&c->bdi);
+    p9_channel_release(c->channel);
+    kfree(c->free_fids);
+    kfree(c);
+}
+
 static void put(struct superblock *sb)
 {
     struct p9_client *c = sb->priv;
-    kfree(c->free_fids);
-    kfree(c);
+    disconnect(c);
 }
 
 static const struct sb_ops p9_sb_ops = {.statfs = statfs, .show_options = show_options, .put = put};
@@ -103,18 +111,22 @@ static struct p9_client *connect(u32 flags, const char *source, char *options, i
     c->msize = DEFAULT_MSIZE;
     c->read_only = flags & MS_RDONLY;
     spin_init(&c->lock, RANK_KERNEL_LEAF);
+    backing_dev_init(&c->bdi, "9p");
     *err = parse_options(c, options);
     if (*err)
         goto fail;
-    c->channel = p9_channel_find(source);
-    *err = -ENOENT; /* as Linux for an unknown tag */
-    if (!c->channel) {
+    c->channel = p9_channel_claim(source);
+    if (IS_ERR(c->channel)) {
+        *err = (int)PTR_ERR(c->channel);
         log_print(LOG_ERR, "9pnet_virtio: no channels available for device %s\n", source);
         goto fail;
     }
     *err = p9_version(c);
+    if (!*err && !c->read_only)
+        *err = backing_dev_start(&c->bdi);
     if (!*err)
         return c;
+    p9_channel_release(c->channel);
 fail:
     kfree(c->free_fids);
     kfree(c);
@@ -129,8 +141,7 @@ static struct superblock *mount(const struct fs_type *type, u32 flags, const cha
         return ERR_PTR(err);
     struct superblock *sb = sb_alloc(type, &p9_sb_ops, flags);
     if (!sb) {
-        kfree(c->free_fids);
-        kfree(c);
+        disconnect(c);
         return ERR_PTR(-ENOMEM);
     }
     sb->priv = c;

@@ -131,6 +131,47 @@ static void the_brake_holds(void **state)
     assert_in_range(dev.rate, 700, 1100);
 }
 
+/* The same by stores through a mapping: each is a fault, as pages are written back and protected behind it. */
+static void faults_are_braked(void **state)
+{
+    struct map_file map = host_map_file(f);
+    s64 at = host_mmap(SCENE_BASE, 2000 * PAGE_SIZE, UAPI_PROT_READ | UAPI_PROT_WRITE, UAPI_MAP_SHARED | UAPI_MAP_FIXED, &map, 0);
+    assert_int_equal(at, SCENE_BASE);
+    assert_int_equal(backing_dev_start(&dev), 0);
+    f->page_ns = SEC / 1000;
+    sysctl_dirty_background_bytes = 200 * PAGE_SIZE;
+    sysctl_dirty_bytes = 400 * PAGE_SIZE;
+    u64 begin = clock_ns(), most = 0, word = 7;
+    for (u64 i = 0; i < 2000; i++) {
+        assert_int_equal(host_store(SCENE_BASE + i * PAGE_SIZE, &word, 8), 0);
+        most = max(most, (u64)(stat_sum(NR_FILE_DIRTY) + stat_sum(NR_WRITEBACK)));
+    }
+    assert_true(most <= 400 + 64);
+    assert_in_range((clock_ns() - begin) / 1000000, 1400, 2600);
+    assert_int_equal(host_munmap(SCENE_BASE, 2000 * PAGE_SIZE), 0);
+}
+
+/* A device ends: its flusher is gone afterwards, with what it held. */
+static void a_device_ends(void **state)
+{
+    struct backing_dev other;
+    backing_dev_init(&other, "other");
+    backing_dev_stop(&other); /* never started */
+    backing_dev_init(&other, "other");
+    assert_int_equal(backing_dev_start(&other), 0);
+    struct host_file *g = host_file_new(64 * PAGE_SIZE, false);
+    g->mapping.bdi = &other;
+    g->page_ns = SEC / 100;
+    for (u64 i = 0; i < 64; i++)
+        assert_int_equal(cache_write_kernel(&g->mapping, i * PAGE_SIZE, page, PAGE_SIZE), PAGE_SIZE);
+    backing_dev_kick_all(&other);
+    wait_ns(SEC / 20);  /* in the middle of it */
+    host_file_put(g);   /* the flusher's is the last reference */
+    backing_dev_stop(&other);
+    assert_int_equal(other.users, 0);
+    assert_true(list_empty(&other.dirty));
+}
+
 static void without_a_device_nobody_waits(void **state)
 {
     f->mapping.bdi = NULL;
@@ -184,6 +225,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_is_too_much_goes_at_once, up, down),
         cmocka_unit_test_setup_teardown(a_pass_knows_ages, up, down),
         cmocka_unit_test_setup_teardown(the_brake_holds, up, down),
+        cmocka_unit_test_setup_teardown(faults_are_braked, up, down),
+        cmocka_unit_test_setup_teardown(a_device_ends, up, down),
         cmocka_unit_test_setup_teardown(without_a_device_nobody_waits, up, down),
         cmocka_unit_test_setup_teardown(an_error_reaches_each_opener_once, up, down),
         cmocka_unit_test_setup_teardown(mapped_pages_become_dirty_again, up, down),
