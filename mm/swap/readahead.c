@@ -14,6 +14,7 @@
 #include <lib/errno.h>
 #include <mm/cache.h>
 #include <mm/lru.h>
+#include <mm/reclaim.h>
 #include <mm/stat.h>
 #include "swap_internal.h"
 
@@ -46,8 +47,8 @@ static unsigned window_size(u64 offset)
     return n;
 }
 
-/* The slot, which has entries and no page, gets page as its cached one; false: it is not so. */
-static bool claim(swp_entry_t e, struct page *page)
+/* The slot, which has entries and no page, gets page as its cached one; false: it is not so. *shadow: what reclaim left there. */
+static bool claim(swp_entry_t e, struct page *page, u32 *shadow)
 {
     u64 pfn = page_to_pfn(page);
     bool done = false;
@@ -58,6 +59,7 @@ static bool claim(swp_entry_t e, struct page *page)
         while (!done && slot_count(old) && !(old & (SLOT_CACHED | SLOT_BAD)))
             done = __atomic_compare_exchange_n(word, &old, (old & SLOT_COUNT) | SLOT_CACHED | pfn, false, __ATOMIC_ACQ_REL,
                                                __ATOMIC_RELAXED);
+        *shadow = (u32)old;
     }
     rcu_read_unlock();
     return done;
@@ -84,7 +86,8 @@ static struct page *cache_missing(swp_entry_t e, gfp_t gfp)
         return ERR_PTR(-ENOMEM);
     page_init_flags(page, 1u << PG_locked | 1u << PG_swapbacked | 1u << PG_swapcache);
     WRITE_ONCE(swap_slot_of_frame[page_to_pfn(page)], (u32)e.v);
-    if (!claim(e, page)) {
+    u32 shadow;
+    if (!claim(e, page, &shadow)) {
         WRITE_ONCE(swap_slot_of_frame[page_to_pfn(page)], 0);
         page_init_flags(page, 0);
         page_put(page);
@@ -92,6 +95,8 @@ static struct page *cache_missing(swp_entry_t e, gfp_t gfp)
     }
     page_get(page);
     stat_node_add(page_node(page), NR_SWAPCACHE, 1);
+    if (shadow)
+        workingset_refaulted_swap(page, shadow);
     lru_add(page);
     return page;
 }

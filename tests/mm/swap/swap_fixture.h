@@ -52,7 +52,7 @@ static inline int swap_out_page(struct page *page, struct swap_plug *plug)
 {
     page_get(page);
     page_lock(page);
-    int err = swap_add(page);
+    int err = page_test(page, PG_swapcache) ? 0 : swap_add(page);
     if (!err) {
         rmap_unmap(page);
         err = swap_write(page, plug);
