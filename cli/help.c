@@ -48,6 +48,7 @@ const char help_run[] =
     "      --dry-run          print the QEMU command and do nothing\n"
     "      --console          CMD on the serial console, without virtio-serial: for debugging\n"
     "      --disk FILE[,ro]   a raw image as a disk: vda, the next one vdb; may be repeated\n"
+    "      --swap SIZE        that much swap, on a temporary disk behind those of --disk\n"
     "      --qemu-arg WORD    one more word for QEMU, may be repeated\n"
     "  -v, --verbose          the QEMU command and the kernel's console on standard error\n"
     "\n"

@@ -23,6 +23,7 @@
 #include "paths.h"
 #include "refkernel.h"
 #include "session.h"
+#include "swapdisk.h"
 #include "util.h"
 #include "vm.h"
 #include "../user/proto.h"
@@ -32,6 +33,8 @@ struct run_opts {
     unsigned cpus, timeout, boot_timeout;
     bool rw, no_root, dry_run, verbose, console;
     struct words env, disks, qemu;
+    uint64_t swap; /* bytes, 0: none */
+    char *swap_file;
     char **cmd; /* NULL-terminated */
 };
 
@@ -50,6 +53,7 @@ enum {
     OPT_ENV,
     OPT_CWD,
     OPT_DISK,
+    OPT_SWAP,
     OPT_QEMU
 };
 
@@ -69,6 +73,7 @@ static const struct option long_options[] = {
     {"env", required_argument, NULL, OPT_ENV},
     {"cwd", required_argument, NULL, OPT_CWD},
     {"disk", required_argument, NULL, OPT_DISK},
+    {"swap", required_argument, NULL, OPT_SWAP},
     {"qemu-arg", required_argument, NULL, OPT_QEMU},
     {"verbose", no_argument, NULL, 'v'},
     {"help", no_argument, NULL, 'h'},
@@ -166,6 +171,9 @@ static void parse(int argc, char **argv, const char *help, struct run_opts *o)
         case OPT_DISK:
             words_add(&o->disks, optarg);
             break;
+        case OPT_SWAP:
+            o->swap = swap_size(optarg);
+            break;
         case OPT_QEMU:
             words_add(&o->qemu, optarg);
             break;
@@ -218,6 +226,8 @@ static void add_orders(struct initramfs *a, const struct run_opts *o,
     }
     words_addf(&orders, "rows=%u", rows);
     words_addf(&orders, "cols=%u", cols);
+    if (o->swap)
+        words_addf(&orders, "swap=/dev/vd%c", (char)('a' + o->disks.n - 1));
     if (o->console)
         words_add(&orders, "console=1");
     for (size_t i = 0; i < env.n; i++)
@@ -309,6 +319,13 @@ static int run(struct run_opts *o)
         const char *tmp = getenv("TMPDIR");
         initrd = xasprintf("%s/pagoda.%d.cpio", tmp && *tmp ? tmp : "/tmp", (int)getpid());
     }
+    if (o->swap) {
+        o->swap_file = xasprintf("%s.swap", initrd);
+        words_add(&o->disks, o->swap_file);
+        int err = o->dry_run ? 0 : swap_disk_make(o->swap_file, o->swap);
+        if (err)
+            die(EXIT_PAGODA, "%s: %s", o->swap_file, strerror(-err));
+    }
     write_initramfs(initrd, o, &kernel, tty);
     struct vm vm = {.memory = o->memory,
                     .cpus = o->cpus,
@@ -339,6 +356,8 @@ static int run(struct run_opts *o)
     }
     status = run_session(o, &vm, tty);
     unlink(initrd);
+    if (o->swap_file)
+        unlink(o->swap_file);
     free(initrd);
     free(append);
     free(cwd);

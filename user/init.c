@@ -419,6 +419,7 @@ int main(void)
         sethostname(orders.host, strlen(orders.host));
     enter_root();
     loopback_up();
+    swap_on();
     if (orders.console)
         run_on_console();
 

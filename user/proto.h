@@ -49,7 +49,7 @@ _Static_assert(sizeof(struct frame) == 8, "the header is on the wire");
  * files arg=WORD     next word of CMD                 env=NAME=VALUE   its environment cwd=DIR its
  * working directory            tty=DIGIT        bit n set: stream n is a terminal rows=N cols=N
  * window size                     host=NAME        host name of the guest console=1    no port: use
- * the console's streams and print the status there
+ * the console's streams and print the status there swap=DEVICE   swapon before CMD starts
  */
 #define ORDERS_PATH "/pagoda.orders"
 

@@ -4,7 +4,7 @@
  * mm/shmem/swap.c.
  *
  *   area ── clusters of 256 slots ── a slot holds one page
- *   slot's word    63 bad  62 cached  55..32 count of entries  31..0 frame (cached) or the shadow that reclaim left
+ *   slot's word    63 bad  62 cached  61 taken  55..32 count of entries  31..0 frame (cached) or the shadow that reclaim left
  *   entry          in a page table: P, PROTNONE and SPECIAL clear, not zero (pte_swap), offset where the frame number was;
  *                  in the tree of shared memory: xa_mk_value(swp_entry_t.v)
  *   swap cache     slot -> frame by the slot's word, frame -> slot by an array: neither direction allocates

@@ -91,7 +91,7 @@ const struct vmstat_row vmstat_node_rows[] = {
     N(NR_PAGETABLE, "nr_page_table_pages"),
     A("nr_sec_page_table_pages"),
     A("nr_iommu_pages"),
-    A("nr_swapcached"),
+    N(NR_SWAPCACHE, "nr_swapcached"),
     A("pgpromote_success"),
     A("pgpromote_candidate"),
     A("pgdemote_kswapd"),

@@ -45,7 +45,7 @@ void swap_cache_leave(struct page *page, u32 shadow, bool keep_ref)
     stat_node_add(page_node(page), NR_SWAPCACHE, -1);
     do {
         ASSERT(old & SLOT_CACHED && (old & SLOT_LOW) == page_to_pfn(page)); /* W2 */
-        now = (old & SLOT_COUNT) | shadow;
+        now = (old & (SLOT_COUNT | SLOT_TAKEN)) | shadow;
     } while (!__atomic_compare_exchange_n(word, &old, now, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED));
     if (!(now & SLOT_USED))
         swap_slot_release(a, swp_offset(e));

@@ -57,7 +57,7 @@ static bool claim(swp_entry_t e, struct page *page, u32 *shadow)
     if (a && swp_offset(e) < a->max) {
         u64 *word = &a->slots[swp_offset(e)], old = READ_ONCE(*word);
         while (!done && slot_count(old) && !(old & (SLOT_CACHED | SLOT_BAD)))
-            done = __atomic_compare_exchange_n(word, &old, (old & SLOT_COUNT) | SLOT_CACHED | pfn, false, __ATOMIC_ACQ_REL,
+            done = __atomic_compare_exchange_n(word, &old, (old & (SLOT_COUNT | SLOT_TAKEN)) | SLOT_CACHED | pfn, false, __ATOMIC_ACQ_REL,
                                                __ATOMIC_RELAXED);
         *shadow = (u32)old;
     }
@@ -89,7 +89,8 @@ static struct page *cache_missing(swp_entry_t e, gfp_t gfp)
     u32 shadow;
     if (!claim(e, page, &shadow)) {
         WRITE_ONCE(swap_slot_of_frame[page_to_pfn(page)], 0);
-        page_init_flags(page, 0);
+        page_clear(page, PG_swapcache);
+        page_unlock(page); /* who had this frame before may be looking at it (swap_drop_unused) */
         page_put(page);
         return NULL;
     }

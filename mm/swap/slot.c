@@ -10,7 +10,8 @@
  * swapped out one after the other lie side by side, on each of the devices.
  *
  * Invariants
- *  1. cluster.used counts its words that are not 0; a word that was released becomes 0 under the area's lock.
+ *  1. cluster.used counts its words that are not 0; a word becomes 0 in swap_slot_release() and nowhere else, under the area's lock:
+ *     SLOT_TAKEN stays when the last entry and the cached page are gone.
  *  2. inuse of an area is the number of its slots in use; swap_nr_free is the sum of pages - inuse over areas that give out
  *     slots: it changes with a->lock held.
  *
@@ -186,7 +187,7 @@ swp_entry_t swap_slot_alloc(pfn_t pfn)
     }
     while (c->left || choose(c, tried)) {
         struct swap_area *a = load_acquire(&swap_areas[c->type - 1]);
-        u64 slot = a ? take_slot(a, SLOT_CACHED | pfn) : 0;
+        u64 slot = a ? take_slot(a, SLOT_TAKEN | SLOT_CACHED | pfn) : 0;
         if (slot) {
             c->left--;
             e = swp_entry(c->type - 1, slot);
@@ -206,7 +207,7 @@ void swap_slot_release(struct swap_area *a, u64 offset)
     u32 n = (u32)(offset / SWAP_CLUSTER) + 1;
     struct swap_cluster *c = &a->clusters[n - 1];
     spin_lock(&a->lock);
-    __atomic_store_n(&a->slots[offset], 0UL, __ATOMIC_RELAXED); /* a shadow may have stayed */
+    __atomic_store_n(&a->slots[offset], 0UL, __ATOMIC_RELAXED);
     c->used--;
     a->inuse--;
     if (a->flags & SWAP_AREA_WRITABLE)

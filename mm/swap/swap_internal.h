@@ -9,6 +9,7 @@
 
 #define SLOT_BAD    (1UL << 63) /* not to be used, and nothing else is set */
 #define SLOT_CACHED (1UL << 62) /* the low half is a frame number, else a shadow */
+#define SLOT_TAKEN  (1UL << 61) /* from swap_slot_alloc() to swap_slot_release(): till then nobody else gets the slot */
 #define SLOT_LOW    0xffffffffUL
 #define SLOT_ONE    (1UL << 32)
 #define SLOT_COUNT  (0xffffffUL << 32) /* more than there can be processes */

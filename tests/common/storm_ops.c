@@ -600,7 +600,10 @@ void storm_swap_on(void)
 static void swap_out(struct worker *w, u64 addr, struct swap_plug *plug)
 {
     struct page *page = NULL;
-    mmap_read_lock(w->mm);
+    if (!mmap_read_trylock(w->mm)) {
+        swap_flush(plug); /* who has the lock may wait for a page that is plugged */
+        mmap_read_lock(w->mm);
+    }
     pte_t *p = pt_lock_entry(w->mm, addr);
     if (p) {
         pte_t e = pte_load(p);

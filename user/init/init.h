@@ -9,7 +9,7 @@
 
 struct orders {
     char **args, **env, **modules;
-    const char *cwd, *root, *host;
+    const char *cwd, *root, *host, *swap;
     unsigned tty, rows, cols;
     bool console;
 };
@@ -25,5 +25,6 @@ void load_modules(void);
 int open_port(void); /* -1: there is none */
 void enter_root(void);
 void loopback_up(void);
+void swap_on(void); /* orders.swap */
 
 #endif

@@ -84,6 +84,8 @@ void read_orders(void)
             orders.root = value;
         else if (IS("host"))
             orders.host = value;
+        else if (IS("swap"))
+            orders.swap = value;
         else if (IS("tty"))
             orders.tty = (unsigned)atoi(value);
         else if (IS("rows"))
@@ -97,6 +99,12 @@ void read_orders(void)
     }
     if (!orders.args)
         fail("the orders name no program");
+}
+
+void swap_on(void)
+{
+    if (orders.swap && syscall(SYS_swapon, orders.swap, 0) < 0)
+        fail("swapon %s: %s", orders.swap, strerror(errno));
 }
 
 void load_modules(void)
