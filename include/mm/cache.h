@@ -73,7 +73,7 @@ struct address_space {
 #define AS_UNEVICTABLE 2u /* pages stay until the file goes */
 #define AS_BLOCKDEV    4u /* the cache of a block device, counted as Buffers */
 #define AS_SYSV        16u /* a System V segment */
-#define AS_NO_PUNCH    32u /* a seal forbids holes: MADV_REMOVE EPERM */
+#define AS_SEALED      32u /* a seal forbids writing: no holes, no new shared mapping that writes or may */
 #define AS_SECRET      8u /* pages are out of the linear map: no get_user_pages, no reading, no copy */
 
 #define CACHE_MARK_DIRTY     XA_MARK_0

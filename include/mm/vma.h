@@ -193,9 +193,15 @@ bool vma_range_sealed(struct mm *mm, u64 start, u64 end);
 /*
  * Gives [start,end) the rights UAPI_PROT_*; pkey: a key allocated in mm, or -1 for mprotect's rules. mmap_lock for writing.
  * 0, -EACCES, -ENOMEM, -EPERM; areas before the one that refused stay changed.
- * fill: from where to where locked private memory became writable, and its pages are to be had; 0, 0: none did.
+ * fill: the parts in which locked private memory became writable, and its pages are to be had.
  */
-int vma_protect(struct mm *mm, u64 start, u64 end, u64 prot, int pkey, u64 fill[2]);
+struct vma_fill {
+    unsigned n;
+    struct {
+        u64 from, to;
+    } part[8]; /* ascending, apart; the last one may hold more than became writable */
+};
+int vma_protect(struct mm *mm, u64 start, u64 end, u64 prot, int pkey, struct vma_fill *fill);
 /* Splits so that an area begins at addr, if one straddles it. */
 int vma_split(struct mm *mm, struct vma *vma, u64 addr);
 /* Sets flag bits on [start,end) (madvise, mlock): splits and merges; -ENOMEM on holes after doing the rest. */

@@ -84,7 +84,7 @@ s64 memfd_fcntl(struct file *f, u32 cmd, u32 add)
     else
         t->seals |= add;
     if (t->seals & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE))
-        i->mapping.flags |= AS_NO_PUNCH;
+        i->mapping.flags |= AS_SEALED;
     mutex_unlock(&i->lock);
     return err;
 }

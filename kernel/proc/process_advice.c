@@ -26,10 +26,11 @@ static s64 load_vector(u64 user, u64 nr, struct iovec_k **out)
     if (!v)
         return -ENOMEM;
     s64 err = copy_from_user(v, user, nr * sizeof(*v)) ? -EFAULT : 0;
-    for (u64 i = 0; i < nr && !err; i++) {
+    for (u64 i = 0; i < nr && !err; i++) /* all of them before any address */
         if ((s64)v[i].len < 0)
             err = -EINVAL;
-        else if (v[i].base >= limit || v[i].len > limit - v[i].base)
+    for (u64 i = 0; i < nr && !err; i++) {
+        if (v[i].base >= limit || v[i].len > limit - v[i].base)
             err = -EFAULT;
         v[i].len = min(v[i].len, MAX_RW - total);
         total += v[i].len;
@@ -42,12 +43,13 @@ static s64 load_vector(u64 user, u64 nr, struct iovec_k **out)
     return (s64)total;
 }
 
-/* Bytes advised, or the first error when there were none. */
-static s64 advise_all(struct mm *mm, const struct iovec_k *v, u64 nr, int advice)
+/* Bytes advised, of the `total` that there are, or the first error when there were none. Of the pieces without bytes only the first
+ * one is looked at. */
+static s64 advise_all(struct mm *mm, const struct iovec_k *v, u64 nr, s64 total, int advice)
 {
     s64 done = 0;
-    for (u64 i = 0; i < nr; i++) {
-        s64 err = v[i].len ? sys_mm_madvise(mm, v[i].base, v[i].len, advice) : 0;
+    for (u64 i = 0; i < nr && done < total; i++) {
+        s64 err = v[i].len || !i ? sys_mm_madvise(mm, v[i].base, v[i].len, advice) : 0;
         if (err)
             return done ? done : err;
         done += (s64)v[i].len;
@@ -79,7 +81,7 @@ SYSCALL(process_madvise)
     else if (mm != current_task()->mm && !capable(CAP_SYS_NICE))
         ret = -EPERM;
     else
-        ret = advise_all(mm, v, a2, advice);
+        ret = advise_all(mm, v, a2, ret, advice);
     if (mm)
         mm_put(mm);
     process_put(p);

@@ -112,7 +112,7 @@ static int remove_pages(struct vma *vma, u64 start, u64 end)
     if (!m || m->ops->read_pages || vma_is_secret(vma))
         return -EOPNOTSUPP; /* as a file system without hole punching */
     u64 from = vma_index(vma, start) << PAGE_SHIFT, to = from + (end - start);
-    if (unlikely(READ_ONCE(m->flags) & AS_NO_PUNCH))
+    if (unlikely(READ_ONCE(m->flags) & AS_SEALED))
         return -EPERM;
     if (likely(!vma->uffd))
         return cache_punch(m, from, to);

@@ -183,7 +183,7 @@ s64 sys_mm_mmap(struct mm *mm, u64 addr, u64 len, u64 prot, u64 flags, const str
     s64 at = map_locked(mm, &req, file, prot, flags);
     mmap_write_unlock(mm);
     bool populate = (flags & (UAPI_MAP_POPULATE | UAPI_MAP_NONBLOCK)) == UAPI_MAP_POPULATE ||
-                    (req.flags & (VM_LOCKED | VM_LOCKONFAULT)) == VM_LOCKED;
+                    req.flags & VM_LOCKED; /* an area that took VM_LOCKONFAULT is passed over */
     if (at >= 0 && populate)
         mm_populate(mm, (u64)at, size, true);
     return at;

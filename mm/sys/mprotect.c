@@ -64,11 +64,11 @@ s64 sys_mm_mprotect(struct mm *mm, u64 addr, u64 len, u64 prot, int pkey)
         err = -EINVAL;
     if (!err)
         err = widen(vma_find(mm, addr), grows, &addr, end);
-    u64 fill[2] = {0, 0};
+    struct vma_fill fill = {0};
     if (!err)
-        err = vma_protect(mm, addr, end, prot, pkey, fill);
+        err = vma_protect(mm, addr, end, prot, pkey, &fill);
     mmap_write_unlock(mm);
-    if (unlikely(fill[1]))
-        populate_locked(mm, fill[0], fill[1]);
+    for (unsigned i = 0; unlikely(i < fill.n); i++)
+        populate_locked(mm, fill.part[i].from, fill.part[i].to);
     return err;
 }

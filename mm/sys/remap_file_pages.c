@@ -69,6 +69,11 @@ static s64 remap_locked(struct mm *mm, u64 start, u64 len, u64 pgoff, bool *lock
         return -EAGAIN;
     if (pgoff > MAX_INDEX || pages > MAX_INDEX - pgoff)
         return -EOVERFLOW;
+    if (unlikely(vma->flags & VM_SHARED && vma->mapping && READ_ONCE(vma->mapping->flags) & AS_SEALED)) {
+        if (req.flags & VM_WRITE)
+            return -EPERM;
+        req.flags &= ~VM_MAYWRITE;
+    }
     struct vma *hold = vma_dup(vma, mm, start, start + PAGE_SIZE); /* the file outlives the old areas */
     if (!hold)
         return -ENOMEM;

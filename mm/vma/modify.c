@@ -100,7 +100,7 @@ struct protect_arg {
     u64 prot; /* as given to mprotect */
     int pkey;
     bool read_exec; /* personality READ_IMPLIES_EXEC */
-    u64 fill[2];    /* out: [from, to) of the areas, locked and private, that became writable */
+    struct vma_fill *fill;
 };
 
 static u64 protected_flags(const struct vma *vma, const struct protect_arg *a)
@@ -124,11 +124,20 @@ static int protect_wanted(struct vma *vma, void *arg)
     return flags != vma->flags;
 }
 
+static u64 filled_up_to(const struct vma_fill *fill)
+{
+    return fill->n ? fill->part[fill->n - 1].to : 0;
+}
+
 static void note_fill(struct protect_arg *a, const struct vma *vma)
 {
-    if (!a->fill[1])
-        a->fill[0] = vma_start(vma);
-    a->fill[1] = vma_end(vma);
+    struct vma_fill *fill = a->fill;
+    if (fill->n && (filled_up_to(fill) == vma_start(vma) || fill->n == ARRAY_SIZE(fill->part))) {
+        fill->part[fill->n - 1].to = vma_end(vma);
+        return;
+    }
+    fill->part[fill->n].from = vma_start(vma);
+    fill->part[fill->n++].to = vma_end(vma);
 }
 
 /*
@@ -138,7 +147,7 @@ static void note_fill(struct protect_arg *a, const struct vma *vma)
 static void prepare_filled(const struct protect_arg *a, struct vma *vma)
 {
     struct vma *prev = vma_prev(vma);
-    if (prev && a->fill[1] == vma_start(vma) && !prev->anon_vma && !(prev->flags & VM_LOCKONFAULT))
+    if (prev && filled_up_to(a->fill) == vma_start(vma) && !prev->anon_vma && !(prev->flags & VM_LOCKONFAULT))
         (void)anon_vma_prepare(prev);
 }
 
@@ -174,18 +183,17 @@ static int protect_change(struct vma *vma, void *arg)
     return 0;
 }
 
-int vma_protect(struct mm *mm, u64 start, u64 end, u64 prot, int pkey, u64 fill[2])
+int vma_protect(struct mm *mm, u64 start, u64 end, u64 prot, int pkey, struct vma_fill *fill)
 {
     struct protect_arg arg = {
         .prot = prot,
         .pkey = pkey,
         .read_exec = prot & VM_READ && task_read_implies_exec(),
+        .fill = fill,
     };
+    fill->n = 0;
     /* Refused before the area that refuses is cut; earlier areas stay changed. */
-    int err = for_range(mm, start, end, protect_change, protect_wanted, &arg, false);
-    fill[0] = arg.fill[0];
-    fill[1] = arg.fill[1];
-    return err;
+    return for_range(mm, start, end, protect_change, protect_wanted, &arg, false);
 }
 
 struct flags_arg {

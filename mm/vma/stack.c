@@ -31,8 +31,10 @@ int vma_grow_stack(struct vma *vma, u64 addr)
         return -ENOMEM;
     if (!vma_may_lock(mm, vma->flags, pages))
         return -ENOMEM;
-    if (vma->flags & VM_ACCOUNT && commit_charge(mm, pages))
+    if (commit_charge(mm, pages)) /* what is not on the account must fit, too */
         return -ENOMEM;
+    if (!(vma->flags & VM_ACCOUNT))
+        commit_uncharge(pages);
     if (vma->flags & VM_LOCKED)
         mm->locked_vm += pages;
     vma_set_bounds(vma, addr, vma_end(vma));

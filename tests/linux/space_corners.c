@@ -218,7 +218,65 @@ static void on_fault(void)
     SAY(mlock2(AT(8), 2 * PAGE, MLOCK_ONFAULT));
     SAY(mlock2(AT(16), 2 * PAGE, MLOCK_ONFAULT));
     SAY(mlock2(AT(16), 2 * PAGE, 0));
+    SAY(mlockall(MCL_FUTURE | MCL_ONFAULT));
+    mmap(AT(24), 4 * PAGE, RW, MAP_ANONYMOUS | DROPPABLE | FIX, -1, 0);
+    map(32, 4, RW, ANON, -1);
     window("locked on fault");
+}
+
+/* mprotect fills the areas that become writable, not a locked one between them that had no pages. */
+static void filled_apart(void)
+{
+    map(0, 3, PROT_NONE, ANON, -1);
+    map(3, 3, RW, ANON, -1);
+    map(6, 3, PROT_READ, ANON, -1);
+    SAY(mlock(AT(0), 9 * PAGE));
+    window("locked");
+    SAY(mprotect(AT(0), 9 * PAGE, RW));
+    window("writable");
+}
+
+/* A place that would cost more memory than there is can't be reached by a stack, however far it may grow. */
+static void far_below(void)
+{
+    const struct rlimit all = {RLIM_INFINITY, RLIM_INFINITY};
+
+    SAY(setrlimit(RLIMIT_STACK, &all));
+    SAY(mmap((void *)(BASE + (1ul << 46)), PAGE, PROT_READ, ANON | MAP_GROWSDOWN, -1, 0) != MAP_FAILED);
+    printf("far below: %d\n", touch(AT(0), 'r'));
+}
+
+static void advised(void)
+{
+    struct iovec v[3] = {{AT(0) + 7, 0}, {AT(0), PAGE}, {AT(1) + 7, 0}};
+    int fd = (int)syscall(SYS_pidfd_open, getpid(), 0);
+
+    map(0, 4, RW, ANON, -1);
+    SAY(syscall(SYS_process_madvise, fd, v, 3, MADV_WILLNEED, 0));
+    SAY(syscall(SYS_process_madvise, fd, v + 1, 2, MADV_WILLNEED, 0));
+    SAY(syscall(SYS_process_madvise, fd, v, 1, MADV_WILLNEED, 0));
+    v[0].iov_base = (void *)~0xffful;
+    v[0].iov_len = 6 * PAGE;
+    v[2].iov_len = ~0ul;
+    SAY(syscall(SYS_process_madvise, fd, v, 3, MADV_WILLNEED, 0));
+    SAY(syscall(SYS_process_madvise, fd, v, 2, MADV_WILLNEED, 0));
+    close(fd);
+}
+
+/* remap_file_pages is a new mapping: a seal that came after the old one counts. */
+static void resealed(void)
+{
+    int fd = file("resealed", 8);
+
+    map(0, 4, RW, MAP_SHARED | FIX, fd);
+    SAY(fcntl(fd, F_ADD_SEALS, 0x10 /* F_SEAL_FUTURE_WRITE */));
+    SAY(remap_file_pages(AT(0), PAGE, 0, 3, 0));
+    SAY(mprotect(AT(0), PAGE, PROT_READ));
+    SAY(remap_file_pages(AT(0), PAGE, 0, 3, 0));
+    SAY(mprotect(AT(0), PAGE, RW));
+    SAY(mprotect(AT(1), PAGE, RW));
+    window("resealed");
+    close(fd);
 }
 
 static void run(void (*one)(void))
@@ -248,5 +306,9 @@ int main(void)
     run(droppable);
     run(guarded);
     run(on_fault);
+    run(filled_apart);
+    run(far_below);
+    run(advised);
+    run(resealed);
     return 0;
 }

@@ -5,8 +5,8 @@
 static void protect(struct mm *mm, u64 start, u64 pages, u64 flags)
 {
     mmap_write_lock(mm);
-    u64 fill[2];
-    assert_int_equal(vma_protect(mm, start, start + (pages << PAGE_SHIFT), flags, -1, fill), 0);
+    struct vma_fill fill;
+    assert_int_equal(vma_protect(mm, start, start + (pages << PAGE_SHIFT), flags, -1, &fill), 0);
     mmap_write_unlock(mm);
     scene_check(mm);
 }
