@@ -169,5 +169,6 @@ void kernel_main(void)
     sched_start_load_timer();
     sched_psi_boot();
     oom_init();
+    kstack_boot();
     sched_idle_loop();
 }

@@ -14,6 +14,7 @@
 #include <mm/obs.h>
 #include <mm/oom.h>
 #include <mm/phys.h>
+#include <mm/reclaim.h>
 #include <mm/slab.h>
 #include <mm/stat.h>
 #include <mm/swap.h>
@@ -37,9 +38,9 @@ static u64 pcp_all(const struct zone *z)
 static void machine(void)
 {
     log_print(LOG_WARN, "active_anon:%lu inactive_anon:%lu isolated_anon:%lu\n",
-              gauge(NR_ACTIVE_ANON), gauge(NR_INACTIVE_ANON), 0UL);
+              gauge(NR_ACTIVE_ANON), gauge(NR_INACTIVE_ANON), gauge(NR_ISOLATED_ANON));
     log_print(LOG_WARN, " active_file:%lu inactive_file:%lu isolated_file:%lu\n",
-              gauge(NR_ACTIVE_FILE), gauge(NR_INACTIVE_FILE), 0UL);
+              gauge(NR_ACTIVE_FILE), gauge(NR_INACTIVE_FILE), gauge(NR_ISOLATED_FILE));
     log_print(LOG_WARN, " unevictable:%lu dirty:%lu writeback:%lu\n", gauge(NR_UNEVICTABLE),
               gauge(NR_FILE_DIRTY), gauge(NR_WRITEBACK));
     log_print(LOG_WARN, " slab_reclaimable:%lu slab_unreclaimable:%lu\n",
@@ -69,9 +70,11 @@ static void node_line(unsigned n)
               "sec_pagetables:%ukB all_unreclaimable? %s\n",
               n, of_node(n, NR_ACTIVE_ANON), of_node(n, NR_INACTIVE_ANON),
               of_node(n, NR_ACTIVE_FILE), of_node(n, NR_INACTIVE_FILE), of_node(n, NR_UNEVICTABLE),
-              0UL, 0UL, of_node(n, NR_FILE_MAPPED), of_node(n, NR_FILE_DIRTY),
+              of_node(n, NR_ISOLATED_ANON), of_node(n, NR_ISOLATED_FILE), of_node(n, NR_FILE_MAPPED),
+              of_node(n, NR_FILE_DIRTY),
               of_node(n, NR_WRITEBACK), of_node(n, NR_SHMEM), 0, 0, 0, 0,
-              (u64)stat_node_sum(n, NR_KERNEL_STACK_KB), of_node(n, NR_PAGETABLE), 0, "no");
+              (u64)stat_node_sum(n, NR_KERNEL_STACK_KB), of_node(n, NR_PAGETABLE), 0,
+              reclaim_node_given_up(n) ? "yes" : "no");
 }
 
 static u64 of_zone(const struct zone *z, enum node_stat s)
@@ -190,7 +193,8 @@ static void slab_line(void *ctx, const struct slab_info *i)
 static void slabs(void)
 {
     u64 lru = gauge(NR_ACTIVE_ANON) + gauge(NR_INACTIVE_ANON) + gauge(NR_ACTIVE_FILE) +
-              gauge(NR_INACTIVE_FILE) + 0UL + 0UL + gauge(NR_UNEVICTABLE);
+              gauge(NR_INACTIVE_FILE) + gauge(NR_ISOLATED_ANON) + gauge(NR_ISOLATED_FILE) +
+              gauge(NR_UNEVICTABLE);
     if (gauge(NR_SLAB_UNRECLAIMABLE) <= lru)
         return;
     log_print(LOG_INFO, "Unreclaimable slab info:\n");

@@ -116,6 +116,7 @@ void sched_psi_boot(void);
 /* Kernel stacks: cached per CPU. NULL when out of memory. */
 void *kstack_alloc(void);
 void kstack_free(void *stack);
+void kstack_boot(void); /* after shrinkers_boot() */
 void kstack_trim(void); /* gives surplus back; may sleep */
 void sched_start_load_timer(void);
 

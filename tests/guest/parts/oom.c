@@ -19,7 +19,7 @@
 
 #define CAST     8
 #define SLACK_KB 6144
-#define TIMEOUT  90
+#define TIMEOUT  240
 
 /* What is special about an actor. */
 enum {
