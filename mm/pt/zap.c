@@ -7,7 +7,7 @@
  *   special          cleared: no page behind it that is counted
  *   marker           cleared; but stays in truncation, and MADV_DONTNEED lets protections of file pages stay (below)
  *   swap entry       cleared, its slot counts one less; stays where private copies do
- *   page             cleared; D of a file page goes to the page; mapcount, rss, NR_*_MAPPED; the reference to the gather
+ *   page             cleared; D of a file page goes to the page, A counts as a use; mapcount, rss, NR_*_MAPPED; the reference to the gather
  *
  * Each level-1 table is locked once. rss is added up over the call and applied at its end. The loop ends early when the
  * table has no used entry left. A shared table is given up whole, see share.c; truncation, which may not sleep, empties its
@@ -26,6 +26,7 @@
  */
 #include "pt_internal.h"
 #include <mm/cache.h>
+#include <mm/lru.h>
 #include <mm/rmap.h>
 #include <mm/stat.h>
 #include <port/log.h>
@@ -54,6 +55,8 @@ static __noinline_fn void zap_file_page(struct zap *z, struct page *page, pte_t 
         z->file++;
     if (pte_dirty(e) && !page_test(page, PG_dirty) && page_mapping(page))
         cache_set_dirty(page);
+    if (pte_young(e) && !lru_is_hot(READ_ONCE(page->flags)) && page_test(page, PG_lru))
+        lru_mark_accessed(page);
 }
 
 /* A swap entry goes: no page, no translation. */

@@ -75,7 +75,7 @@ u64 reclaim_direct(unsigned node, gfp_t gfp, unsigned order)
     };
     if (reclaim_wait_reserve(node, gfp))
         return 1; /* it is being killed: the allocation looks again, and gives up */
-    u64 stall;
+    u64 stall = 0;
     u32 before = *thread;
     psi_memstall_enter(&stall);
     *thread = before | THREAD_MEMALLOC;

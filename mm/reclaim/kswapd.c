@@ -125,7 +125,7 @@ static int kswapd(void *arg)
 {
     struct reclaim_state *s = arg;
     unsigned order = 0, zone = MAX_ZONES - 1;
-    u64 stall;
+    u64 stall = 0;
     *sched_mem_flags() |= THREAD_MEMALLOC | THREAD_KSWAPD;
     for (;;) {
         nap_or_sleep(s, order, zone);

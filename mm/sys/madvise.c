@@ -179,8 +179,10 @@ static int advise_area(struct vma *vma, u64 start, u64 end, int nr)
     default: /* COLD, PAGEOUT */
         if (vma->flags & (VM_LOCKED | VM_PFNMAP | VM_HUGETLB))
             return -EINVAL;
-        if (nr != UAPI_MADV_PAGEOUT)
+        if (nr != UAPI_MADV_PAGEOUT) {
+            madvise_cold(vma, start, end);
             return 0;
+        }
         /* What may vanish at any time vanishes when it is not wanted. */
         if (vma->flags & VM_DROPPABLE)
             return drop_pages(vma, start, end, nr);

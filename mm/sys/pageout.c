@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * MADV_PAGEOUT: what the range maps, and nobody else does, goes to swap now. And MADV_WILLNEED, which begins to bring it back.
+ * MADV_PAGEOUT: what the range maps, and nobody else does, goes to swap now. MADV_COLD: it is among the next to go when memory runs
+ * short. And MADV_WILLNEED, which begins to bring it back.
  *
  *   a batch: pages referenced by their entries ── swap_add, rmap_unmap, swap_write of each ── swap_flush ── written ── freed
  *
@@ -83,6 +84,48 @@ void madvise_pageout(struct vma *vma, u64 start, u64 end)
         swap_flush(&plug);
         for (unsigned i = 0; i < b.n; i++)
             finish_out(b.pages[i]);
+        sched_cond();
+    }
+}
+
+/* ---- MADV_COLD ---- */
+
+struct cool {
+    struct mm *mm;
+};
+
+/* As take(): a page that nothing else maps forgets that it was used, and leaves the active list. */
+static int cool(void *ctx, u64 addr, unsigned level, pte_t e)
+{
+    struct cool *c = ctx;
+    u64 vm_flags;
+    if (level != 1 || !pte_mapped(e) || pte_special(e))
+        return 0;
+    struct page *page = pfn_to_page(pte_pfn(e));
+    if (!page_test(page, PG_lru) || READ_ONCE(page->mapcount) != 0 || !page_try_get(page))
+        return 0;
+    pte_t *p = pt_find(c->mm, addr);
+    if (p && pte_pfn(pte_load(p)) == pte_pfn(e) && page_try_lock(page)) {
+        rmap_referenced(page, &vm_flags);
+        page_clear(page, PG_referenced);
+        if (page_test(page, PG_active)) {
+            page_set(page, PG_workingset);
+            lru_deactivate(page);
+        }
+        page_unlock(page);
+    }
+    page_put(page);
+    return 0;
+}
+
+#define COOL_BYTES (1UL << 20) /* between two looks whether somebody waits for the CPU */
+
+void madvise_cold(struct vma *vma, u64 start, u64 end)
+{
+    struct cool c = {.mm = vma->mm};
+    for (u64 next; start < end; start = next) {
+        next = min(end, start + COOL_BYTES);
+        pt_for_each(vma->mm, start, next, cool, &c);
         sched_cond();
     }
 }

@@ -11,6 +11,7 @@
 #define MIB (1UL << 20)
 
 static struct mm *mm;
+static struct host_swap disk;
 static u8 page_bytes[PAGE_SIZE];
 
 static void up(u32 mib)
@@ -156,6 +157,31 @@ static void shadows_are_bounded(void **state)
     down();
 }
 
+static void cold_pages_go_first(void **state)
+{
+    const struct host_swap_config cfg = {.pages = 4096, .prio = -1};
+    u8 v;
+    up(32);
+    assert_int_equal(host_swap_on(&disk, &cfg), 0);
+    s64 at = host_mmap_anon(2000 * PAGE_SIZE);
+    for (u64 i = 0; i < 2000; i++)
+        assert_int_equal(host_store_u8((u64)at + i * PAGE_SIZE, (u8)i), 0);
+    assert_int_equal(host_madvise((u64)at + 1000 * PAGE_SIZE, 500 * PAGE_SIZE, UAPI_MADV_COLD), 0);
+    for (unsigned i = 0; i < 30 && stat_event_sum(PSWPOUT) < 200; i++)
+        reclaim_once();
+    u64 out[2] = {0};
+    for (u64 i = 0; i < 2000; i++)
+        out[i >= 1000 && i < 1500] += pte_swap(pte_load(pt_find(mm, (u64)at + i * PAGE_SIZE)));
+    assert_true(out[1] >= 190 && out[0] < out[1] / 4);
+    for (u64 i = 0; i < 2000; i++) {
+        assert_int_equal(host_load_u8((u64)at + i * PAGE_SIZE, &v), 0);
+        assert_int_equal(v, (u8)i);
+    }
+    host_munmap((u64)at, 2000 * PAGE_SIZE);
+    assert_int_equal(host_swap_off(&disk), 0);
+    down();
+}
+
 static void pinned_and_locked_pages_stay(void **state)
 {
     up(32);
@@ -233,8 +259,6 @@ static void executable_code_stays_a_round_longer(void **state)
     host_file_put(f);
     down();
 }
-
-static struct host_swap disk;
 
 static void anonymous_memory_goes_to_swap_and_returns(void **state)
 {
@@ -344,6 +368,7 @@ int main(void)
         cmocka_unit_test(refaults_activate),
         cmocka_unit_test(shadows_go_with_the_file),
         cmocka_unit_test(shadows_are_bounded),
+        cmocka_unit_test(cold_pages_go_first),
         cmocka_unit_test(pinned_and_locked_pages_stay),
         cmocka_unit_test(dirty_pages_are_written_first),
         cmocka_unit_test(executable_code_stays_a_round_longer),
