@@ -46,7 +46,7 @@ void page_lock(struct page *page)
         return;
     /* Who waits for a page that was thrown out while it was in use waits for want of memory. */
     bool thrashes = page_test(page, PG_workingset) && !page_test(page, PG_uptodate), io = sched_set_iowait(true);
-    u64 stall;
+    u64 stall = 0;
     if (unlikely(thrashes))
         psi_memstall_enter(&stall);
     waitq_wait(queue_of(page), lock_or_ask(page));
