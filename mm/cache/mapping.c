@@ -198,7 +198,7 @@ bool cache_forget_value(struct address_space *m, u64 index)
     if (there)
         xa_erase(&m->pages, index);
     if (there && m->flags & AS_SHMEM)
-        m->nrswapped--;
+        WRITE_ONCE(m->nrswapped, m->nrswapped - 1);
     spin_unlock(&m->tree_lock);
     if (there && m->flags & AS_SHMEM) {
         swap_free((swp_entry_t){xa_to_value(entry)});
@@ -222,7 +222,7 @@ int cache_swap_out(struct address_space *m, struct page *page)
             xa_clear_mark(&m->pages, index, (enum xa_mark)mark);
         xa_store(&m->pages, index, xa_mk_value(page_swap_entry(page).v), NULL);
         m->nrpages--;
-        m->nrswapped++;
+        WRITE_ONCE(m->nrswapped, m->nrswapped + 1);
         m->nrdirty -= page_test(page, PG_dirty);
         WRITE_ONCE(page->owner, 0UL);
     }
@@ -247,7 +247,7 @@ bool cache_swap_in(struct address_space *m, u64 index, swp_entry_t e, struct pag
         xa_set_mark(&m->pages, index, CACHE_MARK_DIRTY);
         m->nrpages++;
         m->nrdirty++;
-        m->nrswapped--;
+        WRITE_ONCE(m->nrswapped, m->nrswapped - 1);
         swap_free_cached(e);
     }
     spin_unlock(&m->tree_lock);

@@ -143,7 +143,7 @@ static u64 take_slot(struct swap_area *a, u64 word)
     if (slot) {
         __atomic_store_n(&a->slots[slot], word, __ATOMIC_RELEASE);
         a->clusters[slot / SWAP_CLUSTER].used++;
-        a->inuse++;
+        WRITE_ONCE(a->inuse, a->inuse + 1); /* choose() looks without the lock */
         __atomic_fetch_sub(&swap_nr_free, 1, __ATOMIC_RELAXED);
     }
     spin_unlock(&a->lock);
@@ -209,7 +209,7 @@ void swap_slot_release(struct swap_area *a, u64 offset)
     spin_lock(&a->lock);
     __atomic_store_n(&a->slots[offset], 0UL, __ATOMIC_RELAXED);
     c->used--;
-    a->inuse--;
+    WRITE_ONCE(a->inuse, a->inuse - 1);
     if (a->flags & SWAP_AREA_WRITABLE)
         __atomic_fetch_add(&swap_nr_free, 1, __ATOMIC_RELAXED);
     if (c->state == CLUSTER_FULL) {
