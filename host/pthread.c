@@ -107,6 +107,8 @@ void pth_yield(void)
  *   free_below     the count of used entries of an upper table: at 0 nothing is left to free; neighbours only add
  *   watermark_ok   free pages of a zone: a hint whether to try
  *   cache_sync     dirty pages of a file: nothing to do when there are none
+ *   pick_shard     lengths of the shards' lists: only how much is taken from which depends on them
+ *   stat_zone_lru, stat_node_sum  other CPUs' shares of the gauges: who adds them up wants a sum of about now
  *   run_join       links of the lruvec: whether they are those of a page on the locked list; see mm/reclaim/lru.c
  */
 #include <host/sanitizer.h>
@@ -119,6 +121,9 @@ const char *__tsan_default_suppressions(void)
            "race_top:free_below\n"
            "race_top:watermark_ok\n"
            "race_top:cache_sync\n"
+           "race_top:pick_shard\n"
+           "race_top:stat_zone_lru\n"
+           "race_top:stat_node_sum\n"
            "race_top:run_join\n";
 }
 #endif

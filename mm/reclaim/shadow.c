@@ -39,17 +39,10 @@ static void count_node(const struct xa_node *node, s64 n)
     stat_node_add(page_node(virt_to_page(node)), NR_WORKINGSET_NODES, n);
 }
 
-static u32 bits_in(u64 x)
-{
-    x -= (x >> 1) & 0x5555555555555555UL;
-    x = (x & 0x3333333333333333UL) + ((x >> 2) & 0x3333333333333333UL);
-    return (u32)((((x + (x >> 4)) & 0x0f0f0f0f0f0f0f0fUL) * 0x0101010101010101UL) >> 56);
-}
-
 void shadow_note_values(struct xa_node *node)
 {
     bool listed = node->room[0];
-    bool want = node->values && node->values == bits_in(node->present) && !(mapping_of(node)->flags & AS_SHMEM);
+    bool want = node->values && node->values == weight_u64(node->present) && !(mapping_of(node)->flags & AS_SHMEM);
     if (listed == want)
         return;
     spin_lock(&shadow_lock);
