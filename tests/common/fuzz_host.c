@@ -68,6 +68,11 @@ static void fail_game(const char *why)
 
 /* ---- files ---- */
 
+/* Nothing is put off here. */
+void home_settle(void)
+{
+}
+
 int home_fd(unsigned file)
 {
     return file < FILE_ZERO ? FIRST_FD + (int)file : -1;

@@ -114,6 +114,8 @@ uint64_t home_scratch(void);
 void home_put(uint64_t at, const void *from, size_t n);
 void home_get(void *to, uint64_t at, size_t n);
 size_t home_text(enum home_text what, char *buf, size_t room);
+/* Ends what the system put off: references that wait in lists of a CPU decide whether a page is taken over or copied. */
+void home_settle(void);
 int home_fd(unsigned file);
 /* Process of an actor, or -1. */
 int home_pid(unsigned actor);

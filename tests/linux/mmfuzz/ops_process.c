@@ -56,6 +56,7 @@ static void play_process_vm(struct fuzz *f)
         fuzz_say_addr(f, v[i].base);
         fuzz_say("+%lx", v[i].len);
     }
+    home_settle();
     int64_t r = fuzz_call(wr ? SYS_process_vm_writev : SYS_process_vm_readv,
                           (uint64_t)(int64_t)home_pid(who), home_scratch() + 3 * sizeof(v[0]), 1,
                           home_scratch(), n, flags);
