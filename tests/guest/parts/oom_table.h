@@ -117,7 +117,7 @@ static const struct situation table[] = {
     {"many/holders", NULL, {{"small", by_anon, 3, 0, MANY}, HOG(by_anon)}},
     {"many/holders-first", NULL, {{"small", by_anon, 2, 1000, MANY}, HOG(by_anon)}},
     {"many/users", NULL, {{"a", by_anon, 4, 0, NOBODY}, {"b", by_anon, 4, 0, 0}, {"hog", by_anon, 0, 0, NOBODY}}},
-    {"many/cow", NULL, {HOG(by_cow)}},
+    {"many/cow", "oom_dump_tasks=0", {HOG(by_cow)}},
     {"many/bomb", "oom_dump_tasks=0", {HOG(by_fork_bomb)}},
     /* the knobs */
     {"knob/allocating-hog", "oom_kill_allocating_task=1", {BYSTANDER, HOG(by_anon)}},
