@@ -38,6 +38,7 @@ static inline size_t copy_in(const struct end *e, size_t off, void *dst, size_t 
     return 0;
 }
 
+#define READ_BATCH 16u
 #define READY (1u << PG_uptodate | 1u << PG_readahead)
 
 /* The page at index for a reader, complete, and not one where readahead has something to do; or NULL. */
@@ -81,38 +82,68 @@ static __always_inline_fn void accessed(struct address_space *m, const struct fi
         lru_mark_accessed(page);
 }
 
+/* Up to n pages from index on that a reader can have as they are, without gaps, referenced. */
+static unsigned find_ready_run(struct address_space *m, u64 index, unsigned n, struct page **out)
+{
+    unsigned i = 0;
+    rcu_read_lock();
+    n = xa_load_batch(&m->pages, index, (void **)out, n) ? n : 0;
+    for (; i < n; i++) {
+        struct page *page = out[i];
+        if (!page || xa_is_value(page) || (READ_ONCE(page->flags) & READY) != 1u << PG_uptodate || !page_try_get(page))
+            break;
+        if (unlikely(!cache_is_at(page, m, index + i))) {
+            page_put(page);
+            break;
+        }
+    }
+    rcu_read_unlock();
+    return i;
+}
+
+/* The next pages of a read of n bytes at pos: how many, or 0 and *err. */
+static unsigned pages_for_read(struct address_space *m, const struct cache_reader *r, u64 pos, size_t n, struct page **out, long *err)
+{
+    unsigned want = (unsigned)min(((pos & ~PAGE_MASK) + n + PAGE_SIZE - 1) >> PAGE_SHIFT, (u64)READ_BATCH);
+    unsigned got = want > 1 ? find_ready_run(m, pos >> PAGE_SHIFT, want, out) : 0;
+    if (got)
+        return got;
+    out[0] = page_for_read(m, r, pos >> PAGE_SHIFT);
+    if (!IS_ERR(out[0]))
+        return 1;
+    *err = PTR_ERR(out[0]);
+    return 0;
+}
+
 ssize_t cache_read_piece(struct address_space *m, const struct cache_reader *r, u64 pos, u64 dst, size_t n)
 {
     struct end e = {r->kernel, dst};
+    struct page *batch[READ_BATCH];
     u64 size = READ_ONCE(m->size), last = r->ra ? READ_ONCE(r->ra->prev_pos) : U64_MAX;
     if (pos >= size)
         return 0;
     n = min(n, (size_t)(size - pos));
     size_t done = 0;
     long err = 0;
-    while (done < n) {
-        u64 at = pos + done, off = at & ~PAGE_MASK;
-        size_t chunk = min(n - done, (size_t)(PAGE_SIZE - off));
-        struct page *page = page_for_read(m, r, at >> PAGE_SHIFT);
-        if (IS_ERR(page)) {
-            err = PTR_ERR(page);
-            break;
+    while (done < n && !err) {
+        unsigned got = pages_for_read(m, r, pos + done, n - done, batch, &err);
+        for (unsigned i = 0; i < got; i++) {
+            u64 at = pos + done, off = at & ~PAGE_MASK;
+            size_t chunk = min(n - done, (size_t)(PAGE_SIZE - off)), left = 0;
+            if (likely(!err))
+                left = copy_out(&e, done, (char *)page_to_virt(batch[i]) + off, chunk);
+            if (batch[i] != zero_page) {
+                if (likely(!err))
+                    accessed(m, r->ra, batch[i], at, last);
+                page_put(batch[i]);
+            }
+            if (unlikely(left))
+                err = -EFAULT;
+            if (likely(!err) || left)
+                last = pos + (done += chunk - left);
         }
-        size_t left = copy_out(&e, done, (char *)page_to_virt(page) + off, chunk);
-        if (page != zero_page) {
-            accessed(m, r->ra, page, at, last);
-            page_put(page);
-        }
-        done += chunk - left;
-        last = pos + done;
-        if (left) {
-            err = -EFAULT;
-            break;
-        }
-        if (unlikely(n - done >= 64 * PAGE_SIZE && sched_fatal_signal())) {
+        if (unlikely(n - done >= 64 * PAGE_SIZE && sched_fatal_signal()))
             err = -EINTR;
-            break;
-        }
         if (unlikely(done < n))
             sched_cond();
     }

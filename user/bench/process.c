@@ -192,31 +192,59 @@ static unsigned long pipe_round(void)
     return 1000;
 }
 
-static unsigned long file_io(bool writing)
+/* All of a cached file in calls of `size` bytes. */
+static unsigned long file_io(size_t size, bool writing)
+{
+    static char block[MIB];
+    int fd = cached_file();
+
+    memset(block, 3, sizeof(block));
+    start();
+    for (off_t at = 0; at < (off_t)BIG; at += (off_t)size) {
+        ssize_t n = writing ? pwrite(fd, block, size, at) : pread(fd, block, size, at);
+        if (n != (ssize_t)size)
+            fail("file");
+    }
+    stop();
+    CHECK(close(fd));
+    return BIG / size;
+}
+
+static unsigned long file_pread(void)
+{
+    return file_io(PAGE, false);
+}
+
+static unsigned long file_pwrite(void)
+{
+    return file_io(PAGE, true);
+}
+
+static unsigned long file_pread_large(void)
+{
+    return file_io(MIB, false);
+}
+
+static unsigned long file_pwrite_large(void)
+{
+    return file_io(MIB, true);
+}
+
+/* Pages that come into a file of tmpfs by being written. */
+static unsigned long file_grow(void)
 {
     static char block[PAGE];
     int fd = cached_file();
 
     memset(block, 3, sizeof(block));
+    CHECK(ftruncate(fd, 0));
     start();
-    for (off_t at = 0; at < (off_t)BIG; at += (off_t)PAGE) {
-        ssize_t n = writing ? pwrite(fd, block, PAGE, at) : pread(fd, block, PAGE, at);
-        if (n != (ssize_t)PAGE)
+    for (off_t at = 0; at < (off_t)BIG; at += (off_t)PAGE)
+        if (pwrite(fd, block, PAGE, at) != (ssize_t)PAGE)
             fail("file");
-    }
     stop();
     CHECK(close(fd));
     return BIG / PAGE;
-}
-
-static unsigned long file_pread(void)
-{
-    return file_io(false);
-}
-
-static unsigned long file_pwrite(void)
-{
-    return file_io(true);
 }
 
 const struct row process_rows[] = {
@@ -231,6 +259,9 @@ const struct row process_rows[] = {
     {"pipe round trip", pipe_round, 4 * CALL},
     {"read 4 KiB, cached", file_pread, CALL + PAGEFUL},
     {"write 4 KiB, cached", file_pwrite, CALL + PAGEFUL},
+    {"read 1 MiB, cached", file_pread_large, CALL + MIB / PAGE * PAGEFUL},
+    {"write 1 MiB, cached", file_pwrite_large, CALL + MIB / PAGE * PAGEFUL},
+    {"write 4 KiB, new in tmpfs", file_grow, CALL + PAGEFUL},
     {NULL, NULL, 0},
 };
 
