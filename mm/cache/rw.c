@@ -38,7 +38,7 @@ static inline size_t copy_in(const struct end *e, size_t off, void *dst, size_t 
     return 0;
 }
 
-#define READ_BATCH 16u
+#define READ_BATCH 32u
 #define READY (1u << PG_uptodate | 1u << PG_readahead)
 
 /* The page at index for a reader, complete, and not one where readahead has something to do; or NULL. */
@@ -92,7 +92,7 @@ static unsigned find_ready_run(struct address_space *m, u64 index, unsigned n, s
         struct page *page = out[i];
         if (!page || xa_is_value(page) || (READ_ONCE(page->flags) & READY) != 1u << PG_uptodate || !page_try_get(page))
             break;
-        if (unlikely(!cache_is_at(page, m, index + i))) {
+        if (unlikely(READ_ONCE(page->owner) != (u64)(uptr)m || READ_ONCE(page->index) != (u32)(index + i))) {
             page_put(page);
             break;
         }
@@ -115,6 +115,25 @@ static unsigned pages_for_read(struct address_space *m, const struct cache_reade
     return 0;
 }
 
+/* Whole pages, each read from its start, to user memory: consumes their references. Returns how many bytes. */
+static size_t copy_whole_pages(struct page **page, unsigned n, u64 dst, bool mark)
+{
+    size_t done = 0, left = 0;
+    for (unsigned i = 0; i < n; i++) {
+        struct page *p = page[i];
+        if (likely(!left)) {
+            left = copy_to_user(dst + done, page_to_virt(p), PAGE_SIZE);
+            done += PAGE_SIZE - left;
+            if (likely(mark) && !page_test(p, PG_referenced))
+                page_set(p, PG_referenced); /* as lru_mark_accessed() */
+            else if (likely(mark))
+                lru_mark_accessed(p);
+        }
+        page_put(p);
+    }
+    return done;
+}
+
 ssize_t cache_read_piece(struct address_space *m, const struct cache_reader *r, u64 pos, u64 dst, size_t n)
 {
     struct end e = {r->kernel, dst};
@@ -127,6 +146,16 @@ ssize_t cache_read_piece(struct address_space *m, const struct cache_reader *r, 
     long err = 0;
     while (done < n && !err) {
         unsigned got = pages_for_read(m, r, pos + done, n - done, batch, &err);
+        unsigned whole = min(got, (unsigned)((n - done) >> PAGE_SHIFT));
+        bool again = (last - 1) >> PAGE_SHIFT == (pos + done) >> PAGE_SHIFT; /* see accessed() */
+        if (whole > 1 && !r->kernel && !((pos + done) & ~PAGE_MASK) && !again) {
+            size_t want = (size_t)whole * PAGE_SIZE;
+            size_t copied = copy_whole_pages(batch, whole, dst + done, !r->ra || !(READ_ONCE(r->ra->flags) & RA_NOREUSE));
+            err = copied < want ? -EFAULT : 0;
+            last = pos + (done += copied);
+            memmove(batch, batch + whole, (got - whole) * sizeof(*batch));
+            got -= whole;
+        }
         for (unsigned i = 0; i < got; i++) {
             u64 at = pos + done, off = at & ~PAGE_MASK;
             size_t chunk = min(n - done, (size_t)(PAGE_SIZE - off)), left = 0;
