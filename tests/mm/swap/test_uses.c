@@ -20,9 +20,9 @@ static struct mm *out(u64 pages)
 static void rights_change(void **state)
 {
     struct mm *mm = out(N);
-    u64 fill[2];
+    struct vma_fill fill;
     mmap_write_lock(mm);
-    assert_int_equal(vma_protect(mm, BASE, BASE + N * PAGE_SIZE, UAPI_PROT_NONE, -1, fill), 0);
+    assert_int_equal(vma_protect(mm, BASE, BASE + N * PAGE_SIZE, UAPI_PROT_NONE, -1, &fill), 0);
     mmap_write_unlock(mm);
     assert_int_equal(mm_fault(mm, BASE, FAULT_USER), VM_FAULT_ACCERR);
     swap_check();
@@ -33,7 +33,7 @@ static void rights_change(void **state)
     assert_true(scene_entry(mm, BASE).v & PTE_PROTNONE);
     swap_check();
     mmap_write_lock(mm);
-    assert_int_equal(vma_protect(mm, BASE, BASE + N * PAGE_SIZE, UAPI_PROT_READ, -1, fill), 0);
+    assert_int_equal(vma_protect(mm, BASE, BASE + N * PAGE_SIZE, UAPI_PROT_READ, -1, &fill), 0);
     mmap_write_unlock(mm);
     assert_values(mm, BASE, N, 100);
     for (u64 i = 0; i < N; i++)
