@@ -4,6 +4,7 @@
 #define MM_SLAB_INLINE_H
 #include <mm/page_list.h>
 #include <mm/percpu.h>
+#include <mm/trace.h>
 #include <lib/list.h>
 #include <port/failpoint.h>
 
@@ -51,7 +52,8 @@ static inline void slab_poison(const struct slab_cache *c, const void *obj)
     mem_poison((const char *)obj + c->link + 8, c->stride - c->link - 8);
 }
 
-static inline void *slab_alloc(struct slab_cache *c, gfp_t gfp)
+/* slab_alloc() and kmalloc(), but for their trace points. */
+static __always_inline_fn void *slab_alloc_quiet(struct slab_cache *c, gfp_t gfp)
 {
     void *obj = NULL;
     if (failpoint_hit(FAIL_SLAB_ALLOC) && !(gfp & GFP_NOFAIL))
@@ -72,7 +74,14 @@ static inline void *slab_alloc(struct slab_cache *c, gfp_t gfp)
     return obj;
 }
 
-static inline void slab_free(struct slab_cache *c, void *obj)
+static inline void *slab_alloc(struct slab_cache *c, gfp_t gfp)
+{
+    void *obj = slab_alloc_quiet(c, gfp);
+    trace_kmem_cache_alloc(c, obj, gfp);
+    return obj;
+}
+
+static __always_inline_fn void slab_free_quiet(struct slab_cache *c, void *obj)
 {
     rcu_read_lock();
     struct slab_cpu *m = load_acquire(&cpu_local()->slab[c->id]);
@@ -87,6 +96,12 @@ static inline void slab_free(struct slab_cache *c, void *obj)
         slab_free_slow(c, obj);
     }
     rcu_read_unlock();
+}
+
+static inline void slab_free(struct slab_cache *c, void *obj)
+{
+    trace_kmem_cache_free(c, obj);
+    slab_free_quiet(c, obj);
 }
 
 #define KMALLOC_MAX_CACHED 8192
@@ -125,7 +140,10 @@ static inline void *kmalloc(size_t size, gfp_t gfp)
 {
     if (unlikely(size - 1 >= KMALLOC_MAX_CACHED))
         return size ? kmalloc_large(size, gfp) : KMALLOC_ZERO_PTR;
-    return slab_alloc(kmalloc_caches[kmalloc_class(size)], gfp);
+    struct slab_cache *c = kmalloc_caches[kmalloc_class(size)];
+    void *p = slab_alloc_quiet(c, gfp);
+    trace_kmalloc(p, size, c->stride, gfp);
+    return p;
 }
 static inline void *kzalloc(size_t size, gfp_t gfp)
 {

@@ -11,6 +11,7 @@
 #include <lib/fmt.h>
 #include <lib/string.h>
 #include <mm/oom.h>
+#include <mm/trace.h>
 #include <port/cpu.h>
 #include <port/log.h>
 
@@ -87,6 +88,7 @@ struct adjust {
 static void adjust(struct process *p, const struct adjust *a)
 {
     p->oom_score_adj = a->adj;
+    trace_oom_score_adj_update(p->pid, p->leader ? p->leader->comm : "", a->adj);
     if (!a->old && capable(24 /* CAP_SYS_RESOURCE */))
         p->oom_score_adj_min = a->adj;
 }

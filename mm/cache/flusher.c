@@ -14,6 +14,7 @@
 #include <lib/errno.h>
 #include <mm/readahead.h>
 #include <mm/stat.h>
+#include <mm/trace.h>
 #include <mm/writeback.h>
 #include <port/clock.h>
 #include <port/log.h>
@@ -147,6 +148,18 @@ static bool too_many(void)
     return (u64)(stat_sum(NR_FILE_DIRTY) + stat_sum(NR_WRITEBACK)) > l.background;
 }
 
+/* backing_dev_flush(), and what it is done for. */
+static u64 flush(struct backing_dev *b, u64 dirtied_before, enum trace_wb_reason why)
+{
+    s64 asked = stat_sum(NR_FILE_DIRTY);
+    trace_writeback_start(b, asked, why);
+    u64 n = backing_dev_flush(b, dirtied_before);
+    trace_writeback_written(b, asked - (s64)n, why);
+    if (n)
+        trace_writeback_pages_written(n);
+    return n;
+}
+
 static int flusher(void *arg)
 {
     struct backing_dev *b = arg;
@@ -155,12 +168,12 @@ static int flusher(void *arg)
         waitq_wait_until(&b->wait, READ_ONCE(b->kicked) || READ_ONCE(b->stopping), period ? clock_ns() + period : U64_MAX);
         u32 kicked = __atomic_exchange_n(&b->kicked, 0, __ATOMIC_ACQUIRE);
         u64 now = clock_ns(), age = READ_ONCE(sysctl_dirty_expire_centisecs) * NS_PER_CENTISEC;
-        while (backing_dev_flush(b, now > age ? now - age : 0)) /* large files come in stretches */
+        while (flush(b, now > age ? now - age : 0, TRACE_WB_PERIODIC)) /* large files come in stretches */
             ;
         u64 most = kicked & KICK_ALL ? (u64)stat_sum(NR_FILE_DIRTY) : 0, n = 0, done = 0;
-        while (done < most && (n = backing_dev_flush(b, U64_MAX)))
+        while (done < most && (n = flush(b, U64_MAX, TRACE_WB_VMSCAN)))
             done += n;
-        while (too_many() && backing_dev_flush(b, U64_MAX))
+        while (too_many() && flush(b, U64_MAX, TRACE_WB_BACKGROUND))
             ;
     }
     backing_dev_leave(b);

@@ -19,6 +19,7 @@
 #include <mm/slab.h>
 #include <mm/stat.h>
 #include <mm/vma.h>
+#include <mm/trace.h>
 #include <mm/writeback.h>
 #include <port/log.h>
 #include <port/task.h>
@@ -145,6 +146,8 @@ int cache_insert(struct address_space *m, u64 index, struct page *page)
     if (unlikely(shadow) && !page_test(page, PG_dirty))
         workingset_refaulted(page, xa_to_value(shadow));
     lru_add(page);
+    if (!(m->flags & AS_SHMEM))
+        trace_mm_filemap_add_to_page_cache(m, page);
     return 0;
 }
 
@@ -158,6 +161,7 @@ static void replace_locked(struct address_space *m, struct page *page, void *ent
         if (m->ops->write_pages)
             stat_node_add(page_node(page), NR_FILE_DIRTY, -1);
     }
+    trace_mm_filemap_delete_from_page_cache(m, page);
     int err = xa_store(&m->pages, index, entry, &old); /* needs no memory: there is an entry. A clean page has no marks */
     ASSERT(!err && old == page); /* C1 */
     m->nrpages--;
@@ -324,6 +328,7 @@ bool cache_set_dirty(struct page *page)
             stat_node_add(page_node(page), NR_FILE_DIRTY, 1);
             stat_node_add(page_node(page), NR_DIRTIED, 1);
             task_account_dirtied(PAGE_SIZE);
+            trace_writeback_dirty_folio(m, page);
         }
         if (m->bdi && m->nrdirty == 1)
             writeback_note_dirty(m);

@@ -13,6 +13,7 @@
 #include <lib/errno.h>
 #include <mm/phys.h>
 #include <mm/stat.h>
+#include <mm/trace.h>
 #include <mm/writeback.h>
 #include "cache_internal.h"
 #include <port/clock.h>
@@ -65,11 +66,13 @@ static void brake(struct backing_dev *b, u64 pages)
         struct dirty_limits l;
         writeback_limits(&l);
         u64 dirty = (u64)(stat_sum(NR_FILE_DIRTY) + stat_sum(NR_WRITEBACK)), from = (l.background + l.limit) / 2;
+        trace_global_dirty_state(l.background, l.limit);
         if (dirty > l.background)
             backing_dev_kick(b);
         if (dirty <= from)
             return;
         u64 rate = READ_ONCE(b->rate), until = clock_ns() + pause_of(rate ? rate : RATE_UNKNOWN, pages, dirty, from, l.limit);
+        trace_balance_dirty_pages(b, l.limit, from, dirty, rate, pages, until - clock_ns());
         bool io = sched_set_iowait(true);
         int err = waitq_wait_until(&b->brake, false, until);
         sched_set_iowait(io);

@@ -20,6 +20,7 @@
  */
 #include <mm/phys_internal.h>
 #include <mm/stat.h>
+#include <mm/trace.h>
 #include <port/clock.h>
 #include <port/failpoint.h>
 #include <port/log.h>
@@ -201,6 +202,7 @@ struct page *alloc_slow(unsigned node, gfp_t gfp, unsigned order)
     if (!page) {
         if (!(gfp & GFP_NOWARN))
             warn_failure(gfp, order);
+        trace_mm_page_alloc(NULL, order, gfp);
         return NULL;
     }
     mem_unpoison(page_to_virt(page), PAGE_SIZE << order);
@@ -210,6 +212,7 @@ struct page *alloc_slow(unsigned node, gfp_t gfp, unsigned order)
         for (unsigned i = 0; i < 1u << order; i++)
             page_clear_contents(page + i, gfp);
     page_hand_out(page);
+    trace_mm_page_alloc(page, order, gfp);
     return page;
 }
 

@@ -19,6 +19,7 @@
  * Locks: zone->lock is held on entry and kept. Nothing sleeps or allocates.
  */
 #include <mm/phys_internal.h>
+#include <mm/trace.h>
 #include <port/log.h>
 
 void buddy_insert(struct zone *z, struct page *page, unsigned order, enum migrate_type type)
@@ -104,6 +105,7 @@ struct page *buddy_alloc(struct zone *z, unsigned order, enum migrate_type type)
     if (!page)
         return NULL;
     split_block(z, page, found, order);
+    trace_mm_page_alloc_zone_locked(page, order, type, 0);
     z->nr_free -= 1UL << order;
     return page;
 }

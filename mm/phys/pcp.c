@@ -21,6 +21,7 @@
 #include <mm/phys_internal.h>
 #include <lib/errno.h>
 #include <mm/stat.h>
+#include <mm/trace.h>
 #include <port/failpoint.h>
 #include <port/lock.h>
 #include <port/log.h>
@@ -164,6 +165,8 @@ static void give_back(struct zone *z, const u32 *pfn, u32 n)
         for (u32 i = 0; i < n; i++)
             WRITE_ONCE(pfn_to_page(pfn[i])->flags, z->page_flags);
     spin_lock(&z->lock);
+    for (u32 i = 0; trace_on(TRACE_mm_page_pcpu_drain) && i < n; i++)
+        trace_mm_page_pcpu_drain(pfn_to_page(pfn[i]), 0);
     for (u32 i = 0; i < n;) {
         u32 lo = pfn[i], run = 1;
         if (i + 1 < n && pfn[i + 1] == lo + 1) {
@@ -237,6 +240,10 @@ static inline void free_one(struct mm_cpu *c, struct page *page)
 
 void free_page_batch(struct page **pages, unsigned n)
 {
+    for (unsigned i = 0; trace_on(TRACE_mm_page_free) && i < n; i++)
+        trace_mm_page_free(pages[i], 0);
+    for (unsigned i = 0; trace_on(TRACE_mm_page_free_batched) && i < n; i++)
+        trace_mm_page_free_batched(pages[i]);
     rcu_read_lock();
     struct mm_cpu *c = cpu_local();
     for (unsigned i = 0; i < n; i++)
@@ -259,6 +266,7 @@ static void free_block(struct page *page, unsigned order)
 void free_pages(struct page *page, unsigned order)
 {
     ASSERT(order <= MAX_ORDER);
+    trace_mm_page_free(page, order);
     if (unlikely(order)) {
         if (!IS_ALIGNED(page_to_pfn(page), 1UL << order))
             bad_page(page, "freeing a misaligned block");
@@ -294,6 +302,7 @@ struct page *alloc_page(gfp_t gfp)
     page_hand_out(page);
     if (gfp & GFP_ZERO)
         page_clear_contents(page, gfp);
+    trace_mm_page_alloc(page, 0, gfp);
     return page;
 }
 
@@ -314,6 +323,7 @@ struct page *alloc_zeroed_page(gfp_t gfp)
     WRITE_ONCE(page->flags,
                page->flags & ~PAGE_PCP_ZEROED); /* its user may dirty it and free it otherwise */
     page_hand_out(page);
+    trace_mm_page_alloc(page, 0, gfp | GFP_ZERO);
     return page;
 }
 
@@ -348,6 +358,8 @@ struct page *pcp_alloc_zone(struct zone *z, gfp_t gfp)
             spin_lock(&z->lock);
             n = buddy_alloc_bulk(z, gfp_migrate_type(gfp), p->pfn, p->batch,
                                  (u32)pcp_slot(z, kind) << PAGE_ZONE_SHIFT);
+            for (u32 i = 0; trace_on(TRACE_mm_page_alloc_zone_locked) && i < n; i++)
+                trace_mm_page_alloc_zone_locked(pfn_to_page(p->pfn[i]), 0, gfp_migrate_type(gfp), 1);
             spin_unlock(&z->lock);
         }
         if (n) {

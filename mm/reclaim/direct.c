@@ -10,6 +10,7 @@
  * Locks: none; the caller may hold any lock that sleeps.
  */
 #include <mm/psi.h>
+#include <mm/trace.h>
 #include "reclaim_internal.h"
 
 static void shrink_nodes(unsigned node, struct scan_control *sc)
@@ -79,7 +80,9 @@ u64 reclaim_direct(unsigned node, gfp_t gfp, unsigned order)
     u32 before = *thread;
     psi_memstall_enter(&stall);
     *thread = before | THREAD_MEMALLOC;
+    trace_mm_vmscan_direct_reclaim_begin(order, gfp);
     u64 freed = run(node, &sc);
+    trace_mm_vmscan_direct_reclaim_end(freed);
     *thread = before;
     psi_memstall_leave(&stall);
     return freed;

@@ -14,6 +14,7 @@
 #include <lib/fmt.h>
 #include <mm/oom.h>
 #include <mm/psi.h>
+#include <mm/trace.h>
 #include <port/clock.h>
 #include <port/log.h>
 #include "reclaim_internal.h"
@@ -39,7 +40,7 @@ bool reclaim_node_given_up(unsigned node)
     return READ_ONCE(reclaim_states[node].failures) >= MAX_RECLAIM_FAILURES;
 }
 
-void kswapd_wake(struct node *node, unsigned order, unsigned zone)
+void kswapd_wake(struct node *node, unsigned order, unsigned zone, gfp_t gfp)
 {
     struct reclaim_state *s = &reclaim_states[node->id];
     if (!s->running || reclaim_node_given_up(node->id) || node_balanced(node, order, zone))
@@ -48,8 +49,10 @@ void kswapd_wake(struct node *node, unsigned order, unsigned zone)
     do
         want = 1 | max((old >> 8) & 255, order) << 8 | max(old >> 16, zone) << 16;
     while (want != old && !__atomic_compare_exchange_n(&s->wanted, &old, want, true, __ATOMIC_RELEASE, __ATOMIC_RELAXED));
-    if (want != old)
+    if (want != old) {
+        trace_mm_vmscan_wakeup_kswapd(node->id, zone, order, gfp);
         waitq_wake_all(&s->kswapd_wait);
+    }
 }
 
 static u64 pages_to_high(const struct node *node, unsigned zone)
@@ -115,9 +118,10 @@ static void nap_or_sleep(struct reclaim_state *s, unsigned order, unsigned zone)
     bool woken = false;
     if (ready_to_sleep(s, order, zone))
         woken = waitq_wait_until(&s->kswapd_wait, READ_ONCE(s->wanted), clock_ns() + NAP_NS) == 0;
-    if (!woken && ready_to_sleep(s, order, zone))
+    if (!woken && ready_to_sleep(s, order, zone)) {
+        trace_mm_vmscan_kswapd_sleep(s->node->id);
         waitq_wait(&s->kswapd_wait, READ_ONCE(s->wanted));
-    else
+    } else
         stat_event(woken ? KSWAPD_LOW_WMARK_HIT_QUICKLY : KSWAPD_HIGH_WMARK_HIT_QUICKLY);
 }
 
@@ -134,6 +138,7 @@ static int kswapd(void *arg)
             order = (wanted >> 8) & 255;
             zone = wanted >> 16;
         }
+        trace_mm_vmscan_kswapd_wake(s->node->id, zone, order);
         psi_memstall_enter(&stall);
         order = balance(s, order, zone);
         psi_memstall_leave(&stall);
@@ -149,7 +154,7 @@ static void wake(unsigned node, gfp_t gfp, unsigned order)
         if ((*zp)->index > gfp_zone(gfp) || (*zp)->node == last)
             continue;
         last = (*zp)->node;
-        kswapd_wake(nodes[last], order, gfp_zone(gfp));
+        kswapd_wake(nodes[last], order, gfp_zone(gfp), gfp);
         if (gfp & GFP_THISNODE)
             break;
     }
@@ -173,7 +178,9 @@ static bool worth_retry(unsigned node, gfp_t gfp, unsigned order)
             continue;
         u64 keep = READ_ONCE(z->watermark[WMARK_MIN]) + READ_ONCE(z->lowmem_reserve[gfp_zone(gfp)]);
         u64 all = READ_ONCE(z->nr_free) + zone_reclaimable(z);
-        if (all >= keep + (1UL << order) && (order == 0 || watermark_ok(z, order, 0, gfp_zone(gfp), GFP_MEMALLOC)))
+        bool ok = all >= keep + (1UL << order) && (order == 0 || watermark_ok(z, order, 0, gfp_zone(gfp), GFP_MEMALLOC));
+        trace_reclaim_retry_zone(z, order, zone_reclaimable(z), all, READ_ONCE(z->watermark[WMARK_MIN]), 0, ok);
+        if (ok)
             return true;
     }
     return false;

@@ -27,6 +27,7 @@
 #include <mm/phys.h>
 #include <mm/stat.h>
 #include <mm/swap.h>
+#include <mm/trace.h>
 #include <port/clock.h>
 #include <port/log.h>
 #include <port/sched.h>
@@ -162,6 +163,7 @@ static bool ends_anyway(const struct oom_task *t)
 
 static void help_to_end(const struct oom_task *t)
 {
+    trace_mark_victim(t);
     ops->mark(t);
     oom_reap_later(t);
 }
@@ -187,6 +189,7 @@ static void kill_victim(const struct oom_task *t, const char *why)
     struct sharers s = {.of = t};
     stat_event(OOM_KILL);
     last_kill = clock_ns();
+    trace_mark_victim(t);
     ops->mark(t);
     ops->kill(t);
     log_print(LOG_ERR,

@@ -16,6 +16,7 @@
  */
 #include <lib/string.h>
 #include <mm/oom.h>
+#include <mm/trace.h>
 #include <lib/errno.h>
 #include <port/clock.h>
 #include <port/log.h>
@@ -87,6 +88,8 @@ static struct mm *take_due(u64 now, u64 *next)
 
 static void serve(struct mm *mm)
 {
+    if (!mm->oom.tries)
+        trace_wake_reaper(mm->oom.pid);
     bool done = reap(mm);
     if (!done && ++mm->oom.tries < TRIES) {
         mm->oom.due = clock_ns() + RETRY_NS;

@@ -8,6 +8,7 @@
  */
 #include <mm/mlock.h>
 #include <mm/pt.h>
+#include <mm/trace.h>
 #include <mm/vma.h>
 
 static void reap(struct mm *mm)
@@ -29,7 +30,9 @@ bool mm_try_reap(struct mm *mm)
 {
     if (!mmap_read_trylock(mm))
         return false;
+    trace_start_task_reaping(mm->oom.pid);
     reap(mm);
+    trace_finish_task_reaping(mm->oom.pid);
     mmap_read_unlock(mm);
     return true;
 }

@@ -137,6 +137,6 @@ void reclaim_throttle(struct node *node, enum throttle why);
 void reclaim_throttle_progress(struct node *node, const struct scan_control *sc);
 /* The reserve is nearly empty: waits until kswapd has refilled it. True: the caller is being killed. */
 bool reclaim_wait_reserve(unsigned node, gfp_t gfp);
-void kswapd_wake(struct node *node, unsigned order, unsigned zone);
+void kswapd_wake(struct node *node, unsigned order, unsigned zone, gfp_t gfp);
 u64 reclaim_direct(unsigned node, gfp_t gfp, unsigned order);
 #endif

@@ -16,6 +16,7 @@
 #include <mm/shrinker.h>
 #include <mm/vma.h>
 #include <mm/writeback.h>
+#include <mm/trace.h>
 #include <port/log.h>
 #include "reclaim_internal.h"
 
@@ -93,6 +94,7 @@ static void shrink_active(struct node *node, enum lru_list list, unsigned nr, st
 {
     struct page *pages[LRU_BATCH], *stay[LRU_BATCH];
     unsigned scanned, n = lru_isolate(node, list, nr, sc->zone, false, pages, &scanned), nr_stay = 0, nr_go = 0, rotated = 0;
+    trace_mm_vmscan_lru_isolate(sc, nr, scanned, n, list);
     stat_event_add(PGREFILL, scanned);
     for (unsigned i = 0; i < n; i++) {
         struct page *page = pages[i];
@@ -111,6 +113,7 @@ static void shrink_active(struct node *node, enum lru_list list, unsigned nr, st
     lru_putback(stay, nr_stay);
     lru_putback(pages, nr_go);
     stat_event_add(PGDEACTIVATE, nr_go);
+    trace_mm_vmscan_lru_shrink_active(node->id, n, nr_stay, nr_go, rotated, sc->priority, lru_is_file(list));
     reclaim_note_cost(node, lru_is_file(list), 0, rotated);
     sched_cond();
 }
@@ -150,6 +153,7 @@ static u64 shrink_inactive(struct node *node, enum lru_list list, unsigned nr, s
             return 0;
     }
     unsigned scanned, n = lru_isolate(node, list, nr, sc->zone, !sc->may_unmap, pages, &scanned);
+    trace_mm_vmscan_lru_isolate(sc, nr, scanned, n, list);
     struct shrink_result r = {0};
     struct mm_cpu *cpu = cpu_local();
     cpu->event[sc->kswapd ? PGSCAN_KSWAPD : PGSCAN_DIRECT] += scanned;
@@ -164,6 +168,7 @@ static u64 shrink_inactive(struct node *node, enum lru_list list, unsigned nr, s
     if (r.met.unqueued_dirty == n && r.met.bdi)
         backing_dev_kick_all(r.met.bdi); /* dirty pages come by that nobody is writing */
     add_tally(&sc->tally, &r.met, n, file);
+    trace_mm_vmscan_lru_shrink_inactive(node->id, scanned, freed, &r, sc->priority, file);
     return freed;
 }
 

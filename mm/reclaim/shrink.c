@@ -21,6 +21,7 @@
 #include <mm/cache.h>
 #include <mm/pin.h>
 #include <mm/rmap.h>
+#include <mm/trace.h>
 #include <mm/vma.h>
 #include <port/log.h>
 #include "reclaim_internal.h"
@@ -80,6 +81,7 @@ static enum verdict clean_file(struct page *page, struct node *node, const struc
     }
     if (use == USE_CLEAN_ONLY || !(sc->gfp & GFP_FS) || !sc->may_writepage)
         return KEEP;
+    trace_mm_vmscan_write_folio(page);
     stat_node_add(page_node(page), NR_VMSCAN_WRITE, 1);
     r->pageout++;
     return cache_write_page(page) && !page_test(page, PG_dirty) ? FREED : KEEP;
@@ -103,6 +105,7 @@ static enum verdict shrink_swapped(struct page *page, const struct scan_control 
         if (!sc->may_writepage)
             return KEEP;
         page_set(page, PG_reclaim); /* it is to be freed as soon as it is written */
+        trace_mm_vmscan_write_folio(page);
         stat_node_add(page_node(page), NR_VMSCAN_WRITE, 1);
         if (swap_write(page, r->plug)) {
             page_clear(page, PG_reclaim);

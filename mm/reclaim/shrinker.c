@@ -8,6 +8,7 @@
  */
 #include <mm/shrinker.h>
 #include <mm/slab.h>
+#include <mm/trace.h>
 #include "reclaim_internal.h"
 
 #define BATCH        128
@@ -39,6 +40,7 @@ static u64 shrink_one(struct shrinker *s, unsigned node, gfp_t gfp, int priority
     u64 deferred = __atomic_exchange_n(&s->deferred, 0, __ATOMIC_RELAXED), batch = s->batch ? s->batch : BATCH;
     u64 delta = s->seeks ? (have >> priority) * 4 / s->seeks : have / 2;
     u64 left = min((deferred >> priority) + delta, 2 * have);
+    trace_mm_shrink_slab_start(s, node, deferred, gfp, have, delta, left, priority);
     while (left >= batch || left >= have) {
         u64 nr = min(batch, left), n = s->scan(s, node, nr, gfp);
         if (n == SHRINK_STOP || !nr)
@@ -51,6 +53,7 @@ static u64 shrink_one(struct shrinker *s, unsigned node, gfp_t gfp, int priority
     }
     u64 ask = deferred + delta;
     __atomic_fetch_add(&s->deferred, min(ask - min(ask, scanned), 2 * have), __ATOMIC_RELAXED);
+    trace_mm_shrink_slab_end(s, node, freed, deferred, READ_ONCE(s->deferred), left);
     return freed;
 }
 

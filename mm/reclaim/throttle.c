@@ -11,6 +11,7 @@
  * Locks: those of the wait queues.
  */
 #include <lib/errno.h>
+#include <mm/trace.h>
 #include <port/clock.h>
 #include "reclaim_internal.h"
 
@@ -43,6 +44,7 @@ void reclaim_throttle(struct node *node, enum throttle why)
     struct reclaim_state *s = &reclaim_states[node->id];
     if (*sched_mem_flags() & THREAD_KSWAPD && why == THROTTLE_NOPROGRESS)
         return;
+    u64 begin = clock_ns();
     switch (why) {
     case THROTTLE_WRITEBACK:
         wait_written(s);
@@ -53,6 +55,7 @@ void reclaim_throttle(struct node *node, enum throttle why)
     default:
         waitq_wait_until(&s->throttle_wait[why], false, clock_ns() + 100 * MS);
     }
+    trace_mm_vmscan_throttled(node->id, (why == THROTTLE_ISOLATED ? 20 : 100) * MS, clock_ns() - begin, why);
 }
 
 void reclaim_throttle_progress(struct node *node, const struct scan_control *sc)
@@ -87,7 +90,7 @@ bool reclaim_wait_reserve(unsigned node, gfp_t gfp)
     if (sched_fatal_signal() || reserve_is_fair(s))
         return false;
     stat_event(PGSCAN_DIRECT_THROTTLE);
-    kswapd_wake(s->node, 0, ZONE_NORMAL);
+    kswapd_wake(s->node, 0, ZONE_NORMAL, 0);
     if (gfp & GFP_FS)
         return waitq_wait_killable(&s->reserve_wait, reserve_is_fair(s)) == -EINTR;
     waitq_wait_until(&s->reserve_wait, reserve_is_fair(s), clock_ns() + 1000 * MS);

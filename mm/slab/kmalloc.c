@@ -45,6 +45,7 @@ void *kmalloc_large(size_t size, gfp_t gfp)
     if (!page)
         return NULL;
     stat_node_add(page_node(page), NR_SLAB_UNRECLAIMABLE, 1L << order);
+    trace_kmalloc(page_to_virt(page), size, PAGE_SIZE << order, gfp);
     return page_to_virt(page);
 }
 
@@ -60,9 +61,10 @@ void kfree(const void *p)
 {
     if (unlikely((uptr)p <= (uptr)KMALLOC_ZERO_PTR))
         return;
+    trace_kfree(p, (u64)(uptr)__builtin_return_address(0));
     struct page *page = page_head(virt_to_page(p));
     if (likely(page_test(page, PG_slab)))
-        slab_free(slab_page_cache(page), (void *)p);
+        slab_free_quiet(slab_page_cache(page), (void *)p);
     else
         kfree_large(page, p);
 }

@@ -22,10 +22,11 @@ struct pnode {
     const struct file_ops *fops;                 /* instead of file */
     const char *target;                          /* symlinks */
     ssize_t (*readlink)(char *buf, size_t size); /* or computed */
+    void (*cut)(void); /* the file is truncated: O_TRUNC; may be NULL */
     u32 nr_dirs;
 };
-extern struct pnode proc_root_node, sys_root_node;
-/* The node at path ("/proc/..." or "/sys/..."), made with its parents; NULL: no memory, or not below one of the two. */
+extern struct pnode proc_root_node, sys_root_node, trace_root_node;
+/* The node at path ("/proc/...", "/sys/kernel/tracing/...", "/sys/..."), made with its parents; NULL: no memory, or not below one of them. */
 struct pnode *pnode_make(const char *path, u32 mode);
 struct inode *pnode_inode(struct superblock *sb, struct pnode *n);
 /* Times may be set, sizes not (they are taken for done, as shells' ">" want), the rest not. */
@@ -140,4 +141,5 @@ void proc_system_register(void); /* system.c, cpuinfo.c, sysctl.c */
 void proc_sysctl_register(void);
 void proc_sysctl_vm_register(void);
 void sysfs_register(void);
+void tracefs_register(void); /* kernel/fs/trace/ */
 #endif

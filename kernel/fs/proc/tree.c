@@ -10,6 +10,8 @@ static struct mutex tree_lock = MUTEX_INIT(tree_lock);
 static u64 next_ino = 1;
 struct pnode proc_root_node = {.name = "proc", .mode = S_IFDIR | 0555, .ino = 1};
 struct pnode sys_root_node = {.name = "sys", .mode = S_IFDIR | 0755, .ino = 1};
+struct pnode trace_root_node = {.name = "tracing", .mode = S_IFDIR | 0700, .ino = 1};
+#define TRACE_ROOT "/sys/kernel/tracing/"
 
 struct pnode *pnode_child(struct pnode *n, const char *name, size_t len)
 {
@@ -37,10 +39,11 @@ static struct pnode *add_child(struct pnode *parent, const char *name, size_t le
 
 struct pnode *pnode_make(const char *path, u32 mode)
 {
-    struct pnode *n = str_starts(path, "/proc/")  ? &proc_root_node
-                      : str_starts(path, "/sys/") ? &sys_root_node
-                                                  : NULL;
-    const char *s = str_chr(path + 1, '/');
+    struct pnode *n = str_starts(path, "/proc/")     ? &proc_root_node
+                      : str_starts(path, TRACE_ROOT) ? &trace_root_node
+                      : str_starts(path, "/sys/")    ? &sys_root_node
+                                                     : NULL;
+    const char *s = n == &trace_root_node ? path + sizeof(TRACE_ROOT) - 2 : str_chr(path + 1, '/');
     if (!n || !s)
         return NULL;
     mutex_lock(&tree_lock);
@@ -143,10 +146,19 @@ int proc_setattr(struct inode *i, u32 valid, const struct kstat *st)
     return 0;
 }
 
+static int text_setattr(struct inode *i, u32 valid, const struct kstat *st)
+{
+    struct pnode *n = i->priv;
+    int err = proc_setattr(i, valid, st);
+    if (!err && valid & ATTR_SIZE && n->cut)
+        n->cut();
+    return err;
+}
+
 static const struct inode_ops dir_iops = {.lookup = lookup, .setattr = proc_setattr};
 static const struct file_ops dir_fops = {.readdir = readdir};
 static const struct inode_ops link_iops = {.readlink = readlink, .setattr = proc_setattr};
-static const struct inode_ops text_iops = {.open = open_text, .setattr = proc_setattr};
+static const struct inode_ops text_iops = {.open = open_text, .setattr = text_setattr};
 
 struct inode *pnode_inode(struct superblock *sb, struct pnode *n)
 {
@@ -173,8 +185,8 @@ struct inode *pnode_inode(struct superblock *sb, struct pnode *n)
     return inode_hash(i);
 }
 
-/* ---- the two file systems ---- */
-static struct superblock *proc_sb, *sysfs_sb;
+/* ---- the file systems ---- */
+static struct superblock *proc_sb, *sysfs_sb, *tracefs_sb;
 
 static struct superblock *mount_proc(const struct fs_type *type, u32 flags, const char *source,
                                      char *options)
@@ -186,8 +198,14 @@ static struct superblock *mount_sysfs(const struct fs_type *type, u32 flags, con
 {
     return sb_get(sysfs_sb);
 }
+static struct superblock *mount_tracefs(const struct fs_type *type, u32 flags, const char *source,
+                                        char *options)
+{
+    return sb_get(tracefs_sb);
+}
 static struct fs_type proc_type = {.name = "proc", .mount = mount_proc};
 static struct fs_type sysfs_type = {.name = "sysfs", .mount = mount_sysfs};
+static struct fs_type tracefs_type = {.name = "tracefs", .mount = mount_tracefs};
 
 static int statfs(struct superblock *sb, struct kstatfs *st)
 {
@@ -218,6 +236,7 @@ void procfs_register(void)
     proc_sb->root->inode->ops = &proc_root_iops;
     proc_sb->root->inode->fops = &proc_root_fops;
     sysfs_sb = make_sb(&sysfs_type, 0x62656572, &sys_root_node);
+    tracefs_sb = make_sb(&tracefs_type, 0x74726163, &trace_root_node);
     proc_system_register();
     proc_sysctl_register();
     proc_sysctl_vm_register();
@@ -225,4 +244,5 @@ void procfs_register(void)
     proc_pressure_register();
     proc_sysrq_register();
     sysfs_register();
+    tracefs_register();
 }
