@@ -238,12 +238,18 @@ static inline void free_one(struct mm_cpu *c, struct page *page)
     p->frees++;
 }
 
+static __noinline_fn void trace_batch(struct page **pages, unsigned n)
+{
+    for (unsigned i = 0; i < n; i++)
+        trace_mm_page_free(pages[i], 0);
+    for (unsigned i = 0; i < n; i++)
+        trace_mm_page_free_batched(pages[i]);
+}
+
 void free_page_batch(struct page **pages, unsigned n)
 {
-    for (unsigned i = 0; trace_on(TRACE_mm_page_free) && i < n; i++)
-        trace_mm_page_free(pages[i], 0);
-    for (unsigned i = 0; trace_on(TRACE_mm_page_free_batched) && i < n; i++)
-        trace_mm_page_free_batched(pages[i]);
+    if (trace_on(TRACE_mm_page_free) || trace_on(TRACE_mm_page_free_batched))
+        trace_batch(pages, n);
     rcu_read_lock();
     struct mm_cpu *c = cpu_local();
     for (unsigned i = 0; i < n; i++)
@@ -263,10 +269,9 @@ static void free_block(struct page *page, unsigned order)
     zone_stats_here(z)->frees += 1UL << order;
 }
 
-void free_pages(struct page *page, unsigned order)
+static __always_inline_fn void free_pages_quiet(struct page *page, unsigned order)
 {
     ASSERT(order <= MAX_ORDER);
-    trace_mm_page_free(page, order);
     if (unlikely(order)) {
         if (!IS_ALIGNED(page_to_pfn(page), 1UL << order))
             bad_page(page, "freeing a misaligned block");
@@ -276,6 +281,27 @@ void free_pages(struct page *page, unsigned order)
     rcu_read_lock();
     free_one(cpu_local(), page);
     rcu_read_unlock();
+}
+
+/* Trace points that end a function in a call of their own leave the way without them as it is: no register is saved for them. */
+static __noinline_fn void free_pages_traced(struct page *page, unsigned order)
+{
+    trace_emit_mm_page_free(page, order);
+    free_pages_quiet(page, order);
+}
+
+void free_pages(struct page *page, unsigned order)
+{
+    if (trace_on(TRACE_mm_page_free))
+        free_pages_traced(page, order);
+    else
+        free_pages_quiet(page, order);
+}
+
+static __noinline_fn struct page *traced_alloc(struct page *page, gfp_t gfp)
+{
+    trace_emit_mm_page_alloc(page, 0, gfp);
+    return page;
 }
 
 /* This CPU's list is empty. */
@@ -302,8 +328,7 @@ struct page *alloc_page(gfp_t gfp)
     page_hand_out(page);
     if (gfp & GFP_ZERO)
         page_clear_contents(page, gfp);
-    trace_mm_page_alloc(page, 0, gfp);
-    return page;
+    return trace_on(TRACE_mm_page_alloc) ? traced_alloc(page, gfp) : page;
 }
 
 struct page *alloc_zeroed_page(gfp_t gfp)
@@ -323,8 +348,7 @@ struct page *alloc_zeroed_page(gfp_t gfp)
     WRITE_ONCE(page->flags,
                page->flags & ~PAGE_PCP_ZEROED); /* its user may dirty it and free it otherwise */
     page_hand_out(page);
-    trace_mm_page_alloc(page, 0, gfp | GFP_ZERO);
-    return page;
+    return trace_on(TRACE_mm_page_alloc) ? traced_alloc(page, gfp | GFP_ZERO) : page;
 }
 
 void free_zeroed_page(struct page *page)

@@ -57,16 +57,30 @@ static void kfree_large(struct page *page, const void *p)
     free_pages(page, page_order(page));
 }
 
-void kfree(const void *p)
+static __always_inline_fn void kfree_quiet(const void *p)
 {
     if (unlikely((uptr)p <= (uptr)KMALLOC_ZERO_PTR))
         return;
-    trace_kfree(p, (u64)(uptr)__builtin_return_address(0));
     struct page *page = page_head(virt_to_page(p));
     if (likely(page_test(page, PG_slab)))
         slab_free_quiet(slab_page_cache(page), (void *)p);
     else
         kfree_large(page, p);
+}
+
+/* As in mm/phys/pcp.c: a call that ends the function. */
+static __noinline_fn void kfree_traced(const void *p, u64 caller)
+{
+    trace_emit_kfree(p, caller);
+    kfree_quiet(p);
+}
+
+void kfree(const void *p)
+{
+    if (trace_on(TRACE_kfree))
+        kfree_traced(p, (u64)(uptr)__builtin_return_address(0));
+    else
+        kfree_quiet(p);
 }
 
 size_t ksize(const void *p)
