@@ -70,7 +70,7 @@ extern u8 trace_enabled[NR_TRACE_EVENTS];
 
 static __always_inline_fn bool trace_on(enum trace_event e)
 {
-    return unlikely(READ_ONCE(trace_enabled[e]));
+    return unlikely(trace_enabled[e]); /* plainly, so that it is one compare with memory: an old value is as good */
 }
 
 #define TRACE_POINT(name, proto, args)                                                             \

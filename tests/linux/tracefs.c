@@ -173,7 +173,9 @@ static void events(void)
 {
     const size_t len = 64 << 10;
     char pid[64];
-    put("set_event", "oom:oom_score_adj_update kmem filemap", O_TRUNC);
+    put("set_event", "oom:oom_score_adj_update", O_TRUNC);
+    put("set_event", "kmem:*", O_APPEND); /* Linux takes one word of each write */
+    put("events/filemap/enable", "1", 0);
     put("tracing_on", "1", 0);
     put("trace", "", O_TRUNC);
     char *p = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);

@@ -122,7 +122,6 @@ static void lost_are_counted(void **state)
 
 #define CPUS   4
 #define EVENTS 200
-static u32 ended;
 
 static int writer(void *arg)
 {
@@ -130,7 +129,6 @@ static int writer(void *arg)
         trace_wake_reaper((s32)(uptr)arg * EVENTS + i);
         sched_yield_cpu();
     }
-    __atomic_fetch_add(&ended, 1, __ATOMIC_RELAXED);
     return 0;
 }
 
@@ -139,11 +137,11 @@ static void order_over_cpus(void **state)
 {
     up(CPUS);
     assert_int_equal(trace_event_enable(TRACE_wake_reaper, true), 0);
-    ended = 0;
-    for (u64 t = 0; t < CPUS; t++)
-        host_thread_start(writer, (void *)t, "writer", (u32)t);
-    while (__atomic_load_n(&ended, __ATOMIC_RELAXED) < CPUS)
-        sched_yield_cpu();
+    struct host_thread *threads[CPUS];
+    for (u32 t = 0; t < CPUS; t++)
+        threads[t] = host_thread_start(writer, (void *)(uptr)t, "writer", t);
+    for (u32 t = 0; t < CPUS; t++)
+        assert_int_equal(host_thread_join(threads[t]), 0);
     s32 last[CPUS];
     memset(last, -1, sizeof(last));
     u64 ns = 0, cpus = 0;
