@@ -13,7 +13,7 @@ static struct trace_record rec;
 
 static void up(u32 cpus)
 {
-    machine_up(32, 1, cpus);
+    machine_up(32, cpus, 1);
     trace_boot(NULL);
     memset(&it, 0, sizeof(it));
 }
