@@ -298,9 +298,11 @@ void free_pages(struct page *page, unsigned order)
         free_pages_quiet(page, order);
 }
 
-static __noinline_fn struct page *traced_alloc(struct page *page, gfp_t gfp)
+static __noinline_fn struct page *traced_alloc(struct page *page, gfp_t gfp, bool clear)
 {
     trace_emit_mm_page_alloc(page, 0, gfp);
+    if (clear)
+        page_clear_contents(page, gfp);
     return page;
 }
 
@@ -326,9 +328,11 @@ struct page *alloc_page(gfp_t gfp)
     p->allocs++;
     rcu_read_unlock();
     page_hand_out(page);
+    if (trace_on(TRACE_mm_page_alloc))
+        return traced_alloc(page, gfp, gfp & GFP_ZERO);
     if (gfp & GFP_ZERO)
         page_clear_contents(page, gfp);
-    return trace_on(TRACE_mm_page_alloc) ? traced_alloc(page, gfp) : page;
+    return page;
 }
 
 struct page *alloc_zeroed_page(gfp_t gfp)
@@ -348,7 +352,7 @@ struct page *alloc_zeroed_page(gfp_t gfp)
     WRITE_ONCE(page->flags,
                page->flags & ~PAGE_PCP_ZEROED); /* its user may dirty it and free it otherwise */
     page_hand_out(page);
-    return trace_on(TRACE_mm_page_alloc) ? traced_alloc(page, gfp | GFP_ZERO) : page;
+    return trace_on(TRACE_mm_page_alloc) ? traced_alloc(page, gfp | GFP_ZERO, false) : page;
 }
 
 void free_zeroed_page(struct page *page)
