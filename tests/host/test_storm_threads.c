@@ -11,16 +11,8 @@ static void storm_on_threads(void **state)
     assert_true(s.forks > 0);
 }
 
-static void storm_with_reclaim(void **state)
-{
-    const struct storm_config cfg = {.seed = 1, .cpus = 4, .ram_mib = 64, .processes = 2, .workers = 3, .rounds = 2,
-                                     .steps = 100, .fork_depth = 2, .threads = true, .fork_share = 1, .squeeze = true, .swap_pages = 16384};
-    struct storm_stats s = storm_run(&cfg);
-    printf("  %lu steps, %lu forks, %lu pages checked\n", s.steps, s.forks, s.checks);
-}
-
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(storm_on_threads), cmocka_unit_test(storm_with_reclaim)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(storm_on_threads)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
