@@ -78,9 +78,9 @@ static const struct situation table[] = {
     {"first/hog-990", NULL, {{"holder", by_anon, 16, 0, 0}, BYSTANDER, {"hog", by_anon, 0, -990, 0}}},
     {"first/two-holders", NULL, {{"large", by_anon, 16, 980, 0}, {"small", by_anon, 4, 980, 0}, HOG(by_anon)}},
     {"first/three-levels", NULL, {{"a", by_anon, 2, 980, 0}, {"b", by_anon, 2, 990, 0}, {"c", by_anon, 2, 1000, 0}, HOG(by_anon)}},
-    {"first/shared-counts", NULL, {{"holder", by_shared, 16, 980, 0}, {"empty", by_anon, 1, 980, 0}, HOG(by_anon)}},
-    {"first/tables-count", NULL, {{"tabled", by_tables, 8, 980, 0}, {"plain", by_anon, 1, 980, 0}, HOG(by_anon)}},
-    {"first/locked-counts", NULL, {{"locked", by_mlock, 16, 980, 0}, {"empty", by_anon, 1, 980, 0}, HOG(by_anon)}},
+    {"first/shared-counts", NULL, {{"holder", by_shared, 16, 1000, 0}, {"empty", by_anon, 1, 1000, 0}, HOG(by_anon)}},
+    {"first/tables-count", NULL, {{"tabled", by_tables, 8, 1000, 0}, {"plain", by_anon, 1, 1000, 0}, HOG(by_anon)}},
+    {"first/locked-counts", NULL, {{"locked", by_mlock, 16, 1000, 0}, {"empty", by_anon, 1, 1000, 0}, HOG(by_anon)}},
     /* what state the one that goes is in */
     FIRST("stopped", 8, by_anon, 1000, STOPPED),
     FIRST("traced", 8, by_anon, 1000, TRACED),
