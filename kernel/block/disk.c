@@ -122,6 +122,8 @@ static int store_read_ahead(const char *text, size_t n, void *arg)
 {
     u64 kib;
     const char *end;
+    if (!n)
+        return 0; /* nothing written to a file of /sys changes nothing */
     if (str_parse_u64(text, 10, &kib, &end) || (*end && *end != '\n'))
         return -EINVAL;
     if (kib > U32_MAX)

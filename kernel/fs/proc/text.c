@@ -94,8 +94,6 @@ static ssize_t write(struct file *f, const struct iobuf *b, size_t n, u64 *pos)
         return -EIO;
     if (n > MAX_STORE)
         return -EINVAL;
-    if (!n)
-        return 0;
     char *buf = kmalloc(n + 1, GFP_KERNEL);
     if (!buf)
         return -ENOMEM;
