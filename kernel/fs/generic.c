@@ -25,28 +25,32 @@ static inline void file_accessed(struct file *f, struct inode *i)
         follow_change(f, i);
 }
 
+/* Into several places, into the kernel's, or without waiting. */
+static __noinline_fn ssize_t read_pieces(struct address_space *m, struct file_ra_state *ra, const struct iobuf *b, size_t n, u64 pos)
+{
+    struct cache_reader r = {.ra = ra, .end = pos + n, .kernel = b->kernel, .nowait = b->nowait};
+    ssize_t done = 0;
+    while ((size_t)done < n) {
+        size_t part = n - (size_t)done;
+        u64 at = iobuf_piece(b, (size_t)done, &part);
+        if (!part)
+            break;
+        ssize_t got = cache_read_piece(m, &r, pos + (u64)done, at, part);
+        if (got < 0 && !done)
+            return got;
+        if (got <= 0)
+            break;
+        done += got;
+        if ((size_t)got < part)
+            break;
+    }
+    return done;
+}
+
 ssize_t cached_read(struct address_space *m, struct file_ra_state *ra, const struct iobuf *b, size_t n, u64 *pos)
 {
-    ssize_t done = 0;
-    if (likely(!b->iov && !b->kernel && !b->nowait)) {
-        done = cache_read(m, ra, *pos, b->addr, n);
-    } else {
-        struct cache_reader r = {.ra = ra, .end = *pos + n, .kernel = b->kernel, .nowait = b->nowait};
-        while ((size_t)done < n) {
-            size_t part = n - (size_t)done;
-            u64 at = iobuf_piece(b, (size_t)done, &part);
-            if (!part)
-                break;
-            ssize_t got = cache_read_piece(m, &r, *pos + (u64)done, at, part);
-            if (got < 0 && !done)
-                return got;
-            if (got <= 0)
-                break;
-            done += got;
-            if ((size_t)got < part)
-                break;
-        }
-    }
+    bool simple = !b->iov && !b->kernel && !b->nowait;
+    ssize_t done = likely(simple) ? cache_read(m, ra, *pos, b->addr, n) : read_pieces(m, ra, b, n, *pos);
     if (done > 0)
         *pos += (u64)done;
     return done;

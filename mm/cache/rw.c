@@ -78,7 +78,7 @@ static struct page *page_for_read(struct address_space *m, const struct cache_re
 static __always_inline_fn void accessed(struct address_space *m, const struct file_ra_state *ra, struct page *page, u64 pos, u64 last)
 {
     bool again = m->flags & AS_SHMEM ? (pos & ~PAGE_MASK) != 0 : (last - 1) >> PAGE_SHIFT == pos >> PAGE_SHIFT;
-    if (!again && !(ra && unlikely(READ_ONCE(ra->flags) & RA_NOREUSE)))
+    if (!again && !lru_is_hot(READ_ONCE(page->flags)) && !(ra && unlikely(READ_ONCE(ra->flags) & RA_NOREUSE)))
         lru_mark_accessed(page);
 }
 
