@@ -16,7 +16,7 @@
 #include "cmd.h"
 #include "native.h"
 
-#define LACKEY_FD "9"
+#define LACKEY_FD 9 /* as in --log-fd below */
 
 static const char trace_help[] =
     "Usage: pagoda trace [-o FILE] [--limit SIZE] -- CMD [ARG]...\n"
@@ -121,14 +121,14 @@ static pid_t start_lackey(char **argv, int *fd)
     words = realloc(words, (n + 8) * sizeof(*words));
     if (!words || pipe2(ends, O_CLOEXEC))
         lab_die(EXIT_FAILED, "%s", strerror(errno));
-    static char *const lackey[] = {"valgrind", "-q", "--tool=lackey", "--trace-mem=yes", "--log-fd=" LACKEY_FD};
+    static char *const lackey[] = {"valgrind", "-q", "--tool=lackey", "--trace-mem=yes", "--log-fd=9"};
     memcpy(words, lackey, sizeof(lackey));
     memcpy(words + 5, argv, (n + 1) * sizeof(*words));
     pid_t pid = fork();
     if (pid < 0)
         lab_die(EXIT_FAILED, "%s", strerror(errno));
     if (!pid) {
-        dup2(ends[1], 9);
+        dup2(ends[1], LACKEY_FD);
         execvp(words[0], words);
         fprintf(stderr, "pagoda: valgrind: %s (Debian package valgrind)\n", strerror(errno));
         _exit(127);
