@@ -237,8 +237,9 @@ static bool column(const char *line, char delimiter, unsigned i, const char **s,
     const char *end;
     while (--i) {
         line = strchr(line, delimiter);
-        if (!line++)
+        if (!line)
             return false;
+        line++;
     }
     end = strchr(line, delimiter);
     *s = line;
