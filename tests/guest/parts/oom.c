@@ -18,7 +18,7 @@
 #include <time.h>
 
 #define CAST     8
-#define SLACK_KB 12288 /* of thousands of processes that ended, slabs stay partly in use */
+#define SLACK_KB 6144
 #define TIMEOUT  240
 
 /* What is special about an actor. */

@@ -124,6 +124,7 @@ static const struct situation table[] = {
     {"knob/allocating-beside-large", "oom_kill_allocating_task=1", {{"holder", by_anon, 24, 0, 0}, HOG(by_anon)}},
     {"knob/allocating-read", "oom_kill_allocating_task=1", {{"holder", by_anon, 24, 0, 0}, HOG(by_read)}},
     {"knob/allocating-tables", "oom_kill_allocating_task=1", {{"holder", by_anon, 8, 0, 0}, HOG(by_tables)}},
+    {"knob/allocating-unkillable", "oom_kill_allocating_task=1", {{"holder", by_anon, 60, 0, 0}, {"hog", by_anon, 0, -999, 0}}},
     /* what ends without a kill */
     {"none/small-tmpfs", NULL, {BYSTANDER, HOG(by_small_tmpfs)}},
     {"none/too-much", "overcommit_memory=0", {BYSTANDER, HOG(by_too_much)}},
