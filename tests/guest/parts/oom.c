@@ -5,7 +5,8 @@
  * the machine goes on and that memory is back.
  *
  * A situation has a cast. Holders take their memory first and keep it; then growers grow until they are killed or fail. All have
- * names by which the kernel's log speaks of them. This program cannot be killed (oom_score_adj -1000).
+ * names by which the kernel's log speaks of them. This program cannot be killed (oom_score_adj -1000), and
+ * its pages are locked: while it waits it must not be the one that finds no memory, because who asks decides (oom_kill_allocating_task).
  */
 #include "oom_grow.h"
 #include <poll.h>
@@ -395,6 +396,8 @@ int main(int argc, char **argv)
 {
     unsigned played = 0, bad = 0;
     set_adj(-1000);
+    if (mlockall(MCL_CURRENT | MCL_FUTURE))
+        printf("no mlockall: %s\n", strerrorname_np(errno));
     setvbuf(stdout, NULL, _IONBF, 0);
     put("/proc/sys/vm/oom_dump_tasks", "1");
     put("/proc/sys/vm/overcommit_memory", "1");
