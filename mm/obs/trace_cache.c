@@ -121,7 +121,8 @@ void trace_emit_writeback_dirty_folio(const struct address_space *m, const struc
     trace_write(TRACE_writeback_dirty_folio, &r.common, sizeof(r));
 }
 
-struct record_writeback_start {
+/* writeback_start and writeback_written tell the same of a pass. */
+struct record_writeback_work {
     struct trace_common common;
     char name[32];
     s64 nr_pages;
@@ -133,20 +134,20 @@ struct record_writeback_start {
     s32 reason;
     u64 cgroup_ino;
 };
-static const struct trace_field fields_writeback_start[] = {
-    TRACE_FIELD(writeback_start, name, "char name[32]", false),
-    TRACE_FIELD(writeback_start, nr_pages, "long nr_pages", true),
-    TRACE_FIELD(writeback_start, sb_dev, "dev_t sb_dev", false),
-    TRACE_FIELD(writeback_start, sync_mode, "int sync_mode", true),
-    TRACE_FIELD(writeback_start, for_kupdate, "int for_kupdate", true),
-    TRACE_FIELD(writeback_start, range_cyclic, "int range_cyclic", true),
-    TRACE_FIELD(writeback_start, for_background, "int for_background", true),
-    TRACE_FIELD(writeback_start, reason, "int reason", true),
-    TRACE_FIELD(writeback_start, cgroup_ino, "ino_t cgroup_ino", false),
+static const struct trace_field fields_writeback_work[] = {
+    TRACE_FIELD(writeback_work, name, "char name[32]", false),
+    TRACE_FIELD(writeback_work, nr_pages, "long nr_pages", true),
+    TRACE_FIELD(writeback_work, sb_dev, "dev_t sb_dev", false),
+    TRACE_FIELD(writeback_work, sync_mode, "int sync_mode", true),
+    TRACE_FIELD(writeback_work, for_kupdate, "int for_kupdate", true),
+    TRACE_FIELD(writeback_work, range_cyclic, "int range_cyclic", true),
+    TRACE_FIELD(writeback_work, for_background, "int for_background", true),
+    TRACE_FIELD(writeback_work, reason, "int reason", true),
+    TRACE_FIELD(writeback_work, cgroup_ino, "ino_t cgroup_ino", false),
 };
-static void show_writeback_start(struct seq *s, const void *record)
+static void show_writeback_work(struct seq *s, const void *record)
 {
-    const struct record_writeback_start *r = record;
+    const struct record_writeback_work *r = record;
     seq_printf(s,
                "bdi %s: sb_dev %u:%u nr_pages=%ld sync_mode=%d kupdate=%d range_cyclic=%d "
                "background=%d reason=%s cgroup_ino=%lu",
@@ -154,73 +155,37 @@ static void show_writeback_start(struct seq *s, const void *record)
                r->for_kupdate, r->range_cyclic, r->for_background, trace_wb_reasons[r->reason],
                r->cgroup_ino);
 }
-TRACE_DESC(writeback_start, "\"bdi %s: sb_dev %d:%d nr_pages=%ld sync_mode=%d kupdate=%d "
-                            "range_cyclic=%d background=%d reason=%s cgroup_ino=%lu\", "
-                            "REC->name, ((unsigned int) ((REC->sb_dev) >> 20)), ((unsigned int) "
-                            "((REC->sb_dev) & ((1U << 20) - 1))), REC->nr_pages, "
-                            "REC->sync_mode, REC->for_kupdate, REC->range_cyclic, "
-                            "REC->for_background, @w, (unsigned long)REC->cgroup_ino");
+#define WORK_PRINT \
+    "\"bdi %s: sb_dev %d:%d nr_pages=%ld sync_mode=%d kupdate=%d " \
+    "range_cyclic=%d background=%d reason=%s cgroup_ino=%lu\", " \
+    "REC->name, ((unsigned int) ((REC->sb_dev) >> 20)), ((unsigned int) " \
+    "((REC->sb_dev) & ((1U << 20) - 1))), REC->nr_pages, " \
+    "REC->sync_mode, REC->for_kupdate, REC->range_cyclic, " \
+    "REC->for_background, @w, (unsigned long)REC->cgroup_ino"
+const struct trace_desc trace_desc_writeback_start = {WORK_PRINT, fields_writeback_work, ARRAY_SIZE(fields_writeback_work),
+                                                      show_writeback_work};
+const struct trace_desc trace_desc_writeback_written = {WORK_PRINT, fields_writeback_work, ARRAY_SIZE(fields_writeback_work),
+                                                        show_writeback_work};
+BUILD_ASSERT(sizeof(struct record_writeback_work) <= TRACE_MAX_RECORD);
+
+static void emit_work(enum trace_event event, const struct backing_dev *b, s64 pages, enum trace_wb_reason why)
+{
+    struct record_writeback_work r = {.nr_pages = pages,
+                                      .for_kupdate = why == TRACE_WB_PERIODIC,
+                                      .range_cyclic = 1,
+                                      .for_background = why == TRACE_WB_BACKGROUND,
+                                      .reason = why,
+                                      .cgroup_ino = ROOT_CGROUP};
+    copy_bdi(r.name, b);
+    trace_write(event, &r.common, sizeof(r));
+}
 void trace_emit_writeback_start(const struct backing_dev *b, s64 pages, enum trace_wb_reason why)
 {
-    struct record_writeback_start r = {.nr_pages = pages,
-                                       .for_kupdate = why == TRACE_WB_PERIODIC,
-                                       .range_cyclic = 1,
-                                       .for_background = why == TRACE_WB_BACKGROUND,
-                                       .reason = why,
-                                       .cgroup_ino = ROOT_CGROUP};
-    copy_bdi(r.name, b);
-    trace_write(TRACE_writeback_start, &r.common, sizeof(r));
+    emit_work(TRACE_writeback_start, b, pages, why);
 }
-
-struct record_writeback_written {
-    struct trace_common common;
-    char name[32];
-    s64 nr_pages;
-    u32 sb_dev;
-    s32 sync_mode;
-    s32 for_kupdate;
-    s32 range_cyclic;
-    s32 for_background;
-    s32 reason;
-    u64 cgroup_ino;
-};
-static const struct trace_field fields_writeback_written[] = {
-    TRACE_FIELD(writeback_written, name, "char name[32]", false),
-    TRACE_FIELD(writeback_written, nr_pages, "long nr_pages", true),
-    TRACE_FIELD(writeback_written, sb_dev, "dev_t sb_dev", false),
-    TRACE_FIELD(writeback_written, sync_mode, "int sync_mode", true),
-    TRACE_FIELD(writeback_written, for_kupdate, "int for_kupdate", true),
-    TRACE_FIELD(writeback_written, range_cyclic, "int range_cyclic", true),
-    TRACE_FIELD(writeback_written, for_background, "int for_background", true),
-    TRACE_FIELD(writeback_written, reason, "int reason", true),
-    TRACE_FIELD(writeback_written, cgroup_ino, "ino_t cgroup_ino", false),
-};
-static void show_writeback_written(struct seq *s, const void *record)
-{
-    const struct record_writeback_written *r = record;
-    seq_printf(s,
-               "bdi %s: sb_dev %u:%u nr_pages=%ld sync_mode=%d kupdate=%d range_cyclic=%d "
-               "background=%d reason=%s cgroup_ino=%lu",
-               r->name, DEV_MAJOR(r->sb_dev), DEV_MINOR(r->sb_dev), r->nr_pages, r->sync_mode,
-               r->for_kupdate, r->range_cyclic, r->for_background, trace_wb_reasons[r->reason],
-               r->cgroup_ino);
-}
-TRACE_DESC(writeback_written, "\"bdi %s: sb_dev %d:%d nr_pages=%ld sync_mode=%d kupdate=%d "
-                              "range_cyclic=%d background=%d reason=%s cgroup_ino=%lu\", "
-                              "REC->name, ((unsigned int) ((REC->sb_dev) >> 20)), ((unsigned int) "
-                              "((REC->sb_dev) & ((1U << 20) - 1))), REC->nr_pages, "
-                              "REC->sync_mode, REC->for_kupdate, REC->range_cyclic, "
-                              "REC->for_background, @w, (unsigned long)REC->cgroup_ino");
 void trace_emit_writeback_written(const struct backing_dev *b, s64 pages, enum trace_wb_reason why)
 {
-    struct record_writeback_written r = {.nr_pages = pages,
-                                         .for_kupdate = why == TRACE_WB_PERIODIC,
-                                         .range_cyclic = 1,
-                                         .for_background = why == TRACE_WB_BACKGROUND,
-                                         .reason = why,
-                                         .cgroup_ino = ROOT_CGROUP};
-    copy_bdi(r.name, b);
-    trace_write(TRACE_writeback_written, &r.common, sizeof(r));
+    emit_work(TRACE_writeback_written, b, pages, why);
 }
 
 struct record_writeback_pages_written {
