@@ -80,7 +80,7 @@ cli: $(if $(CLI_SRC),$(B)/pagoda)
 user: $(USERS)
 guest: $(GUESTS)
 fuzz: $(B)/tests/mmfuzz
-check-build: all hosted
+check-build: all hosted lab
 
 $(B)/pagoda.elf: $(KOBJ) $(KLDS)
 	@echo "  LD      $@"
@@ -150,7 +150,7 @@ $(B)/tests/%: tests/%.c
 	@echo "  USERCC  $<"
 	@$(CC) $(BASE) -O2 -D_GNU_SOURCE -static -pthread -o $@ $<
 
-check: hosted
+check: hosted lab
 	@HDIR=$(HDIR) sh tests/run-hosted.sh $(TESTS)
 
 # Tests that run the core on real threads, under ThreadSanitizer.

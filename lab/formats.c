@@ -60,21 +60,15 @@ static int lackey_line(const char *s, size_t len, struct trace_ref *r)
     return 1;
 }
 
+static int lackey_one(struct trace *t, char *line, size_t len, struct trace_ref *out)
+{
+    int r = lackey_line(line, len, out);
+    return r < 0 ? trace_fail(t, "'%.40s' is no line of lackey's --trace-mem (\"I  04001090,3\", \" L 1ffeffe7e,8\")", line) : r;
+}
+
 static long lackey_read(struct trace *t, struct trace_ref *out, size_t n)
 {
-    size_t done = 0, len;
-    char *line;
-    while (done < n) {
-        int r = trace_line(t, &line, &len);
-        if (r > 0)
-            r = lackey_line(line, len, out + done);
-        else
-            return done && !r ? (long)done : r;
-        if (r < 0)
-            return trace_fail(t, "'%.40s' is no line of lackey's --trace-mem (\"I  04001090,3\", \" L 1ffeffe7e,8\")", line);
-        done += (size_t)r;
-    }
-    return (long)done;
+    return trace_lines(t, out, n, lackey_one);
 }
 
 static bool lackey_looks(const unsigned char *head, size_t n)
@@ -125,26 +119,24 @@ static uint64_t object_id(const char *s, size_t len)
     return h;
 }
 
+static int txt_one(struct trace *t, char *line, size_t len, struct trace_ref *out)
+{
+    while (len && (line[len - 1] == ' ' || line[len - 1] == '\t'))
+        line[--len] = 0;
+    while (*line == ' ' || *line == '\t')
+        line++, len--;
+    if (!len || *line == '#')
+        return 0;
+    for (size_t i = 0; i < len; i++)
+        if ((unsigned char)line[i] <= ' ' || line[i] == 127)
+            return trace_fail(t, "'%.40s': one number or name of an object per line is wanted", line);
+    *out = object(object_id(line, len));
+    return 1;
+}
+
 static long txt_read(struct trace *t, struct trace_ref *out, size_t n)
 {
-    size_t done = 0, len;
-    char *line;
-    while (done < n) {
-        int r = trace_line(t, &line, &len);
-        if (r <= 0)
-            return done && !r ? (long)done : r;
-        while (len && (line[len - 1] == ' ' || line[len - 1] == '\t'))
-            line[--len] = 0;
-        while (*line == ' ' || *line == '\t')
-            line++, len--;
-        if (!len || *line == '#')
-            continue;
-        for (size_t i = 0; i < len; i++)
-            if ((unsigned char)line[i] <= ' ' || line[i] == 127)
-                return trace_fail(t, "'%.40s': one number or name of an object per line is wanted", line);
-        out[done++] = object(object_id(line, len));
-    }
-    return (long)done;
+    return trace_lines(t, out, n, txt_one);
 }
 
 static bool txt_looks(const unsigned char *head, size_t n)
@@ -174,23 +166,21 @@ static unsigned block_of(const struct trace *t)
     return t->options.block ? t->options.block : t->format->block;
 }
 
+static int lirs_one(struct trace *t, char *line, size_t len, struct trace_ref *out)
+{
+    uint64_t v;
+    char *p = line;
+    if (!*p || *p == '*')
+        return 0;
+    if (!trace_number(&p, &v) || (*p && *p != ' ' && *p != '\t'))
+        return trace_fail(t, "'%.40s' is no block number", line);
+    *out = object(v);
+    return 1;
+}
+
 static long lirs_read(struct trace *t, struct trace_ref *out, size_t n)
 {
-    size_t done = 0, len;
-    char *line;
-    uint64_t v;
-    while (done < n) {
-        int r = trace_line(t, &line, &len);
-        if (r <= 0)
-            return done && !r ? (long)done : r;
-        char *p = line;
-        if (!*p || *p == '*')
-            continue;
-        if (!trace_number(&p, &v) || (*p && *p != ' ' && *p != '\t'))
-            return trace_fail(t, "'%.40s' is no block number", line);
-        out[done++] = object(v);
-    }
-    return (long)done;
+    return trace_lines(t, out, n, lirs_one);
 }
 
 const struct format format_lirs = {
@@ -207,7 +197,7 @@ static long lis_read(struct trace *t, struct trace_ref *out, size_t n)
     char *line;
     uint64_t first, blocks, bytes, addr;
     for (;;) {
-        int r = trace_line(t, &line, &len);
+        int r = trace_next_line(t, &line, &len);
         if (r <= 0)
             return r;
         char *p = line;
@@ -313,25 +303,23 @@ static uint8_t kind_of_word(const char *s, size_t len)
     return has_word(s, len, writes) ? REF_STORE : REF_LOAD;
 }
 
+static int csv_one(struct trace *t, char *line, size_t len, struct trace_ref *out)
+{
+    size_t k;
+    const char *s;
+    if (!len || (!t->state[CSV_STARTED] && csv_first(t, line)))
+        return 0;
+    if (!column(line, (char)t->state[CSV_DELIMITER], (unsigned)t->state[CSV_ID], &s, &k) || !k)
+        return trace_fail(t, "'%.40s' has no column %u; say --column N", line, (unsigned)t->state[CSV_ID]);
+    *out = object(object_id(s, k));
+    if (t->state[CSV_KIND] && column(line, (char)t->state[CSV_DELIMITER], (unsigned)t->state[CSV_KIND], &s, &k))
+        out->kind = kind_of_word(s, k);
+    return 1;
+}
+
 static long csv_read(struct trace *t, struct trace_ref *out, size_t n)
 {
-    size_t done = 0, len, k;
-    char *line;
-    const char *s;
-    while (done < n) {
-        int r = trace_line(t, &line, &len);
-        if (r <= 0)
-            return done && !r ? (long)done : r;
-        if (!len || (!t->state[CSV_STARTED] && csv_first(t, line)))
-            continue;
-        if (!column(line, (char)t->state[CSV_DELIMITER], (unsigned)t->state[CSV_ID], &s, &k) || !k)
-            return trace_fail(t, "'%.40s' has no column %u; say --column N", line, (unsigned)t->state[CSV_ID]);
-        out[done] = object(object_id(s, k));
-        if (t->state[CSV_KIND] && column(line, (char)t->state[CSV_DELIMITER], (unsigned)t->state[CSV_KIND], &s, &k))
-            out[done].kind = kind_of_word(s, k);
-        done++;
-    }
-    return (long)done;
+    return trace_lines(t, out, n, csv_one);
 }
 
 const struct format format_csv = {
@@ -363,7 +351,7 @@ static long msr_read(struct trace *t, struct trace_ref *out, size_t n)
     const char *s;
     uint64_t disk, offset, bytes;
     for (;;) {
-        int r = trace_line(t, &line, &len);
+        int r = trace_next_line(t, &line, &len);
         if (r <= 0)
             return r;
         if (!len || (t->record == 0 && !column_number(line, ',', 5, &offset)))
@@ -390,14 +378,6 @@ const struct format format_msr = {
 
 #define ORACLE_RECORD 24u
 
-static uint64_t little(const unsigned char *p, unsigned n)
-{
-    uint64_t v = 0;
-    while (n--)
-        v = v << 8 | p[n];
-    return v;
-}
-
 static long oracle_read(struct trace *t, struct trace_ref *out, size_t n)
 {
     unsigned char b[ORACLE_RECORD];
@@ -406,7 +386,7 @@ static long oracle_read(struct trace *t, struct trace_ref *out, size_t n)
         int r = trace_bytes(t, b, sizeof(b));
         if (r <= 0)
             return done && !r ? (long)done : r;
-        out[done++] = object(little(b + 4, 8));
+        out[done++] = object(trace_little(b + 4, 8));
     }
     return (long)done;
 }

@@ -36,17 +36,9 @@ enum {
 };
 enum { DR_PC, DR_SPACE, DR_LAST_STRING }; /* of trace.state */
 
-static uint64_t little(const unsigned char *p, unsigned n)
-{
-    uint64_t v = 0;
-    while (n--)
-        v = v << 8 | p[n];
-    return v;
-}
-
 static bool dr_looks(const unsigned char *head, size_t n)
 {
-    return n >= 2 * DR_RECORD && little(head, 2) == DR_HEADER && little(head + 4, 8) < 64 && little(head + 12, 2) < DR_TYPES;
+    return n >= 2 * DR_RECORD && trace_little(head, 2) == DR_HEADER && trace_little(head + 4, 8) < 64 && trace_little(head + 12, 2) < DR_TYPES;
 }
 
 static struct trace_ref dr_ref(const struct trace *t, uint64_t addr, unsigned size, enum ref_kind kind)
@@ -62,7 +54,7 @@ static bool dr_is_instruction(unsigned type)
 /* A bundle: the lengths of up to eight instructions that follow the last one. */
 static long dr_bundle(struct trace *t, const unsigned char *b, struct trace_ref *out)
 {
-    unsigned n = (unsigned)little(b + 2, 2);
+    unsigned n = (unsigned)trace_little(b + 2, 2);
     if (n > 8)
         return trace_fail(t, "a bundle of %u instructions", n);
     for (unsigned i = 0; i < n; i++) {
@@ -74,8 +66,8 @@ static long dr_bundle(struct trace *t, const unsigned char *b, struct trace_ref 
 
 static long dr_record(struct trace *t, const unsigned char *b, struct trace_ref *out)
 {
-    unsigned type = (unsigned)little(b, 2), size = (unsigned)little(b + 2, 2);
-    uint64_t addr = little(b + 4, 8);
+    unsigned type = (unsigned)trace_little(b, 2), size = (unsigned)trace_little(b + 2, 2);
+    uint64_t addr = trace_little(b + 4, 8);
     if (type >= DR_TYPES)
         return trace_fail(t, "a record of type %u", type);
     if (type == DR_PID)
@@ -237,22 +229,17 @@ static int perf_line(const char *line, struct trace_ref *out)
     return -1;
 }
 
+static int perf_one(struct trace *t, char *line, size_t len, struct trace_ref *out)
+{
+    if (!len || *line == '#' || *line == '\t') /* call chains are indented by a tab */
+        return 0;
+    int r = perf_line(line, out);
+    return r < 0 ? trace_fail(t, "'%.60s' is no line of perf script with a time, an event and its address", line) : r;
+}
+
 static long perf_read(struct trace *t, struct trace_ref *out, size_t n)
 {
-    size_t done = 0, len;
-    char *line;
-    while (done < n) {
-        int r = trace_line(t, &line, &len);
-        if (r <= 0)
-            return done && !r ? (long)done : r;
-        if (!len || *line == '#' || *line == '\t') /* call chains are indented by a tab */
-            continue;
-        r = perf_line(line, out + done);
-        if (r < 0)
-            return trace_fail(t, "'%.60s' is no line of perf script with a time, an event and its address", line);
-        done += (size_t)r;
-    }
-    return (long)done;
+    return trace_lines(t, out, n, perf_one);
 }
 
 static bool perf_looks(const unsigned char *head, size_t n)

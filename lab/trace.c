@@ -136,7 +136,7 @@ const char *trace_error(const struct trace *t)
 {
     return t->error;
 }
-const char *trace_format(const struct trace *t)
+const char *trace_form(const struct trace *t)
 {
     return t->format->name;
 }
@@ -169,7 +169,7 @@ int trace_fail(struct trace *t, const char *fmt, ...)
     return -1;
 }
 
-int trace_line(struct trace *t, char **line, size_t *len)
+int trace_next_line(struct trace *t, char **line, size_t *len)
 {
     t->record = input_offset(t->in);
     int r = input_line(t->in, line, len);
@@ -181,6 +181,23 @@ int trace_bytes(struct trace *t, void *out, size_t n)
     t->record = input_offset(t->in);
     int r = input_bytes(t->in, out, n);
     return r < 0 ? trace_fail(t, "%s", input_error(t->in)) : r;
+}
+
+long trace_lines(struct trace *t, struct trace_ref *out, size_t n,
+                 int (*read)(struct trace *t, char *line, size_t len, struct trace_ref *out))
+{
+    size_t done = 0, len;
+    char *line;
+    while (done < n) {
+        int r = trace_next_line(t, &line, &len);
+        if (r <= 0)
+            return done && !r ? (long)done : r;
+        r = read(t, line, len, out + done);
+        if (r < 0)
+            return -1;
+        done += (size_t)r;
+    }
+    return (long)done;
 }
 
 bool trace_number(char **p, uint64_t *out)

@@ -49,7 +49,7 @@ void trace_close(struct trace *t);
 /* Up to n references. 0: the end. -1: trace_error() says why. */
 long trace_read(struct trace *t, struct trace_ref *out, size_t n);
 const char *trace_error(const struct trace *t);
-const char *trace_format(const struct trace *t);
+const char *trace_form(const struct trace *t);
 const char *trace_name(const struct trace *t);
 /* Bytes read, unpacked. */
 uint64_t trace_offset(const struct trace *t);

@@ -35,10 +35,21 @@ struct trace {
 /* Remembers "FILE: at byte N: ..." and returns -1. */
 __attribute__((format(printf, 2, 3))) int trace_fail(struct trace *t, const char *fmt, ...);
 /* input_line/input_bytes at the next record; -1 with the error set. */
-int trace_line(struct trace *t, char **line, size_t *len);
+int trace_next_line(struct trace *t, char **line, size_t *len);
 int trace_bytes(struct trace *t, void *out, size_t n);
 /* A request for `bytes` from addr on becomes references to each page of it, beginning with *out; 1. The rest follows by itself. */
 long trace_range(struct trace *t, struct trace_ref *out, struct trace_ref first, uint64_t bytes);
+/* Lines become references: read(t, line, len, out) makes one (1), none (0), or calls trace_fail (-1). As trace_read. */
+long trace_lines(struct trace *t, struct trace_ref *out, size_t n,
+                 int (*read)(struct trace *t, char *line, size_t len, struct trace_ref *out));
+/* The n-byte number at p, little endian. */
+static inline uint64_t trace_little(const unsigned char *p, unsigned n)
+{
+    uint64_t v = 0;
+    while (n--)
+        v = v << 8 | p[n];
+    return v;
+}
 /* A number, decimal or 0x..; blanks before it are skipped. False: there is none, or it is too large. *p goes behind it. */
 bool trace_number(char **p, uint64_t *out);
 

@@ -62,7 +62,7 @@ static struct trace *round_trip(const struct trace_ref *r, size_t n, char **byte
     assert_int_equal(w.bytes, *len);
     struct trace *t = trace_of_bytes("n", *bytes, *len, NULL, why, sizeof(why));
     assert_non_null(t);
-    assert_string_equal(trace_format(t), "native");
+    assert_string_equal(trace_form(t), "native");
     return t;
 }
 

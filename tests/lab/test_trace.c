@@ -54,7 +54,7 @@ static const char lackey[] = "==7== Lackey, an example Valgrind tool\n==7== \nI 
 static void lackeys_lines(void **state)
 {
     struct trace *t = open_text("x.txt", lackey); /* what it says is stronger than its name */
-    assert_string_equal(trace_format(t), "lackey");
+    assert_string_equal(trace_form(t), "lackey");
     expect(t, 0x4001090, 3, REF_FETCH);
     expect(t, 0x1ffeffe7e, 8, REF_LOAD);
     expect(t, 0x10, 1, REF_STORE);
@@ -66,7 +66,7 @@ static void lackeys_lines(void **state)
 static void numbers(void **state)
 {
     struct trace *t = open_text("a.txt", "7\n\n 18446744073709551615 \n# no\n0x10\n");
-    assert_string_equal(trace_format(t), "txt");
+    assert_string_equal(trace_form(t), "txt");
     assert_int_equal(trace_page_shift(t), 0);
     expect(t, 7, 1, REF_LOAD);
     expect(t, UINT64_MAX, 1, REF_LOAD);
@@ -87,7 +87,7 @@ static void a_range_is_pages(void **state)
     expect(t, 51200, 512, REF_LOAD);
     expect_end(t);
     t = open_text("msr.csv", "128166372003061629,hm,1,Read,383496192,4096,413\n128166372016382155,hm,1,Write,2822144000,5000,400\n");
-    assert_string_equal(trace_format(t), "msr");
+    assert_string_equal(trace_form(t), "msr");
     expect(t, 383496192, 4096, REF_LOAD);
     expect(t, 2822144000, 4096, REF_STORE);
     expect(t, 2822148096, 904, REF_STORE);
@@ -153,7 +153,7 @@ static void dynamorio(void **state)
     n += dr(b + n, 0, 1, 0x500001);
     n += dr(b + n, 26, 0, 0);               /* footer */
     struct trace *t = open_bytes("x", b, n, NULL);
-    assert_string_equal(trace_format(t), "drmemtrace");
+    assert_string_equal(trace_form(t), "drmemtrace");
     static const struct trace_ref want[] = {
         {.addr = 0x401000, .size = 3, .kind = REF_FETCH}, {.addr = 0x7ffe0010, .size = 8, .kind = REF_LOAD},
         {.addr = 0x401003, .size = 5, .kind = REF_FETCH}, {.addr = 0x401008, .size = 2, .kind = REF_FETCH},
@@ -179,7 +179,7 @@ static void perf_script(void **state)
                                      "ls  1234 5.8:          1 page-faults:u:     55aa3000\n"
                                      "ls  1234 5.8:          1 sched:sched_switch: prev_comm=a\n"
                                      "ls  9 [1] 6.0: filemap:mm_filemap_add_to_page_cache: dev 8:1 ino 3f pfn=0x1 ofs=8192 order=0\n");
-    assert_string_equal(trace_format(t), "perf");
+    assert_string_equal(trace_form(t), "perf");
     expect(t, 0x7f001000, 1, REF_STORE);
     expect(t, 0x1000, 1, REF_FETCH);
     expect(t, 0x55aa3000, 1, REF_LOAD);
